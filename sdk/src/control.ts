@@ -1,0 +1,104 @@
+/** What a node can be told to do, for whoever offers it to people: the API plugin, later the console. */
+import type { Cancel, LanState, LogLevel } from './services.js'
+import { token } from './token.js'
+import type { CommandOptions, ModuleState, OperatorCommand } from './topology.js'
+
+export interface NodeView {
+  readonly node: string
+  readonly connected: boolean
+  readonly version: string | undefined
+  readonly lans: readonly (LanState & { readonly address: string })[]
+}
+
+export interface ClusterView {
+  /** Undefined: this node belongs to no cluster yet. */
+  readonly cluster: string | undefined
+  readonly self: string | undefined
+  readonly version: string
+  /** Increases with each applied configuration. */
+  readonly revision: number
+  readonly nodes: readonly NodeView[]
+}
+
+export interface ModuleView {
+  readonly name: string
+  readonly id: number | undefined
+  readonly title: string
+  readonly version: string
+  readonly configured: boolean
+  readonly nodes: readonly string[]
+  /** Undefined: not configured, or its plugins did not start (then `failure` says why). */
+  readonly state: ModuleState | undefined
+  readonly failure: { readonly code: string; readonly reason: string } | undefined
+}
+
+export interface LogEntry {
+  /** Increases by one for each entry of this node. */
+  readonly sequence: number
+  readonly atMs: number
+  readonly level: LogLevel
+  readonly module: string | undefined
+  readonly plugin: string | undefined
+  readonly event: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+export type ControlEvent =
+  | { readonly kind: 'moduleState'; readonly module: string; readonly state: ModuleState }
+  | { readonly kind: 'clusterState'; readonly cluster: ClusterView }
+  | { readonly kind: 'logged'; readonly entry: LogEntry }
+
+/** What `config` found that is not an error but should be read. */
+export interface ConfigReport {
+  readonly nodes: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Every method validates first and changes nothing when it refuses: it rejects with HoldfastError, whose message
+ * says where and what, and whose hint says what to do. What concerns several nodes happens on all or on none.
+ */
+export interface Control {
+  readonly version: string
+  cluster(): ClusterView
+  clusterXml(): string
+  /** First node of a new cluster: makes its keys and certificate authority, applies `xml`. */
+  clusterInit(request: { readonly xml: string; readonly node: string }): Promise<ClusterView>
+  /** A one-time token for one node named in the cluster's configuration. */
+  clusterInvite(request: {
+    readonly node: string
+    readonly ttlMs: number
+  }): Promise<{ readonly token: string; readonly expiresMs: number }>
+  /** Contacts the inviting node, receives certificate and configuration, and becomes a member. */
+  clusterJoin(request: { readonly token: string }): Promise<ClusterView>
+  clusterConfig(request: { readonly xml: string }): Promise<ClusterView>
+
+  modules(): readonly ModuleView[]
+  module(name: string): ModuleView
+  /** Copies a module's sources (a directory, or a `.safe` archive) into the editable place; never starts anything. */
+  moduleInstall(request: { readonly name: string; readonly path: string }): Promise<ModuleView>
+  /** Validates the editable sources and applies them on all nodes of the module, or on none. */
+  moduleConfig(request: {
+    readonly name: string
+    readonly nodes?: readonly string[]
+  }): Promise<ConfigReport>
+  moduleDeconfig(request: { readonly name: string }): Promise<ConfigReport>
+  moduleUninstall(request: { readonly name: string }): Promise<void>
+  /** Returns when the order is accepted. */
+  moduleCommand(request: {
+    readonly name: string
+    readonly command: OperatorCommand
+    readonly options: CommandOptions
+  }): Promise<void>
+
+  /** The newest `limit` entries, oldest first. */
+  log(filter: {
+    readonly module?: string
+    readonly afterSequence?: number
+    readonly limit: number
+    readonly verbose: boolean
+  }): readonly LogEntry[]
+  watch(on: (event: ControlEvent) => void): Cancel
+}
+
+export const control = token<Control>('core.control')

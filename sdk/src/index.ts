@@ -1,0 +1,61 @@
+/** What a plugin author depends on. */
+export { assert, assertNever } from './assert.js'
+export { type DurationUnit, parseDuration } from './duration.js'
+export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
+export type { Machine } from './machine.js'
+export type { PluginManifest } from './manifest.js'
+export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
+export { type Replica, type ReplicaEvent, replica } from './replica.js'
+export {
+  isServing,
+  type Resource,
+  type Role,
+  resource,
+  type Transition,
+  type TransitionAction,
+} from './resource.js'
+export { type Route, type RouteRequest, route } from './route.js'
+export {
+  type Cancel,
+  type Clock,
+  clock,
+  type Exec,
+  exec,
+  type LanState,
+  type Log,
+  type LogLevel,
+  log,
+  type ModuleContext,
+  moduleContext,
+  type PeerEvent,
+  type Peers,
+  type PeerState,
+  peers,
+  type RunOptions,
+  type RunResult,
+  type Store,
+  store,
+} from './services.js'
+export { type Point, point, type Token, token } from './token.js'
+export {
+  type CommandOptions,
+  type ModuleState,
+  type OperatorCommand,
+  type Progress,
+  type RoleName,
+  type SubState,
+  type Topology,
+  topology,
+} from './topology.js'
+export { done, refused, type Verdict } from './verdict.js'
+export {
+  type ClusterView,
+  type ConfigReport,
+  type Control,
+  type ControlEvent,
+  control,
+  type LogEntry,
+  type ModuleView,
+  type NodeView,
+} from './control.js'
+export { type Claim, type Witness, witness } from './witness.js'

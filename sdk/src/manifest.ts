@@ -1,0 +1,37 @@
+/** `plugin.json`: everything the host must know before it imports a line of a plugin's code. */
+
+export interface PluginManifest {
+  /** kebab-case, kind first: `checker-tcp`. */
+  readonly id: string
+  /** semver. */
+  readonly version: string
+  /** Range of Holdfast versions; it must fix the major. */
+  readonly engines: { readonly holdfast: string }
+  /** Entry file, relative to the manifest. */
+  readonly entry: string
+  /** `node`: one instance for the daemon. `module`: one for each module that uses it. */
+  readonly scope: 'node' | 'module'
+  readonly platforms: readonly ('linux' | 'win32')[]
+  /** Token and point ids, as in the definition's `needs`. */
+  readonly needs: readonly string[]
+  /** Token ids. */
+  readonly provides: readonly string[]
+  /** Point ids. */
+  readonly contributes: readonly string[]
+  /** Other plugins: id → semver range. */
+  readonly requires: Readonly<Record<string, string>>
+  /** Plugin ids that may not be active beside it. */
+  readonly conflicts: readonly string[]
+  /** `exec`, `net.listen`, `mount`, `fs.write:/path` …: shown to the operator before installation. */
+  readonly capabilities: readonly string[]
+  /** `<service mode="…">` values that this plugin answers for (a topology only). */
+  readonly modes?: readonly string[]
+  /**
+   * JSON schema of an object whose properties are the XML elements below `<service>` that this plugin
+   * owns (`{ "rfs": {…} }`); the property `service` describes the attributes of `<service>` itself
+   * (a topology only). A plugin of scope `node` has the schema of its own settings here.
+   */
+  readonly config: object
+  readonly startTimeoutMs: number
+  readonly stopTimeoutMs: number
+}

@@ -1,0 +1,43 @@
+/** The replicated data of a module, as its topology sees it. At most one plugin of a module provides it. */
+import type { Cancel } from './services.js'
+import { token } from './token.js'
+import type { Progress } from './topology.js'
+import type { Verdict } from './verdict.js'
+
+/**
+ * The serving side is started by `Resource.enter` (alone or prim) and holds every write that the peer must
+ * have and does not have. It never goes on alone by itself: only `detach` releases it.
+ *
+ * All orders carry the epoch of the question; events of an older epoch are ignored by the topology.
+ */
+export interface Replica {
+  /** Serving side: let the peer (re)join. It records changes until the copy is identical. Replaces an older `admit`. */
+  admit(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict>
+  /**
+   * Serving side: the right to go on alone was obtained and persisted under `generation`. Start recording what
+   * changes, then release the writes that wait. After this the peer's copy is stale.
+   */
+  detach(order: { readonly epoch: number; readonly generation: string }): Promise<Verdict>
+  /** Receiving side: connect to the serving peer, become identical, then follow it live. */
+  follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict>
+  /** Receiving side: stop following. Returns when nothing more is applied: what was received is on the local file system. */
+  unfollow(): Promise<Verdict>
+  /** Is the link between the two data planes alive at this moment (heard within its own time-out)? */
+  linked(): boolean
+  progress(): Progress | undefined
+  watch(on: (event: ReplicaEvent) => void): Cancel
+}
+
+export type ReplicaEvent =
+  /**
+   * Serving side: from now on no write is acknowledged without the peer, and the peer has everything acknowledged
+   * before. Receiving side: the local tree equals the serving one and follows it.
+   */
+  | { readonly kind: 'copyFinished'; readonly epoch: number }
+  /** Bulk or delta copy, or the live link, ended. Serving side and live before: writes are held until `detach` or a new link. */
+  | { readonly kind: 'linkLost'; readonly epoch: number; readonly cause: string }
+  /** The data plane or the mount is gone: this node cannot serve. */
+  | { readonly kind: 'dataFailed'; readonly cause: string }
+  | { readonly kind: 'progressed'; readonly progress: Progress }
+
+export const replica = token<Replica>('data.replica')
