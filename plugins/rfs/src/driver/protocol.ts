@@ -1,0 +1,113 @@
+/**
+ * What the plugin and its data plane process say to each other: the launch file and the control socket
+ * (docs/RFS.md, "Control socket"). Types and names only; both sides import this file.
+ */
+import type { LogLevel, Progress } from '@holdfast/sdk'
+
+/**
+ * Written by the plugin before it starts `node dist/plane/main.js <launch file>`. No secrets in it.
+ * A data plane that finds another `format` must refuse to start.
+ */
+export interface PlaneLaunch {
+  readonly format: 1
+  readonly module: string
+  readonly node: string
+  /** Unix socket to listen on; a socket file that is left over is replaced (the lock is held by then). */
+  readonly socket: string
+  /** Directory of the journal; created by the data plane. */
+  readonly journal: string
+  readonly volumes: readonly { readonly index: number; readonly directory: string }[]
+  readonly zoneBytes: number
+  readonly timeoutMs: number
+  readonly async: 'none' | 'second'
+  readonly encryption: boolean
+  /**
+   * Where to listen while serving. Bound with IP_FREEBIND, so that an interface that is down does not keep
+   * the node from serving. No address: all of them (what connects must know the session anyway).
+   */
+  readonly listen: { readonly address: string | undefined; readonly port: number }
+  /** Limit for resynchronisation; undefined: none. */
+  readonly copyBytesPerSecond: number | undefined
+}
+
+/** Session and key are lower-case hexadecimal: 16 and 32 bytes. */
+export type PlaneOrder =
+  | { readonly order: 'status' }
+  | { readonly order: 'serve'; readonly generation: string; readonly alone: boolean }
+  | {
+      readonly order: 'admit'
+      readonly epoch: number
+      readonly full: boolean
+      readonly session: string
+      readonly key: string
+    }
+  | { readonly order: 'detach'; readonly epoch: number; readonly generation: string }
+  | { readonly order: 'drain' }
+  /** `force`: unmount lazily and end the connection; who still holds a file gets errors. Else E_RFS_BUSY when it is in use. */
+  | { readonly order: 'unserve'; readonly force: boolean }
+  | {
+      readonly order: 'follow'
+      readonly epoch: number
+      readonly full: boolean
+      /** Numeric IPv4 or IPv6. */
+      readonly address: string
+      readonly port: number
+      readonly session: string
+      readonly key: string
+    }
+  | { readonly order: 'unfollow' }
+  | { readonly order: 'exit' }
+
+export type PlaneRole = 'idle' | 'serving' | 'following'
+
+/** `copying`: connected, the follower is not identical yet. `held`: it was live, was lost, and changes wait for `detach`. */
+export type PlaneLink = 'none' | 'copying' | 'live' | 'held'
+
+/** Answer to `status`: these fields beside `id` and `ok`. */
+export interface PlaneStatus {
+  readonly pid: number
+  readonly role: PlaneRole
+  readonly generation: string | undefined
+  /** Of the last admit, detach or follow. */
+  readonly epoch: number
+  readonly link: PlaneLink
+  readonly progress: Progress | undefined
+  readonly counters: Readonly<Record<string, number>>
+}
+
+/** `follow` and `admit` are answered when they are accepted; how they went on is told by events. */
+export type PlaneAnswer =
+  | { readonly id: number; readonly ok: true }
+  | {
+      readonly id: number
+      readonly ok?: false
+      readonly code: string
+      readonly reason: string
+      readonly hint?: string
+    }
+
+export type PlaneEvent =
+  | { readonly event: 'copyFinished'; readonly epoch: number }
+  | {
+      readonly event: 'linkLost'
+      readonly epoch: number
+      readonly cause: string
+      readonly wasLive: boolean
+    }
+  | { readonly event: 'progressed'; readonly epoch: number; readonly progress: Progress }
+  | { readonly event: 'dataFailed'; readonly cause: string }
+  | {
+      readonly event: 'log'
+      readonly level: LogLevel
+      /** Name of the log event. */
+      readonly name: string
+      readonly fields: Readonly<Record<string, unknown>>
+    }
+
+/** A longer line ends the connection, on both sides. */
+export const lineBytesMax = 1024 * 1024
+
+/** Each module has four ports; rfs uses the first for ops and resynchronisation. */
+export function portOf(moduleId: number): number {
+  return 5600 + 4 * (moduleId - 1)
+}
