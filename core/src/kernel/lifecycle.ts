@@ -1,0 +1,250 @@
+/**
+ * Activates a set of plugins in order and stops it in reverse. One set is one application (a module) or the daemon.
+ * A half activation is unwound: after a failure nothing of the set is active.
+ */
+import {
+  assert,
+  type Clock,
+  type Deps,
+  done,
+  HoldfastError,
+  messageOf,
+  type Needs,
+  type PluginManifest,
+  type Point,
+  refused,
+  type Verdict,
+} from '@holdfast/sdk'
+import { within } from '../scheduling/deadline.js'
+import { InstanceContainer } from './container.js'
+import type { PluginSource } from './discover.js'
+import { dependenciesOf, needId } from './graph.js'
+import type { PluginLoader } from './loader.js'
+import { CollectingScope, type Contribution, type Stop } from './scope.js'
+
+export type PluginState =
+  'found' | 'verified' | 'resolved' | 'configured' | 'active' | 'stopped' | 'failed'
+
+export interface PluginStatus {
+  readonly id: string
+  readonly version: string
+  readonly state: PluginState
+  readonly failure: { readonly code: string; readonly reason: string } | undefined
+}
+
+/** One plugin with its validated configuration, in the order of activation. */
+export interface PlannedPlugin {
+  readonly source: PluginSource
+  readonly config: unknown
+}
+
+export interface PluginSetOptions {
+  readonly clock: Pick<Clock, 'after'>
+  readonly load: PluginLoader
+  /** The core's instances for this plugin: token id → instance. */
+  readonly services: (pluginId: string) => ReadonlyMap<string, unknown>
+  readonly onStatus: (status: PluginStatus) => void
+}
+
+interface ActivePlugin {
+  readonly source: PluginSource
+  /** The configuration as text: equal text, same instance. */
+  readonly configText: string
+  readonly dependencies: readonly string[]
+  readonly contributions: readonly Contribution[]
+  readonly provided: ReadonlyMap<string, unknown>
+  readonly stops: readonly Stop[]
+}
+
+export class PluginSet {
+  private active: ActivePlugin[] = []
+
+  constructor(private readonly options: PluginSetOptions) {}
+
+  /**
+   * Makes exactly these plugins active. Instances whose id, version, configuration and dependencies are unchanged
+   * are kept. On a failure everything is stopped, and the verdict names the plugin and why.
+   */
+  async apply(plan: readonly PlannedPlugin[]): Promise<Verdict> {
+    const kept = this.keepable(plan)
+    const replaced = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
+    const stopped = await this.stopAll(replaced)
+    this.active = this.active.filter((plugin) => kept.has(plugin.source.manifest.id))
+    if (!stopped.ok) return await this.unwind(stopped)
+    for (const planned of plan) {
+      if (kept.has(planned.source.manifest.id)) continue
+      const verdict = await this.activate(planned, plan)
+      if (!verdict.ok) return await this.unwind(verdict)
+    }
+    return done
+  }
+
+  /** Stops everything in reverse order; a plugin that fails to stop does not keep the others from stopping. */
+  async stop(): Promise<Verdict> {
+    const all = this.active
+    this.active = []
+    return await this.stopAll(all)
+  }
+
+  /** All contributions to a point, ordered by id. */
+  contributions<T>(point: Point<T>): readonly T[] {
+    return this.sortedContributions(point.id) as readonly T[] // Contributed through the same typed point.
+  }
+
+  private async activate(planned: PlannedPlugin, plan: readonly PlannedPlugin[]): Promise<Verdict> {
+    const { manifest } = planned.source
+    const scope = new CollectingScope(manifest, (point, id) => this.isTaken(point, id))
+    this.report(manifest, 'resolved')
+    try {
+      const { definition } = await this.options.load(planned.source)
+      this.report(manifest, 'configured')
+      const deps = this.dependencies(manifest, definition.needs)
+      // A plugin may throw before its first await: the call itself belongs inside the promise.
+      const activation = (async () => {
+        await definition.activate(deps, structuredClone(planned.config), scope)
+      })()
+      const what = `the start of plugin ${manifest.id}`
+      await within(this.options.clock, manifest.startTimeoutMs, what, activation)
+      scope.seal()
+      scope.assertComplete()
+    } catch (thrown) {
+      // Foreign code: whatever it throws is the failure of its module, with a code, and nothing else.
+      scope.seal()
+      await this.stopOne({ manifest, stops: scope.stops })
+      return this.failed(manifest, thrown, 'E_PLUGIN_ACTIVATE')
+    }
+    this.active.push({
+      source: planned.source,
+      configText: textOf(planned.config),
+      dependencies: dependenciesOf(manifest, plan.map(manifestOf)),
+      contributions: scope.contributions,
+      provided: scope.provided,
+      stops: scope.stops,
+    })
+    this.report(manifest, 'active')
+    return done
+  }
+
+  private dependencies(manifest: PluginManifest, needs: Needs): Deps<Needs> {
+    const container = new InstanceContainer()
+    for (const plugin of this.active) {
+      for (const [id, instance] of plugin.provided) container.hold(id, instance)
+    }
+    const own = new InstanceContainer(container)
+    for (const [id, instance] of this.options.services(manifest.id)) own.hold(id, instance)
+    const optional = new Set(manifest.needs.filter((need) => need.endsWith('?')).map(needId))
+    const deps: Record<string, unknown> = {}
+    for (const [name, need] of Object.entries(needs)) {
+      if (need.kind === 'point') deps[name] = this.sortedContributions(need.id)
+      else if (own.has(need.id)) deps[name] = own.get(need.id)
+      else assert(optional.has(need.id), `${need.id} is there when ${manifest.id} needs it`)
+    }
+    own.release()
+    container.release()
+    return deps as Deps<Needs> // Each name was filled from the token or point of that name.
+  }
+
+  private sortedContributions(point: string): unknown[] {
+    return this.active
+      .flatMap((plugin) => plugin.contributions)
+      .filter((contribution) => contribution.point === point)
+      .sort((a, b) => (a.id < b.id ? -1 : 1))
+      .map(({ value }) => value)
+  }
+
+  private isTaken(point: string, id: string): boolean {
+    const all = this.active.flatMap((plugin) => plugin.contributions)
+    return all.some((contribution) => contribution.point === point && contribution.id === id)
+  }
+
+  /** A kept instance holds instances of others: it can be kept only when all of those are kept too. */
+  private keepable(plan: readonly PlannedPlugin[]): ReadonlySet<string> {
+    const kept = new Set<string>()
+    const manifests = plan.map(manifestOf)
+    for (const { source, config } of plan) {
+      const { id, version } = source.manifest
+      const current = this.active.find((plugin) => plugin.source.manifest.id === id)
+      if (current === undefined) continue
+      const dependencies = dependenciesOf(source.manifest, manifests)
+      const isSame =
+        current.source.manifest.version === version &&
+        current.source.directory === source.directory &&
+        current.configText === textOf(config) &&
+        textOf(current.dependencies) === textOf(dependencies)
+      if (isSame && dependencies.every((dependency) => kept.has(dependency))) kept.add(id)
+    }
+    return kept
+  }
+
+  private async unwind(cause: Verdict): Promise<Verdict> {
+    const all = this.active
+    this.active = []
+    await this.stopAll(all) // What fails here is reported through the status of its plugin.
+    return cause
+  }
+
+  private async stopAll(plugins: readonly ActivePlugin[]): Promise<Verdict> {
+    let outcome: Verdict = done
+    for (const { source, stops } of plugins.toReversed()) {
+      const verdict = await this.stopOne({ manifest: source.manifest, stops })
+      if (outcome.ok) outcome = verdict
+    }
+    return outcome
+  }
+
+  /** All stops share the plugin's stop time-out; each is called even when one before it failed. */
+  private async stopOne(plugin: {
+    readonly manifest: PluginManifest
+    readonly stops: readonly Stop[]
+  }): Promise<Verdict> {
+    const { manifest, stops } = plugin
+    const failures: unknown[] = []
+    const run = async (): Promise<void> => {
+      for (const stop of stops.toReversed()) {
+        try {
+          await stop()
+        } catch (thrown) {
+          failures.push(thrown) // Foreign code; reported below, after the others had their turn.
+        }
+      }
+    }
+    try {
+      const what = `the stop of plugin ${manifest.id}`
+      await within(this.options.clock, manifest.stopTimeoutMs, what, run())
+    } catch (thrown) {
+      failures.push(thrown) // Only the time-out: run() itself never rejects.
+    }
+    if (failures.length > 0) return this.failed(manifest, failures[0], 'E_PLUGIN_STOP')
+    this.report(manifest, 'stopped')
+    return done
+  }
+
+  private failed(manifest: PluginManifest, thrown: unknown, code: string): Verdict {
+    const failure = failureOf(thrown, code)
+    const reason = failure.reason.includes(`plugin ${manifest.id}`)
+      ? failure.reason
+      : `plugin ${manifest.id}: ${failure.reason}`
+    const { id, version } = manifest
+    this.options.onStatus({ id, version, state: 'failed', failure: { ...failure, reason } })
+    const hint = thrown instanceof HoldfastError ? thrown.hint : undefined
+    return refused(failure.code, reason, hint)
+  }
+
+  private report(manifest: PluginManifest, state: PluginState): void {
+    const { id, version } = manifest
+    this.options.onStatus({ id, version, state, failure: undefined })
+  }
+}
+
+function failureOf(thrown: unknown, code: string): { code: string; reason: string } {
+  if (!(thrown instanceof HoldfastError)) return { code, reason: messageOf(thrown) }
+  return { code: thrown.code, reason: thrown.message }
+}
+
+function manifestOf(planned: PlannedPlugin): PluginManifest {
+  return planned.source.manifest
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? ''
+}
