@@ -1,0 +1,212 @@
+/** A control that runs nothing: tests set its states, and read what it was told. */
+import {
+  type Cancel,
+  type ClusterView,
+  type ConfigReport,
+  type Control,
+  type ControlEvent,
+  HoldfastError,
+  type LogEntry,
+  type LogLevel,
+  type ModuleState,
+  type ModuleView,
+} from '@holdfast/sdk'
+
+export interface Told {
+  readonly method: string
+  readonly request: unknown
+}
+
+export function moduleStateOf(
+  role: ModuleState['role'],
+  sub: ModuleState['sub'],
+  more: Partial<ModuleState> = {},
+): ModuleState {
+  return {
+    role,
+    sub,
+    detail: undefined,
+    cause: 'a test says so',
+    hint: undefined,
+    sinceMs: Date.now(),
+    generation: undefined,
+    progress: undefined,
+    remote: undefined,
+    ...more,
+  }
+}
+
+export class FakeControl implements Control {
+  readonly version = '0.1.0'
+  readonly told: Told[] = []
+  /** What happens after an order was accepted. */
+  onCommand: (name: string, command: string) => void = () => undefined
+  readonly #self: string | undefined
+  readonly #names: readonly string[]
+  readonly #modules = new Map<string, ModuleView>()
+  readonly #entries: LogEntry[] = []
+  readonly #watchers = new Set<(event: ControlEvent) => void>()
+
+  constructor(self: string | undefined, names: readonly string[]) {
+    this.#self = self
+    this.#names = names
+  }
+
+  get watchers(): number {
+    return this.#watchers.size
+  }
+
+  addModule(name: string, state: ModuleState | undefined): void {
+    const configured = state !== undefined
+    const { id, title, version } = {
+      id: this.#modules.size + 1,
+      title: `Module ${name}`,
+      version: '1.0.0',
+    }
+    const nodes = configured ? this.#names : []
+    this.#modules.set(name, {
+      name,
+      id,
+      title,
+      version,
+      configured,
+      nodes,
+      state,
+      failure: undefined,
+    })
+  }
+
+  become(name: string, state: ModuleState): void {
+    this.#modules.set(name, { ...this.module(name), state })
+    this.#tell({ kind: 'moduleState', module: name, state })
+  }
+
+  append(level: LogLevel, event: string, module: string | undefined, text: string): void {
+    const sequence = this.#entries.length + 1
+    const entry = {
+      sequence,
+      atMs: Date.now(),
+      level,
+      module,
+      plugin: 'mirror',
+      event,
+      fields: { text },
+    }
+    this.#entries.push(entry)
+    this.#tell({ kind: 'logged', entry })
+  }
+
+  cluster(): ClusterView {
+    const lans = [{ lan: 'default', heardMsAgo: 120, up: true, address: '10.0.0.1' }]
+    const nodes = this.#names.map((node) => ({ node, connected: true, version: '0.1.0', lans }))
+    const cluster = this.#self === undefined ? undefined : 'cluster-1'
+    return {
+      cluster,
+      self: this.#self,
+      version: '0.1.0',
+      revision: nodes.length > 0 ? 1 : 0,
+      nodes,
+    }
+  }
+
+  clusterXml(): string {
+    return '<cluster/>'
+  }
+
+  clusterInit(request: unknown): Promise<ClusterView> {
+    return this.#note('clusterInit', request, this.cluster())
+  }
+
+  clusterInvite(request: unknown): Promise<{ token: string; expiresMs: number }> {
+    return this.#note('clusterInvite', request, { token: 'HF1-abc', expiresMs: 1_900_000_000_000 })
+  }
+
+  clusterJoin(request: { readonly token: string }): Promise<ClusterView> {
+    if (request.token === 'HF1-old') {
+      const options = { hint: 'make a new one: holdfast cluster invite' }
+      return Promise.reject(new HoldfastError('E_CLUSTER_TOKEN', 'the token has expired', options))
+    }
+    return this.#note('clusterJoin', request, this.cluster())
+  }
+
+  clusterConfig(request: unknown): Promise<ClusterView> {
+    return this.#note('clusterConfig', request, this.cluster())
+  }
+
+  modules(): readonly ModuleView[] {
+    return [...this.#modules.values()]
+  }
+
+  module(name: string): ModuleView {
+    const found = this.#modules.get(name)
+    if (found !== undefined) return found
+    throw new HoldfastError('E_MODULE_UNKNOWN', `there is no module "${name}"`, {
+      hint: 'holdfast module list shows the modules of this node',
+    })
+  }
+
+  async moduleInstall(request: {
+    readonly name: string
+    readonly path: string
+  }): Promise<ModuleView> {
+    this.addModule(request.name, undefined)
+    return this.#note('moduleInstall', request, this.module(request.name))
+  }
+
+  moduleConfig(request: { readonly name: string }): Promise<ConfigReport> {
+    this.module(request.name)
+    this.addModule(request.name, moduleStateOf('STOP', 'NotReady'))
+    const warnings = ['conf/userconfig.xml:3:5: no virtual IP']
+    return this.#note('moduleConfig', request, { nodes: this.#names, warnings })
+  }
+
+  moduleDeconfig(request: { readonly name: string }): Promise<ConfigReport> {
+    this.module(request.name)
+    this.addModule(request.name, undefined)
+    return this.#note('moduleDeconfig', request, { nodes: this.#names, warnings: [] })
+  }
+
+  async moduleUninstall(request: { readonly name: string }): Promise<void> {
+    this.module(request.name)
+    this.#modules.delete(request.name)
+    await this.#note('moduleUninstall', request, undefined)
+  }
+
+  async moduleCommand(request: { readonly name: string; readonly command: string }): Promise<void> {
+    const { state } = this.module(request.name)
+    if (request.command === 'swap' && state?.role !== 'PRIM') {
+      throw new HoldfastError('E_MIRROR_STATE', 'swap needs a PRIM and a SECOND', {
+        hint: 'holdfast state shows where they are',
+      })
+    }
+    await this.#note('moduleCommand', request, undefined)
+    this.onCommand(request.name, request.command)
+  }
+
+  log(filter: {
+    readonly module?: string
+    readonly afterSequence?: number
+    readonly limit: number
+    readonly verbose: boolean
+  }): readonly LogEntry[] {
+    const fits = (entry: LogEntry) =>
+      (filter.module === undefined || entry.module === filter.module) &&
+      entry.sequence > (filter.afterSequence ?? 0) &&
+      (filter.verbose || !['info', 'debug'].includes(entry.level))
+    return this.#entries.filter(fits).slice(-filter.limit)
+  }
+
+  watch(on: (event: ControlEvent) => void): Cancel {
+    this.#watchers.add(on)
+    return () => this.#watchers.delete(on)
+  }
+
+  #note<T>(method: string, request: unknown, answer: T): Promise<T> {
+    this.told.push({ method, request })
+    return Promise.resolve(answer)
+  }
+
+  #tell(event: ControlEvent): void {
+    for (const watcher of [...this.#watchers]) watcher(event)
+  }
+}

@@ -1,0 +1,3 @@
+/** A node for tests: the real API on a real socket, with a control that only remembers. */
+export { FakeControl, moduleStateOf } from './fake-control.js'
+export { type FakeNode, startFakeNodes } from './fake-nodes.js'
