@@ -1,1 +1,31 @@
-export {}
+/** The vip plugin: virtual addresses that follow the node which serves. */
+import { clock, definePlugin, type Exec, exec, log, peers, resource, store } from '@holdfast/sdk'
+
+import type { VipConfig } from './config.js'
+import { VipResource } from './driver.js'
+import { VipKernel } from './kernel.js'
+import { PeerInterfaces } from './neighbours.js'
+import { type Problem, problemsOf, warningsOf } from './wanted.js'
+
+export const plugin = definePlugin({
+  needs: { clock, exec, log, peers, store },
+  async activate(deps, config: VipConfig, scope) {
+    const kernel = new VipKernel(deps.exec)
+    const peerInterfaces = new PeerInterfaces({ ...deps, kernel })
+    await peerInterfaces.open(scope)
+    const addresses = new VipResource(config, { ...deps, kernel, peerInterfaces })
+    scope.contribute(resource, 'vip', addresses)
+    scope.onStop(() => {
+      addresses.stopAnnouncing()
+    })
+  },
+})
+
+/** Called on each node when a module is configured: does `<vip>` fit this node's network? Changes nothing. */
+export async function check(
+  config: VipConfig,
+  context: { readonly exec: Exec },
+): Promise<{ readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] }> {
+  const interfaces = await new VipKernel(context.exec).interfaces()
+  return { errors: problemsOf(config, interfaces), warnings: warningsOf(config) }
+}

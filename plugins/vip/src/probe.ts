@@ -1,0 +1,49 @@
+/** Asks the network whether somebody has an address, once and quickly: it is part of the failover time. */
+import { type Clock, HoldfastError } from '@holdfast/sdk'
+
+import type { Answer, PlacedAddress } from './decide.js'
+import type { VipKernel } from './kernel.js'
+
+/** When answers are looked for after a question; a LAN answers within a few milliseconds. */
+const looksAtMs = [10, 40, 110]
+/** The second question stands in for a first one that got lost. */
+const questionsMax = 2
+
+/** Returns at the first answers; when nobody has the addresses, after about a quarter of a second. */
+export async function askForOwners(
+  tools: { readonly kernel: VipKernel; readonly clock: Clock },
+  addresses: readonly PlacedAddress[],
+  signal: AbortSignal,
+): Promise<readonly Answer[]> {
+  const { kernel, clock } = tools
+  try {
+    for (let question = 1; question <= questionsMax; question += 1) {
+      const startMs = clock.monotonicMs()
+      await kernel.ask(addresses, signal)
+      for (const atMs of looksAtMs) {
+        await pause(clock, startMs + atMs - clock.monotonicMs(), signal)
+        const answers = await kernel.answers(addresses, signal)
+        if (answers.length > 0) return answers
+      }
+    }
+    return []
+  } finally {
+    await kernel.forget(addresses)
+  }
+}
+
+/** Rejects with E_VIP_ABORTED when the signal comes first. */
+export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      cancel()
+      reject(new HoldfastError('E_VIP_ABORTED', 'taking the virtual address was given up'))
+    }
+    const cancel = clock.after(Math.max(0, delayMs), () => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
+}
