@@ -1,1 +1,13 @@
-export {}
+/** A lab of several machines on one: for the demo, the end to end tests and the benchmarks. */
+export {
+  type CommandOptions,
+  type CommandResult,
+  LabError,
+  mustRun,
+  runCommand,
+} from './command.js'
+export { Host } from './host.js'
+export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
+export { type CableChoice, type Loss, Network } from './network.js'
+export { type Cable, freeAddress, type LabSpec } from './spec.js'
+export { monotonicMs, until } from './wait.js'

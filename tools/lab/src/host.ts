@@ -1,0 +1,205 @@
+/** One machine of a lab: a set of namespaces with its own disks, that can be switched on, off, frozen and entered. */
+import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  type CommandOptions,
+  type CommandResult,
+  LabError,
+  mustRun,
+  runCommand,
+  startDetached,
+} from './command.js'
+import { Freezer } from './freezer.js'
+import type { Network } from './network.js'
+import { isRunning, kill, killAllIn } from './processes.js'
+import { type Cable, cablesOf, hostDirectory, hostNamespace, type LabSpec } from './spec.js'
+import { monotonicMs, until } from './wait.js'
+
+export const scriptsDirectory = fileURLToPath(new URL('../scripts/', import.meta.url))
+const repositoryDirectory = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** Places that a host covers with its own file systems. */
+const coveredPlaces = ['/tmp', '/run', '/srv', '/var/lib/holdfast', '/etc/holdfast'] as const
+/** The host's own directories on its disk: name on the disk and place in the host. */
+const diskDirectories = ['etc-holdfast', 'var-lib-holdfast', 'srv', 'logs'] as const
+
+export class Host {
+  readonly name: string
+  readonly cables: readonly Cable[]
+  readonly #spec: LabSpec
+  readonly #network: Network
+  readonly #freezer: Freezer
+
+  constructor(spec: LabSpec, network: Network, name: string) {
+    this.name = name
+    this.cables = cablesOf(spec, name)
+    this.#spec = spec
+    this.#network = network
+    this.#freezer = new Freezer(this.namespace)
+  }
+
+  get namespace(): string {
+    return hostNamespace(this.#spec.id, this.name)
+  }
+
+  /** The host's directory on this machine. */
+  get directory(): string {
+    return hostDirectory(this.#spec.id, this.name)
+  }
+
+  /** What survives a power cycle: `etc-holdfast`, `var-lib-holdfast`, `srv`, `logs`. */
+  get disk(): string {
+    return join(this.directory, 'disk')
+  }
+
+  /** Where output of lasting processes goes, seen from this machine. */
+  logFile(name: string): string {
+    return join(this.disk, 'logs', `${name}.log`)
+  }
+
+  /** A path inside the running host, as this machine can open it. */
+  async inside(path: string): Promise<string> {
+    return join('/proc', String(await this.#mustBeOn()), 'root', path)
+  }
+
+  /** Starts the host on its disks with a fresh `/run`, `/tmp` and boot id, its cables plugged in. */
+  async powerOn(): Promise<void> {
+    if ((await this.#initPid()) !== undefined) throw new LabError(`${this.name} is on already`)
+    for (const name of diskDirectories)
+      await mkdir(join(this.disk, name), { recursive: true, mode: 0o755 })
+    await mkdir(join(this.directory, 'keep'), { recursive: true })
+    for (const place of ['/etc/holdfast', '/var/lib/holdfast', '/srv'])
+      await mkdir(place, { recursive: true })
+    await this.#freezer.make()
+    await this.#network.attach(this.name)
+    const init = [join(scriptsDirectory, 'init.sh'), this.directory, this.name, ...this.#kept()]
+    const namespaces = ['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child']
+    const [command, ...args] = this.#asMember([
+      'nsenter',
+      `--net=/run/netns/${this.namespace}`,
+      'unshare',
+      ...namespaces,
+      '--propagation',
+      'private',
+      'sh',
+      ...init,
+    ])
+    const child = startDetached(command ?? '', args, { logFile: this.logFile('init') })
+    await until(
+      `${this.name} starts (see ${this.logFile('init')})`,
+      async () => {
+        if (child.exitCode !== null) {
+          const said = await readFile(this.logFile('init'), 'utf8')
+          throw new LabError(`${this.name} did not start: ${said.trim()}`)
+        }
+        return this.#initPid()
+      },
+      { timeoutMs: 10_000, everyMs: 5 },
+    )
+  }
+
+  /**
+   * No goodbye: the cables are dead first (a killed namespace would still answer RST), then every process.
+   * Returns the instant of the cut on the monotonic clock.
+   */
+  async powerOff(): Promise<number> {
+    const init = await this.#mustBeOn()
+    const cutMs = monotonicMs()
+    await this.#network.cut({ host: this.name })
+    kill(init)
+    await this.#end()
+    await this.#network.detach(this.name)
+    await rm(join(this.directory, 'init.pid'), { force: true })
+    return cutMs
+  }
+
+  async isOn(): Promise<boolean> {
+    return (await this.#initPid()) !== undefined
+  }
+
+  /** The whole machine stands still, its cables stay plugged in. */
+  freeze(): Promise<void> {
+    return this.#freezer.freeze()
+  }
+
+  thaw(): Promise<void> {
+    return this.#freezer.thaw()
+  }
+
+  /** Runs a command in the host to its end. */
+  async run(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    const [program, ...args] = await this.#entering(command)
+    return runCommand(program ?? '', args, options)
+  }
+
+  /** Like `run`, but anything else than exit code 0 throws. */
+  async mustRun(command: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const [program, ...args] = await this.#entering(command)
+    return mustRun(program ?? '', args, options)
+  }
+
+  /** The command line that runs a command in the host, for whoever wants to start it himself. */
+  commandLine(command: readonly string[]): Promise<readonly string[]> {
+    return this.#entering(command)
+  }
+
+  /** Starts a lasting process in a session of its own; it ends with the host. */
+  async start(
+    command: readonly string[],
+    options: { readonly log: string; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<ChildProcess> {
+    const [program, ...args] = await this.#entering(command)
+    const env = options.env === undefined ? {} : { env: options.env }
+    return startDetached(program ?? '', args, { logFile: this.logFile(options.log), ...env })
+  }
+
+  /** Ends everything of the host and frees what is outside of its directory. Safe to repeat. */
+  async remove(): Promise<void> {
+    await this.#end()
+    await this.#network.detach(this.name)
+    await this.#freezer.remove()
+  }
+
+  async #end(): Promise<void> {
+    // A killed process that is frozen dies only when it thaws.
+    await this.#freezer.thaw()
+    await killAllIn(this.namespace)
+  }
+
+  async #entering(command: readonly string[]): Promise<readonly string[]> {
+    const init = await this.#mustBeOn()
+    const spaces = ['-t', String(init), '-m', '-u', '-i', '-n', '-p']
+    return this.#asMember(['nsenter', ...spaces, '--wd=/', '--', ...command])
+  }
+
+  /** The command joins the freezer group first, so that nothing of the host escapes a freeze. */
+  #asMember(command: readonly string[]): readonly string[] {
+    const members = this.#freezer.membersFile
+    if (members === undefined) return command
+    return ['sh', '-c', 'echo $$ >"$0" && exec "$@"', members, ...command]
+  }
+
+  /** What the host must see although it lies in a place that the host covers. */
+  #kept(): readonly string[] {
+    const wanted = [repositoryDirectory.replace(/\/$/, ''), dirname(process.execPath)]
+    return wanted.filter((path) =>
+      coveredPlaces.some((place) => path === place || path.startsWith(`${place}/`)),
+    )
+  }
+
+  async #mustBeOn(): Promise<number> {
+    const pid = await this.#initPid()
+    if (pid === undefined) throw new LabError(`${this.name} is off`)
+    return pid
+  }
+
+  async #initPid(): Promise<number | undefined> {
+    const file = join(this.directory, 'init.pid')
+    if (!existsSync(file)) return undefined
+    const pid = Number((await readFile(file, 'utf8')).trim())
+    return Number.isInteger(pid) && isRunning(pid) ? pid : undefined
+  }
+}

@@ -1,0 +1,142 @@
+/** The lab against itself: what it promises about power, cables and removal holds with plain processes as stand-ins. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import test from 'ava'
+import { Lab, labIds, monotonicMs, runCommand, until } from './index.js'
+import { labDirectory } from './spec.js'
+
+const server =
+  'require("net").createServer(s=>s.end("hello")).listen(7000,"0.0.0.0",()=>console.log("up"))'
+const dial = (address: string): string =>
+  `const s=require("net").connect({port:7000,host:"${address}"});` +
+  's.setTimeout(700,()=>{console.log("silent");process.exit()});' +
+  's.on("data",d=>{console.log(String(d));process.exit()});' +
+  's.on("error",e=>{console.log(e.code);process.exit()})'
+
+async function answerOf(lab: Lab, address = '10.77.0.11'): Promise<string> {
+  const result = await lab.host('c1').run([process.execPath, '-e', dial(address)])
+  return result.stdout.trim()
+}
+
+async function startServer(lab: Lab, name: string): Promise<void> {
+  await lab.host(name).start([process.execPath, '-e', server], { log: 'server' })
+  await until(
+    'the server is up',
+    async () => ((await answerOf(lab)) === 'hello' ? true : undefined),
+    {
+      timeoutMs: 5_000,
+    },
+  )
+}
+
+async function withLab(run: (lab: Lab) => Promise<void>): Promise<void> {
+  const lab = await Lab.create()
+  try {
+    await run(lab)
+  } finally {
+    await lab.remove()
+  }
+}
+
+test.serial('a host that lost its power answers nothing, not even a reset', async (t) => {
+  await withLab(async (lab) => {
+    const node = lab.host('n1')
+    await startServer(lab, 'n1')
+    await node.powerOff()
+    t.is(await answerOf(lab), 'silent')
+    t.false(await node.isOn())
+  })
+})
+
+test.serial('disks survive a power cycle; /run, boot id and added addresses do not', async (t) => {
+  await withLab(async (lab) => {
+    const node = lab.host('n1')
+    const boot = ['cat', '/proc/sys/kernel/random/boot_id']
+    const before = await node.mustRun(boot)
+    await node.mustRun([
+      'sh',
+      '-c',
+      'echo kept >/srv/x; echo kept >/etc/holdfast/x; echo gone >/run/x',
+    ])
+    await node.mustRun(['ip', 'addr', 'add', '10.77.0.200/24', 'dev', 'eth0'])
+    await node.powerOff()
+    await node.powerOn()
+    t.is(await node.mustRun(['cat', '/srv/x', '/etc/holdfast/x']), 'kept\nkept\n')
+    t.is((await node.run(['test', '-e', '/run/x'])).code, 1)
+    t.not(await node.mustRun(boot), before)
+    t.false((await node.mustRun(['ip', 'addr'])).includes('10.77.0.200'))
+    t.false(existsSync('/etc/holdfast/x'), 'the machine itself was written to')
+  })
+})
+
+test.serial('a cut cable is silence in both directions, a loss of 100 % in one', async (t) => {
+  await withLab(async (lab) => {
+    await startServer(lab, 'n1')
+    await lab.network.cut({ host: 'n1' })
+    t.is(await answerOf(lab), 'silent')
+    await lab.network.heal({ host: 'n1' })
+    await until('healed', async () => ((await answerOf(lab)) === 'hello' ? true : undefined), {
+      timeoutMs: 5_000,
+    })
+    await lab.network.lose({ from: 'n1', to: 'c1', lan: 'default', percent: 100 })
+    t.is(await answerOf(lab), 'silent')
+    await lab.network.endLosses()
+    t.is(await answerOf(lab), 'hello')
+  })
+})
+
+test.serial('a frozen host stands still, and goes on when it thaws', async (t) => {
+  await withLab(async (lab) => {
+    const node = lab.host('n1')
+    await startServer(lab, 'n1')
+    await node.freeze()
+    t.is(await answerOf(lab), 'silent')
+    await node.thaw()
+    t.is(await answerOf(lab), 'hello')
+    await node.freeze()
+    await node.powerOff()
+    t.false(await node.isOn())
+  })
+})
+
+test.serial('process 1 of a host reaps orphans', async (t) => {
+  await withLab(async (lab) => {
+    const node = lab.host('n1')
+    await node.mustRun(['sh', '-c', 'for i in 1 2 3 4 5; do (setsid sleep 0.05 & ) ; done'])
+    await until(
+      'no process but the shell of init and its sleep',
+      async () =>
+        (await node.mustRun(['ps', '-e', '-o', 'comm='])).includes('defunct') ? undefined : true,
+      { timeoutMs: 3_000 },
+    )
+    t.pass()
+  })
+})
+
+test.serial('a lab whose owner was killed is removed by the next one', async (t) => {
+  const program = `
+    const { Lab } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)})
+    const lab = await Lab.create({ nodes: ['n1'], clients: [] })
+    await lab.host('n1').start(['sleep', '600'], { log: 'sleep' })
+    console.log(lab.id)
+    process.kill(process.pid, 'SIGKILL')`
+  const result = await runCommand(process.execPath, ['--input-type=module', '-e', program])
+  const id = result.stdout.trim()
+  t.true((await labIds()).includes(id))
+  await withLab(() => Promise.resolve())
+  t.false((await labIds()).includes(id))
+  t.false(existsSync(labDirectory(id)))
+  const namespaces = await runCommand('ip', ['netns', 'list'])
+  t.false(namespaces.stdout.includes(`${id}-`))
+})
+
+test.serial('a command that hangs in a host is ended by its time-out', async (t) => {
+  await withLab(async (lab) => {
+    const startMs = monotonicMs()
+    const result = await lab.host('n1').run(['sleep', '60'], { timeoutMs: 300 })
+    t.true(result.timedOut)
+    t.true(monotonicMs() - startMs < 5_000)
+    const log = await readFile(lab.host('n1').logFile('init'), 'utf8')
+    t.is(log, '')
+  })
+})

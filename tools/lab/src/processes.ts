@@ -1,0 +1,89 @@
+/** Finds and ends the processes of a network namespace: what a lab started can be found by where it runs, not by its name. */
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { LabError } from './command.js'
+import { until } from './wait.js'
+
+/** Process ids (as this process sees them) in a named network namespace; empty when it does not exist. */
+export async function processesIn(namespace: string): Promise<readonly number[]> {
+  const inode = await inodeOf(`/run/netns/${namespace}`)
+  if (inode === undefined) return []
+  const found: number[] = []
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    if ((await linkOf(`/proc/${entry}/ns/net`)) === `net:[${inode}]`) found.push(Number(entry))
+  }
+  return found
+}
+
+/** Kills everything in a network namespace and returns when it is gone. */
+export async function killAllIn(namespace: string): Promise<void> {
+  let left: readonly number[] = []
+  try {
+    await until(
+      `end of all processes in ${namespace}`,
+      async () => {
+        left = await processesIn(namespace)
+        for (const pid of left) kill(pid)
+        return left.length === 0 ? true : undefined
+      },
+      { timeoutMs: 10_000 },
+    )
+  } catch (cause) {
+    if (!(cause instanceof LabError)) throw cause
+    throw new LabError(`these processes of ${namespace} do not end: ${left.join(', ')}`, { cause })
+  }
+}
+
+/** Sends SIGKILL; a process that is gone already is what was wanted. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** When the process started, in ticks since boot: with the id it names a process for ever. Undefined: it is gone. */
+export async function startTimeOf(pid: number): Promise<string | undefined> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold spaces; what follows it does not. Field 22 is the 20th after the name.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+async function inodeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+async function linkOf(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES'
+}
