@@ -1,1 +1,50 @@
-export {}
+/** rfs: synchronous file replication of the module's directories. */
+import { fileURLToPath } from 'node:url'
+import {
+  clock,
+  definePlugin,
+  exec,
+  HoldfastError,
+  log,
+  moduleContext,
+  peers,
+  replica,
+  resource,
+  store,
+} from '@holdfast/sdk'
+import { claim } from './driver/claims.js'
+import { RfsDriver } from './driver/driver.js'
+import type { RfsConfig } from './driver/settings.js'
+
+export { check } from './driver/check.js'
+
+const needs = { clock, exec, log, module: moduleContext, peers, store }
+
+export const plugin = definePlugin<typeof needs, RfsConfig>({
+  needs,
+  async activate(deps, config, scope) {
+    const flow = config.rfs.flow?.name
+    const [peer] = deps.peers.others
+    if (flow !== undefined && peer !== undefined && deps.peers.address(peer, flow) === undefined) {
+      throw new HoldfastError(
+        'E_RFS_FLOW',
+        `<flow name="${flow}">: ${peer} is on no LAN of this name`,
+        {
+          hint: 'name a LAN of cluster.xml that both nodes are on',
+        },
+      )
+    }
+    await claim(
+      deps.module,
+      config.rfs.replicated.map(({ dir }) => dir),
+    )
+    const entry = fileURLToPath(new URL('./plane/main.js', import.meta.url))
+    const driver = new RfsDriver({ ...deps, config, entry })
+    deps.peers.onCall((node, message) => driver.answer(node, message))
+    scope.provide(replica, driver)
+    scope.contribute(resource, 'rfs', driver)
+    scope.onStop(() => {
+      driver.disconnect()
+    })
+  },
+})

@@ -1,0 +1,58 @@
+/** The plugin's configuration after its schema, and what the data plane is told of it. Pure. */
+import type { ModuleContext } from '@holdfast/sdk'
+import { type PlaneLaunch, portOf } from './protocol.js'
+
+/** As the schema in plugin.json binds it, defaults filled in. */
+export interface RfsConfig {
+  readonly rfs: {
+    readonly async: 'none' | 'second'
+    readonly zone: number
+    readonly timeout: number
+    readonly encryption: boolean
+    readonly reiallowedbw?: number
+    readonly replicated: readonly {
+      readonly dir: string
+      readonly tocheck?: readonly { readonly path: string }[]
+    }[]
+    readonly flow?: { readonly name: string }
+  }
+}
+
+/** `address`: ours on the LAN of the replication, when it is known. */
+export function launchOf(
+  config: RfsConfig,
+  context: ModuleContext,
+  address: string | undefined,
+): PlaneLaunch {
+  const { rfs } = config
+  return {
+    format: 1,
+    module: context.name,
+    node: context.node,
+    socket: socketOf(context),
+    journal: `${context.directories.state}/journal`,
+    volumes: rfs.replicated.map(({ dir }, index) => ({ index, directory: dir })),
+    zoneBytes: rfs.zone,
+    timeoutMs: rfs.timeout,
+    async: rfs.async,
+    encryption: rfs.encryption,
+    listen: { address, port: portOf(context.id) },
+    copyBytesPerSecond: rfs.reiallowedbw === undefined ? undefined : rfs.reiallowedbw * 1024,
+  }
+}
+
+export function socketOf(context: ModuleContext): string {
+  return `${context.directories.run}/rfs.sock`
+}
+
+/** The absolute path of a `<tocheck>`, or undefined when it would leave the directory. */
+export function toCheckPath(directory: string, path: string): string | undefined {
+  const absolute = path.startsWith('/') ? path : `${directory}/${path}`
+  const leaves = absolute.split('/').includes('..')
+  return !leaves && isBeneath(absolute, directory) ? absolute : undefined
+}
+
+/** True when `path` is `directory` or lies in it. Both absolute and normalised. */
+export function isBeneath(path: string, directory: string): boolean {
+  return directory === '/' || path === directory || path.startsWith(`${directory}/`)
+}
