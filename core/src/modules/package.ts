@@ -34,7 +34,8 @@ export function makePackage(files: readonly PackageFile[], origin: string): Modu
   let bytes = 0
   for (const [index, file] of sorted.entries()) {
     assertPath(file.path, origin)
-    if (sorted[index + 1]?.path === file.path) throw refusal(origin, `"${file.path}" is twice in it`)
+    if (sorted[index + 1]?.path === file.path)
+      throw refusal(origin, `"${file.path}" is twice in it`)
     bytes += file.data.byteLength
   }
   if (bytes > packageBytesMax) {

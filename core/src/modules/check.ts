@@ -1,0 +1,90 @@
+/** Asks the plugins about a configuration before it is applied: facts about this node that no schema can know. */
+import { type Clock, type Exec, HoldfastError, messageOf, type ModuleContext } from '@holdfast/sdk'
+import type { PluginSource } from '../kernel/discover.js'
+import type { CheckFinding, PluginLoader } from '../kernel/loader.js'
+import { within } from '../scheduling/deadline.js'
+import { type Finding, positionOf } from '../xml/bind.js'
+import { at } from '../xml/document.js'
+import type { ModulePlan } from './plan.js'
+
+export const checkTimeoutMs = 10_000
+
+/** What a plugin's `check(config, context)` receives beside its configuration. */
+export interface CheckContext extends ModuleContext {
+  readonly exec: Exec
+  /** The same plugin's configurations in the other modules that are applied on this node. */
+  readonly others: readonly { readonly module: string; readonly config: unknown }[]
+}
+
+export interface Checked {
+  readonly findings: readonly Finding[]
+  /** Sentences, each with its place when the plugin named one. */
+  readonly warnings: readonly string[]
+}
+
+export async function checkPlan(
+  plan: ModulePlan,
+  options: {
+    readonly file: string
+    readonly clock: Pick<Clock, 'after'>
+    readonly load: PluginLoader
+    readonly sources: readonly PluginSource[]
+    readonly contextFor: (pluginId: string) => CheckContext
+  },
+): Promise<Checked> {
+  const findings: Finding[] = []
+  const warnings: string[] = []
+  for (const { manifest, config, binding } of plan.plugins) {
+    const source = options.sources.find((one) => one.manifest.id === manifest.id)
+    if (source === undefined) continue
+    const place = (pointer: string): Finding => ({ ...positionOf(binding, pointer), message: '' })
+    try {
+      const { check } = await options.load(source)
+      if (check === undefined) continue
+      const what = `the check of plugin ${manifest.id}`
+      const run = (async () =>
+        await check(structuredClone(config), options.contextFor(manifest.id)))()
+      const report = reportOf(await within(options.clock, checkTimeoutMs, what, run))
+      for (const { path, message } of report.errors) findings.push({ ...place(path), message })
+      for (const { path, message } of report.warnings) {
+        warnings.push(path === '' ? message : `${at(options.file, place(path))}${message}`)
+      }
+    } catch (thrown) {
+      // Foreign code: a check that throws refuses the configuration, it does not pass it.
+      const code = thrown instanceof HoldfastError ? thrown.code : 'E_PLUGIN_CHECK'
+      findings.push({
+        ...place(''),
+        message: `plugin ${manifest.id}: ${messageOf(thrown)} (${code})`,
+      })
+    }
+  }
+  return { findings, warnings }
+}
+
+function reportOf(value: unknown): { errors: CheckFinding[]; warnings: CheckFinding[] } {
+  const list = (name: string): CheckFinding[] => {
+    const items = memberOf(value, name)
+    if (items === undefined) return []
+    if (!Array.isArray(items)) throw malformed()
+    return items.map(findingOf)
+  }
+  return { errors: list('errors'), warnings: list('warnings') }
+}
+
+/** A plain sentence is a finding about the whole element. */
+function findingOf(item: unknown): CheckFinding {
+  if (typeof item === 'string') return { path: '', message: item }
+  const path = memberOf(item, 'path')
+  const message = memberOf(item, 'message')
+  if (typeof path !== 'string' || typeof message !== 'string') throw malformed()
+  return { path, message }
+}
+
+function malformed(): HoldfastError {
+  return new HoldfastError('E_PLUGIN_CHECK', 'its check returned neither errors nor warnings')
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined
+  return Object.entries(value).find(([key]) => key === name)?.[1]
+}
