@@ -1,0 +1,177 @@
+/** Orders of the operator, of checkers and of failover rules. A refusal says why and changes nothing. */
+import { done, refused, type Verdict } from '@holdfast/sdk'
+import { demote, retryLeave } from './demote.js'
+import { countLoop, overMaxloop, resetLoops } from './loops.js'
+import { andThen, ask, become, isAt, peerView, remember, serves, stay, tell } from './plan.js'
+import { swap } from './serve.js'
+import type { Action, Event, State, Step } from './types.js'
+
+type Commanded = Extract<Event, { kind: 'commanded' }>
+
+export function onCommand(before: State, event: Commanded): Step {
+  const state = event.identity === undefined ? resetLoops(before) : countLoop(before, event.wallMs)
+  const answer = (verdict: Verdict): Action => ({ kind: 'answer', ticket: event.ticket, verdict })
+  const refusal = refusalOf(state, event)
+  if (refusal !== undefined) return stay(before, answer(refusal))
+  const step =
+    event.identity !== undefined && overMaxloop(state)
+      ? stopByMaxloop(state, event)
+      : obey(state, event)
+  return { next: step.next, actions: [...step.actions, answer(done)] }
+}
+
+function stopByMaxloop(state: State, event: Commanded): Step {
+  if (!isAt(state, 'alone', 'prim', 'second', 'wait')) return stay(state)
+  return demote(state, 'stop', 'stop', `stopped by maxloop: ${event.cause}`)
+}
+
+function obey(state: State, event: Commanded): Step {
+  switch (event.command) {
+    case 'start':
+      return start(state, 'none', false, event.cause)
+    case 'prim':
+      return start(state, 'prim', event.full, event.cause)
+    case 'primforce':
+      return start(state, 'prim', true, event.cause)
+    case 'second':
+      return startSecond(state, event)
+    case 'stop':
+      return isAt(state, 'alone', 'prim', 'second', 'wait')
+        ? demote(state, 'stop', 'stop', event.cause)
+        : redirectDemotion(state, event.cause)
+    case 'forcestop':
+      return forceStop(state, event.cause)
+    case 'stopstart':
+      return isAt(state, 'alone', 'prim', 'second')
+        ? demote(state, 'wait', 'stopstart', event.cause)
+        : stay(state)
+    case 'restart':
+      return restart(state, event.cause)
+    case 'swap':
+      return isAt(state, 'prim') ? swap(state, event.cause) : stay(state, tell({ kind: 'swap' }))
+  }
+}
+
+function start(state: State, demand: 'none' | 'prim', full: boolean, cause: string): Step {
+  if (isAt(state, 'wait')) {
+    const epoch = state.epoch
+    return stay(become(state, { ...state.place, stage: 'deciding', epoch, demand, full }, cause))
+  }
+  if (!isAt(state, 'stop')) return stay(state)
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { role: 'wait', stage: 'entering', epoch, demand, full }, cause)
+  return stay(next, { kind: 'enter', epoch, from: 'stop', to: 'wait', action: 'start' })
+}
+
+/** `second fullsync` gives up what is only here: the operator's word for it. */
+function startSecond(state: State, event: Commanded): Step {
+  const given = event.full ? remember(state, { data: 'none' }) : stay(state)
+  return andThen(given, (next) => {
+    const started = start(next, 'none', event.full, event.cause)
+    const { place } = started.next
+    return place.role === 'wait'
+      ? { ...started, next: { ...started.next, place: { ...place, demand: 'second' } } }
+      : started
+  })
+}
+
+function forceStop(state: State, cause: string): Step {
+  if (isAt(state, 'demoting')) {
+    const stopping = { ...state, place: { ...state.place, to: 'stop' as const } }
+    return state.place.failure === undefined ? stay(stopping) : retryLeave(stopping)
+  }
+  return isAt(state, 'alone', 'prim', 'second', 'wait')
+    ? demote(state, 'stop', 'stop', cause)
+    : stay(state)
+}
+
+/** A stop that comes while the node steps down anyway: it ends in STOP. */
+function redirectDemotion(state: State, cause: string): Step {
+  if (!isAt(state, 'demoting')) return stay(state)
+  return stay(become(state, { ...state.place, to: 'stop' }, cause, state.hint))
+}
+
+function restart(state: State, cause: string): Step {
+  if (!isAt(state, 'alone', 'prim')) return stay(state)
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...state.place, stage: 'restarting', epoch }, cause)
+  return stay(next, { kind: 'restart', epoch, role: state.place.role })
+}
+
+function refusalOf(state: State, event: Commanded): Verdict | undefined {
+  const { place, memory, config } = state
+  const view = peerView(state)
+  switch (event.command) {
+    case 'start':
+    case 'stop':
+    case 'forcestop':
+      return undefined
+    case 'prim':
+    case 'primforce':
+      if (place.role !== 'stop' && place.role !== 'wait') {
+        return refused(
+          'E_MIRROR_RUNNING',
+          `the module is running as ${place.role}`,
+          'stop it first',
+        )
+      }
+      if (view !== undefined && serves(view.role)) {
+        return refused(
+          'E_MIRROR_PEER_SERVES',
+          `${config.peer} is the primary`,
+          'use "start" or "second" here, or "swap"',
+        )
+      }
+      if (event.command === 'prim' && memory.data === 'partial') {
+        return refused(
+          'E_MIRROR_PARTIAL',
+          'a copy to this node was interrupted: its data is incomplete',
+          `start ${config.peer}; if its data is lost for good, "primforce" serves what is here`,
+        )
+      }
+      return undefined
+    case 'second':
+      if (place.role !== 'stop' && place.role !== 'wait') {
+        return refused(
+          'E_MIRROR_RUNNING',
+          `the module is running as ${place.role}`,
+          'stop it first',
+        )
+      }
+      return view !== undefined && serves(view.role)
+        ? undefined
+        : refused(
+            'E_MIRROR_NO_PRIMARY',
+            `${config.peer} is not primary`,
+            `start ${config.peer} first ("prim" if it has the good data)`,
+          )
+    case 'stopstart':
+      return serves(place.role) || place.role === 'second'
+        ? undefined
+        : refused('E_MIRROR_NOT_RUNNING', `nothing runs here (${place.role})`, 'use "start"')
+    case 'restart':
+      return serves(place.role) && 'stage' in place && place.stage === 'ready'
+        ? undefined
+        : refused(
+            'E_MIRROR_NOT_SERVING',
+            'the application does not run here, or is just changing',
+            'run "restart" on the primary, when it is ready',
+          )
+    case 'swap':
+      return swapRefusal(state)
+  }
+}
+
+function swapRefusal(state: State): Verdict | undefined {
+  const { place, config } = state
+  const view = peerView(state)
+  const fromPrim = place.role === 'prim' && place.stage === 'ready' && place.degrading === undefined
+  const fromSecond = place.role === 'second' && place.stage === 'live' && view?.role === 'prim'
+  return fromPrim || fromSecond
+    ? undefined
+    : refused(
+        'E_MIRROR_NO_SWAP',
+        `roles can be exchanged only between PRIM (Ready) and SECOND (Ready); this node is ${place.role}`,
+        `wait until ${config.peer} and this node are both Ready ("holdfast state")`,
+      )
+}

@@ -1,0 +1,61 @@
+/** Stepping down: until the application has really stopped, the node is neither waiting nor stopped. */
+import type { TransitionAction, Verdict } from '@holdfast/sdk'
+import { ask, type At, become, stay } from './plan.js'
+import type { State, Step } from './types.js'
+
+export type Demotable = At<'alone' | 'prim' | 'second' | 'wait'>
+
+/** Begins to leave the role. The next step comes with `left`. */
+export function demote(
+  state: Demotable,
+  to: 'wait' | 'stop',
+  action: TransitionAction,
+  cause: string,
+): Step {
+  const from = state.place.role
+  const { state: asked, epoch } = ask(state)
+  const demand = state.place.role === 'wait' ? state.place.demand : 'none'
+  const full = state.place.role === 'wait' && state.place.full
+  const next = become(
+    asked,
+    { role: 'demoting', from, to, action, epoch, demand, full, failure: undefined },
+    cause,
+  )
+  // A node that follows must not apply anything more once it says that it does not.
+  const unfollow = from === 'second' ? [{ kind: 'unfollow' as const }] : []
+  const first = from === 'wait' ? 'stop' : 'wait'
+  return stay(next, ...unfollow, { kind: 'leave', epoch, from, to: first, action })
+}
+
+/** The resources of the old role are down, or could not be brought down. */
+export function afterLeave(state: At<'demoting'>, verdict: Verdict): Step {
+  const { place } = state
+  if (!verdict.ok) {
+    const hint = 'nothing is handed over while it may still run: end it by hand, then "forcestop"'
+    const failed = { ...place, failure: verdict.reason }
+    return stay(become(state, failed, `could not stop: ${verdict.reason}`, hint))
+  }
+  if (place.to === 'wait') return stay(backToWait(state))
+  if (place.from === 'wait') return stay(become(state, { role: 'stop' }, state.cause))
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...place, from: 'wait', epoch, failure: undefined }, state.cause)
+  return stay(next, { kind: 'leave', epoch, from: 'wait', to: 'stop', action: place.action })
+}
+
+/** Tries again to stop what did not stop. */
+export function retryLeave(state: At<'demoting'>): Step {
+  const { place } = state
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...place, epoch, failure: undefined }, 'tries again to stop')
+  const to = place.from === 'wait' ? 'stop' : 'wait'
+  return stay(next, { kind: 'leave', epoch, from: place.from, to, action: 'stop' })
+}
+
+function backToWait(state: At<'demoting'>): State {
+  const { demand, full } = state.place
+  return become(
+    state,
+    { role: 'wait', stage: 'deciding', epoch: state.epoch, demand, full },
+    state.cause,
+  )
+}

@@ -1,0 +1,156 @@
+/** SECOND: copies from the serving node until identical, follows it live, and takes over when it is gone. */
+import { relateData } from './leader.js'
+import type { Lineage } from './lineage.js'
+import {
+  andThen,
+  ask,
+  type At,
+  become,
+  peerView,
+  remember,
+  serves,
+  stay,
+  tell,
+  viewOf,
+} from './plan.js'
+import { demote } from './demote.js'
+import type { Step } from './types.js'
+import { startServing } from './wait.js'
+
+type Second = At<'second'>
+
+/** Pause before a join is asked again. */
+const rejoinMs = 500
+
+/** Looks at all facts anew; called after each event that changed one. */
+export function reconsiderSecond(state: Second): Step {
+  const { stage } = state.place
+  if (stage === 'entering') return stay(state)
+  const view = peerView(state)
+  if (view === undefined) return state.peer.life === 'silent' ? withoutPeer(state) : stay(state)
+  if (view.role === 'demoting') return stay(state)
+  if (!serves(view.role)) return afterPeer(state)
+  const relation = relateData(state.memory, view.memory)
+  const mayFollow = relation === 'same' || relation === 'behind' || state.memory.data === 'partial'
+  if (!mayFollow) return demote(state, 'wait', 'stopwait', `${state.config.peer} serves other data`)
+  if (stage === 'leading' || stage === 'claiming') return join(state)
+  return stay(state)
+}
+
+/** The peer stopped serving and says so. */
+function afterPeer(state: Second): Step {
+  const { peer } = state.config
+  if (state.memory.data !== 'current') {
+    return demote(state, 'wait', 'stopwait', `${peer} stopped before the copy was finished`)
+  }
+  if (state.place.stage === 'leading') return stay(state)
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...state.place, stage: 'leading', epoch }, `${peer} stopped serving`)
+  return stay(next, tell({ kind: 'lead', epoch, forced: false, view: viewOf(next) }), {
+    kind: 'arm',
+    epoch,
+    delayMs: state.config.timeoutMs,
+  })
+}
+
+/** Nothing is heard of the peer on any path. */
+function withoutPeer(state: Second): Step {
+  const { config, memory, place } = state
+  if (memory.data !== 'current') {
+    return demote(
+      state,
+      'wait',
+      'stopwait',
+      `${config.peer} is silent and the copy was not finished`,
+    )
+  }
+  if (!config.failover)
+    return demote(state, 'wait', 'stopwait', `${config.peer} is silent and failover is off`)
+  if (config.hasWitness) {
+    if (place.stage === 'claiming') return stay(state)
+    const { state: asked, epoch } = ask(state)
+    const next = become(
+      asked,
+      { ...place, stage: 'claiming', epoch },
+      `${config.peer} is silent: asks the witness`,
+    )
+    return stay(next, { kind: 'claim', epoch, generation: memory.generation.number + 1 })
+  }
+  if (config.isolation === 'alone') return takeOver(state, `${config.peer} is silent`)
+  return demote(
+    state,
+    'wait',
+    'stopwait',
+    `${config.peer} is silent and this node may not go on alone`,
+  )
+}
+
+export function takeOver(state: Second, cause: string): Step {
+  return startServing(state, cause)
+}
+
+/** Asks the serving node to be let in; also after the link was lost. */
+export function join(state: Second): Step {
+  const { state: asked, epoch } = ask(state)
+  const place = { ...state.place, stage: 'joining' as const, epoch }
+  const next = become(asked, place, `asks ${state.config.peer} to be let in`)
+  return stay(next, tell({ kind: 'join', epoch, full: place.full, view: viewOf(next) }), {
+    kind: 'arm',
+    epoch,
+    delayMs: state.config.timeoutMs,
+  })
+}
+
+/** Waits a moment before the next join: the serving node may be busy with the loss itself. */
+export function rejoinLater(state: Second, cause: string): Step {
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...state.place, stage: 'joining', epoch }, cause)
+  return stay(next, { kind: 'arm', epoch, delayMs: rejoinMs })
+}
+
+/** Let in: from the first copied byte the tree here is neither the old nor the new one. */
+export function copy(state: Second): Step {
+  const kept = remember(state, { data: 'partial' })
+  const { epoch, full } = state.place
+  return andThen(kept, (next) =>
+    stay(become(next, { ...state.place, stage: 'copying' }, `copies from ${state.config.peer}`), {
+      kind: 'follow',
+      epoch,
+      full,
+    }),
+  )
+}
+
+/** The serving node requires this node's acknowledgements from now on. */
+export function synced(state: Second, lineage: Lineage): Step {
+  const kept = remember(state, {
+    generation: lineage.generation,
+    history: lineage.history,
+    data: 'current',
+    paired: true,
+  })
+  return andThen(kept, (next) =>
+    stay(
+      become(
+        next,
+        { ...state.place, stage: 'live', full: false },
+        `identical to ${state.config.peer}`,
+      ),
+    ),
+  )
+}
+
+/** The serving node goes on without this one: its copy is stale from here on. */
+export function outdated(state: Second, epoch: number): Step {
+  const current = state.memory.data === 'current'
+  const kept = current ? remember(state, { data: 'stale' }) : stay(state)
+  return andThen(kept, (next) =>
+    andThen(stay(next, tell({ kind: 'outdated', epoch })), () =>
+      state.place.stage === 'live' ||
+      state.place.stage === 'leading' ||
+      state.place.stage === 'claiming'
+        ? rejoinLater({ ...next, place: state.place }, `${state.config.peer} goes on alone`)
+        : stay(next),
+    ),
+  )
+}

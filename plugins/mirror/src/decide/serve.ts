@@ -1,0 +1,221 @@
+/** ALONE and PRIM: the application runs here; the peer is let in, and let go by the degrade protocol only. */
+import { demote } from './demote.js'
+import { relateData } from './leader.js'
+import { commonAncestor, descend, formatGeneration, sameGeneration } from './lineage.js'
+import { andThen, ask, type At, become, peerView, remember, serves, stay, tell } from './plan.js'
+import type { Action, Follower, State, Step, View } from './types.js'
+
+export type Serving = At<'alone' | 'prim'>
+
+/** Looks at all facts anew; called after each event that changed one. */
+export function reconsiderServing(state: Serving): Step {
+  const view = peerView(state)
+  if (view !== undefined && serves(view.role)) return twoServe(state, view)
+  if (state.place.degrading !== undefined) return reconsiderDegrading(state)
+  if (state.place.stage !== 'ready') return stay(state)
+  return follower(state, view)
+}
+
+/** PRIM exactly while the peer is known to be current and ready. */
+function follower(state: Serving, view: View | undefined): Step {
+  const { place } = state
+  const isSecond =
+    place.follower !== undefined &&
+    place.follower.stage !== 'copying' &&
+    view?.role === 'second' &&
+    view.ready &&
+    sameGeneration(view.memory.generation, state.memory.generation)
+  if (isSecond && place.role === 'alone') {
+    const synced: Follower = { ...place.follower, stage: 'synced' }
+    const next = become(
+      state,
+      { ...place, role: 'prim', follower: synced },
+      `${state.config.peer} is up to date`,
+    )
+    return stay(next, { kind: 'shift', from: 'alone', to: 'prim' })
+  }
+  if (isSecond && wantsBack(state, view)) return swap(state, `${state.config.peer} is preferred`)
+  return stay(state)
+}
+
+function wantsBack(state: Serving, peer: View): boolean {
+  const { defaultprim } = state.config
+  if (defaultprim === 'lastprim') return peer.memory.wasPrim
+  return defaultprim === state.config.peer
+}
+
+/** Planned exchange of the roles: the follower has everything and takes over when it sees this node waiting. */
+export function swap(state: Serving, cause: string): Step {
+  const kept = remember(state, { wasPrim: false })
+  return andThen(kept, (next) => demote({ ...next, place: state.place }, 'wait', 'swap', cause))
+}
+
+/** The peer asks to be let in. */
+export function admit(state: Serving, epoch: number, full: boolean, theirs: View): Step {
+  const { place } = state
+  const relation = relateData(state.memory, theirs.memory)
+  const mayFollow = full || relation === 'ahead' || relation === 'same'
+  if (!mayFollow) {
+    return stay(
+      state,
+      tell({ kind: 'disagreed', epoch, reason: 'its data has writes that are not here' }),
+    )
+  }
+  const asked = become(state, { ...place, waiting: { epoch, full } }, state.cause, state.hint)
+  if (place.degrading !== undefined) return stay(asked)
+  // A follower that asks again has lost the link, even when that was not noticed here yet.
+  if (place.follower !== undefined && place.follower.stage !== 'copying') {
+    return degrade(
+      { ...asked, place: { ...place, waiting: { epoch, full } } },
+      'the follower asks to be let in again',
+    )
+  }
+  return admitWaiting({ ...asked, place: { ...place, waiting: { epoch, full } } })
+}
+
+export function admitWaiting(state: Serving): Step {
+  const { place } = state
+  if (place.waiting === undefined || place.degrading !== undefined || place.stage === 'entering') {
+    return stay(state)
+  }
+  const { epoch } = place.waiting
+  const full = place.waiting.full || place.fullNext
+  const next = become(
+    state,
+    { ...place, follower: { epoch, stage: 'copying' }, waiting: undefined },
+    `${state.config.peer} joins`,
+  )
+  return stay(next, { kind: 'admit', epoch, full })
+}
+
+/** From now on no write is acknowledged without the follower: this goes to disk before it may call itself current. */
+export function copyFinished(state: Serving, epoch: number): Step {
+  const { place } = state
+  if (place.follower?.epoch !== epoch || place.follower.stage !== 'copying') return stay(state)
+  const live: Follower = { epoch, stage: 'live' }
+  const kept = remember(state, { paired: true })
+  return andThen(kept, (next) =>
+    stay(
+      become(next, { ...place, follower: live, fullNext: false }, next.cause, next.hint),
+      syncedMessage(next, epoch),
+    ),
+  )
+}
+
+/** Tells the follower that it is current; it is told again when the stream was lost meanwhile. */
+export function syncedMessage(state: State, epoch: number): Action {
+  const { generation, history } = state.memory
+  return tell({ kind: 'synced', epoch, lineage: { generation, history } })
+}
+
+/** The link to the follower is gone. If writes depended on it they wait now, until one of the ways below is done. */
+export function linkLost(state: Serving, epoch: number, cause: string): Step {
+  const { place } = state
+  if (place.follower?.epoch !== epoch) return stay(state)
+  if (place.follower.stage === 'copying') {
+    return stay(
+      become(state, { ...place, follower: undefined }, `the copy was interrupted: ${cause}`),
+    )
+  }
+  return degrade(state, `replication was lost: ${cause}`)
+}
+
+function degrade(state: Serving, cause: string): Step {
+  const { state: asked, epoch } = ask(state)
+  const place = { ...state.place, degrading: { stage: 'held' as const, epoch } }
+  return reconsiderDegrading({ ...become(asked, place, cause), place })
+}
+
+/** First choice: the peer itself says that it is stale now. Else a right is needed. */
+function reconsiderDegrading(state: Serving): Step {
+  const { place, config } = state
+  const { degrading } = place
+  if (degrading === undefined) return stay(state)
+  if (state.peer.life === 'silent' && !state.peer.connected) {
+    return degrading.stage === 'claiming' ? stay(state) : takeRight(state)
+  }
+  if (degrading.stage === 'outdating') return stay(state)
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...place, degrading: { stage: 'outdating', epoch } }, state.cause)
+  const generation = descend(state.memory, config.self).generation
+  // Not connected: the question is lost, and asked again when the stream is back; the timer bounds the wait.
+  return stay(next, tell({ kind: 'outdate', epoch, generation }), {
+    kind: 'arm',
+    epoch,
+    delayMs: config.timeoutMs,
+  })
+}
+
+/** The peer can't be asked: a witness, or what the operator chose for this case. */
+export function takeRight(state: Serving): Step {
+  const { config, place } = state
+  if (!config.hasWitness) return withoutWitness(state)
+  const { state: asked, epoch } = ask(state)
+  const next = become(asked, { ...place, degrading: { stage: 'claiming', epoch } }, state.cause)
+  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+}
+
+export function withoutWitness(state: Serving): Step {
+  const { config, place } = state
+  if (config.isolation === 'alone') return goAlone(state)
+  const { state: asked, epoch } = ask(state)
+  const held = { ...place, degrading: { stage: 'held' as const, epoch } }
+  const next = become(
+    asked,
+    held,
+    `${config.peer} is silent and this node may not go on alone: writes wait`,
+    `start ${config.peer}; if it is lost for good, "stop" then "prim" here`,
+  )
+  return stay(next, { kind: 'arm', epoch, delayMs: config.timeoutMs })
+}
+
+/** The right was obtained. Disk first; only then the writes that wait are released. */
+export function goAlone(state: Serving): Step {
+  const { place, config } = state
+  const lineage = descend(state.memory, config.self)
+  const kept = remember(state, { ...lineage, paired: false })
+  const wasPrim = place.role === 'prim'
+  return andThen(kept, (next) => {
+    const alone = {
+      ...place,
+      role: 'alone' as const,
+      follower: undefined,
+      degrading: undefined,
+    }
+    const epoch = place.follower?.epoch ?? next.epoch
+    const gone = {
+      ...become(next, alone, `goes on without ${config.peer}: ${state.cause}`),
+      place: alone,
+    }
+    const released = stay(gone, { kind: 'detach', epoch, generation: lineage.generation })
+    const shifted = wasPrim
+      ? andThen(released, (s) => stay(s, { kind: 'shift', from: 'prim', to: 'alone' }))
+      : released
+    return andThen(shifted, () => admitWaiting(gone))
+  })
+}
+
+/** Both serve: a split that the operator's choice allowed, or an old server that was forgotten. */
+function twoServe(state: Serving, theirs: View): Step {
+  const relation = relateData(state.memory, theirs.memory)
+  const { self, peer } = state.config
+  if (relation === 'behind')
+    return lose(state, `${peer} serves newer data (${formatGeneration(theirs.memory.generation)})`)
+  if (relation === 'ahead') return stay(state)
+  if (relation === 'same') {
+    const mine = state.memory.generation.owner === self
+    return mine ? stay(state) : lose(state, `${peer} serves the same generation`)
+  }
+  const common = commonAncestor(state.memory, theirs.memory)
+  const winner =
+    common?.owner === self || common?.owner === peer ? common.owner : self < peer ? self : peer
+  if (winner === self) return stay(state)
+  return lose(
+    state,
+    `both nodes served after they were cut off; ${peer} was the primary and goes on`,
+  )
+}
+
+function lose(state: Serving, cause: string): Step {
+  return demote(state, 'wait', 'stopwait', cause)
+}
