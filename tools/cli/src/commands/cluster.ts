@@ -1,0 +1,248 @@
+/** `holdfast cluster`: forming a cluster, joining it, changing it, looking at it. */
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { HoldfastError, messageOf } from '@holdfast/sdk'
+import type { ClusterView } from '../api/views.js'
+import { cliErrors, exitCode, usageError } from '../exit.js'
+import { duration } from '../output/format.js'
+import { writeTable } from '../output/table.js'
+import type { CommandSpec, Context, Input } from '../spec.js'
+import { jsonOption, timeOf } from './options.js'
+import { readSecret } from './secret.js'
+
+/** More than a node accepts anyway. */
+const fileBytesMax = 1 << 20
+
+export const clusterCommand: CommandSpec = {
+  name: 'cluster',
+  summary: 'form, join, change and show the cluster',
+  examples: ['holdfast cluster init --node n1 cluster.xml', 'holdfast cluster state'],
+  commands: [
+    {
+      name: 'init',
+      summary: 'make this node the first one of a new cluster',
+      arguments: [{ name: 'FILE', summary: 'the cluster.xml', complete: 'file' }],
+      options: [
+        { long: 'node', value: 'NAME', summary: 'name of this node (its host name unless told)' },
+        {
+          long: 'lan',
+          value: 'LAN=NODE:ADDRESS,…',
+          summary: 'instead of FILE: a network and its nodes; may be repeated',
+          repeated: true,
+        },
+      ],
+      examples: [
+        'holdfast cluster init --node n1 cluster.xml',
+        'holdfast cluster init --node n1 --lan default=n1:10.0.0.1,n2:10.0.0.2',
+      ],
+      run: init,
+    },
+    {
+      name: 'invite',
+      summary: 'print a one-time token with which a node joins',
+      arguments: [{ name: 'NODE', required: true, summary: 'name of the node, as in cluster.xml' }],
+      options: [{ long: 'ttl', value: 'TIME', summary: 'how long the token is good (15m)' }],
+      examples: [
+        'holdfast cluster invite n2 --ttl 1h',
+        'holdfast cluster invite n2 | ssh n2 holdfast cluster join',
+      ],
+      run: invite,
+    },
+    {
+      name: 'join',
+      summary: 'join a cluster with a token from "cluster invite"',
+      arguments: [
+        {
+          name: 'TOKEN',
+          summary: 'better by standard input or $HOLDFAST_TOKEN: others see a command line',
+        },
+      ],
+      examples: ['holdfast cluster join < token', 'holdfast cluster join'],
+      run: join,
+    },
+    {
+      name: 'state',
+      summary: 'nodes and their networks',
+      options: [jsonOption, { short: 'q', long: 'quiet', summary: 'only names of nodes' }],
+      examples: ['holdfast cluster state', 'holdfast cluster state --json'],
+      run: state,
+    },
+    {
+      name: 'config',
+      summary: 'apply a cluster.xml on all nodes, or on none',
+      arguments: [{ name: 'FILE', required: true, summary: 'the cluster.xml', complete: 'file' }],
+      examples: ['holdfast cluster xml > c.xml; vi c.xml; holdfast cluster config c.xml'],
+      run: configure,
+    },
+    {
+      name: 'xml',
+      summary: 'print the applied cluster.xml',
+      examples: ['holdfast cluster xml > cluster.xml'],
+      run: async (context) => {
+        const { xml } = await context.client.get<{ readonly xml: string }>('/cluster/xml')
+        context.terminal.out(xml.trimEnd())
+        return exitCode.done
+      },
+    },
+  ],
+}
+
+async function init(context: Context, input: Input): Promise<number> {
+  const file = input.argument('FILE')
+  const lans = input.options('lan')
+  if ((file === undefined) === (lans.length === 0)) {
+    throw usageError('cluster init needs either FILE or --lan', 'holdfast cluster init --help')
+  }
+  const xml = file === undefined ? clusterXmlOf(lans) : await readText(file)
+  const node = input.option('node') ?? hostname().split('.')[0]
+  const view = await context.client.ask<ClusterView>('POST', '/cluster/init', {
+    body: { xml, node },
+  })
+  tellMember(context, view)
+  const others = view.nodes.map((one) => one.node).filter((name) => name !== view.self)
+  for (const other of others) {
+    context.terminal.out(
+      `  next: holdfast cluster invite ${other}, then on ${other}: holdfast cluster join`,
+    )
+  }
+  return exitCode.done
+}
+
+async function invite(context: Context, input: Input): Promise<number> {
+  const node = input.argument('NODE') ?? ''
+  const ttlMs = timeOf(input, 'ttl', '15m')
+  const { token } = await context.client.ask<{ readonly token: string }>(
+    'POST',
+    '/cluster/invite',
+    {
+      body: { node, ttlMs },
+    },
+  )
+  context.terminal.out(token)
+  context.terminal.err(`good once, for ${duration(ttlMs)}; next, on ${node}: holdfast cluster join`)
+  return exitCode.done
+}
+
+async function join(context: Context, input: Input): Promise<number> {
+  const typed = input.argument('TOKEN')
+  const isTyped = typed !== undefined && typed !== '-'
+  if (isTyped) {
+    context.terminal.warning('other users of this machine can see a token on a command line')
+  }
+  const environment = typed === '-' ? undefined : context.environment['HOLDFAST_TOKEN']
+  const token = isTyped ? typed : (environment ?? (await readSecret(context, 'Token: ')))
+  const view = await context.client.ask<ClusterView>('POST', '/cluster/join', { body: { token } })
+  tellMember(context, view)
+  return exitCode.done
+}
+
+async function configure(context: Context, input: Input): Promise<number> {
+  const xml = await readText(input.argument('FILE') ?? '')
+  const view = await context.client.ask<ClusterView>('PUT', '/cluster/config', { body: { xml } })
+  const names = view.nodes.map((one) => one.node).join(', ')
+  context.terminal.out(`applied on ${names}: revision ${String(view.revision)}`)
+  return exitCode.done
+}
+
+async function state(context: Context, input: Input): Promise<number> {
+  const { terminal, client } = context
+  const view = await client.get<ClusterView>('/cluster')
+  if (input.flag('json')) {
+    terminal.out(JSON.stringify(view, undefined, 2))
+    return exitCode.done
+  }
+  if (input.flag('quiet')) {
+    for (const { node } of view.nodes) terminal.out(node)
+    return exitCode.done
+  }
+  if (view.self === undefined) {
+    terminal.out('This node belongs to no cluster.  next: holdfast cluster init, or cluster join')
+    return exitCode.done
+  }
+  terminal.out(
+    `Cluster ${view.cluster ?? ''}, revision ${String(view.revision)}; this is ${view.self}`,
+  )
+  terminal.out('')
+  writeTable(
+    terminal,
+    ['NODE', 'CONNECTION', 'VERSION', 'LAN', 'ADDRESS', 'HEARTBEAT'],
+    rowsOf(view),
+  )
+  return exitCode.done
+}
+
+function rowsOf(view: ClusterView) {
+  return view.nodes.flatMap(({ node, connected, version, lans }) => {
+    const isSelf = node === view.self
+    const first = [
+      { text: node },
+      isSelf
+        ? { text: 'this node' }
+        : ({
+            text: connected ? 'connected' : 'not connected',
+            colour: connected ? 'green' : 'red',
+          } as const),
+      { text: version ?? (isSelf ? view.version : '') },
+    ]
+    const places = lans.map(({ lan, address, up, heardMsAgo }) => [
+      { text: lan },
+      { text: address },
+      isSelf
+        ? { text: '' }
+        : ({ text: heartbeat(up, heardMsAgo), colour: up ? 'green' : 'red' } as const),
+    ])
+    const blank = first.map(() => ({ text: '' }))
+    if (places.length === 0) return [first]
+    return places.map((place, index) => [...(index === 0 ? first : blank), ...place])
+  })
+}
+
+function heartbeat(up: boolean, heardMsAgo: number | undefined): string {
+  if (heardMsAgo === undefined) return 'never heard'
+  const ago = heardMsAgo < 1000 ? `${String(Math.round(heardMsAgo))}ms` : duration(heardMsAgo)
+  return `${up ? 'up' : 'silent'}, heard ${ago} ago`
+}
+
+function tellMember(context: Context, view: ClusterView): void {
+  const names = view.nodes.map((one) => one.node).join(', ')
+  context.terminal.out(
+    `${view.self ?? ''} is a member of cluster ${view.cluster ?? ''} (nodes: ${names})`,
+  )
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const text = await readFile(path, 'utf8')
+    if (Buffer.byteLength(text) <= fileBytesMax) return text
+  } catch (error) {
+    throw new HoldfastError(cliErrors.file, `${path} can't be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  throw new HoldfastError(cliErrors.file, `${path} has more than ${String(fileBytesMax)} bytes`, {
+    hint: 'a cluster.xml has some hundred bytes: is it the right file?',
+  })
+}
+
+/** `default=n1:10.0.0.1,n2:10.0.0.2`; what is wrong in names and addresses, the node says. */
+function clusterXmlOf(lans: readonly string[]): string {
+  const parts = lans.map((text) => {
+    const [, lan = '', members = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
+    const nodes = members.split(',').map((member) => /^([^:]+):(.+)$/.exec(member))
+    if (lan === '' || nodes.includes(null)) {
+      throw usageError(
+        `--lan ${text} is not understood`,
+        'write --lan default=n1:10.0.0.1,n2:10.0.0.2',
+      )
+    }
+    const lines = nodes.map(
+      (node) => `      <node name="${escape(node?.[1] ?? '')}" addr="${escape(node?.[2] ?? '')}"/>`,
+    )
+    return `    <lan name="${escape(lan)}">\n${lines.join('\n')}\n    </lan>`
+  })
+  return `<cluster>\n  <lans>\n${parts.join('\n')}\n  </lans>\n</cluster>\n`
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${String(character.charCodeAt(0))};`)
+}
