@@ -2,6 +2,7 @@
 export { assert, assertNever } from './assert.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
+export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
@@ -36,7 +37,7 @@ export {
   type Store,
   store,
 } from './services.js'
-export { type Point, point, type Token, token } from './token.js'
+export { optional, type Point, point, type Token, token } from './token.js'
 export {
   type CommandOptions,
   type ModuleState,

@@ -23,3 +23,11 @@ export function token<T>(id: string): Token<T> {
 export function point<T>(id: string): Point<T> {
   return { kind: 'point', id }
 }
+
+/**
+ * A need that may be missing: `activate` receives undefined then. The manifest writes it with a question mark,
+ * `data.replica?`.
+ */
+export function optional<T>(of: Token<T>): Token<T | undefined> {
+  return { kind: 'token', id: of.id }
+}

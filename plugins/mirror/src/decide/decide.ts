@@ -31,7 +31,7 @@ import { join, reconsiderSecond, rejoinLater, takeOver } from './second.js'
 import { resume } from './resume.js'
 import type { Event, MirrorConfig, PeerFacts, State, Step } from './types.js'
 import { become } from './plan.js'
-import { blocked, deciding, reconsiderWait, startServing } from './wait.js'
+import { deciding, reconsiderWait, startServing } from './wait.js'
 
 export function initialState(config: MirrorConfig, epoch: number): State {
   return {
@@ -178,15 +178,14 @@ function onRestarted(state: State, event: Extract<Event, { kind: 'restarted' }>)
 function onClaimed(state: State, epoch: number, claim: Claim): Step {
   if (isAt(state, 'wait') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
     if (claim === 'granted') return startServing(state, 'the witness granted it')
+    // The stage stays, so that the witness is not asked again before the time is up.
+    const cause =
+      claim === 'refused'
+        ? 'the witness gave the right to the other node'
+        : 'the witness does not answer'
     return stay(
-      blocked(
-        state,
-        claim === 'refused'
-          ? 'the witness gave the right to the other node'
-          : 'the witness does not answer',
-        `start ${state.config.peer}`,
-      ),
-      { kind: 'arm', epoch: state.epoch, delayMs: state.config.timeoutMs },
+      { ...state, cause, hint: `start ${state.config.peer}` },
+      { kind: 'arm', epoch, delayMs: state.config.timeoutMs },
     )
   }
   if (isAt(state, 'second') && state.place.stage === 'claiming' && state.place.epoch === epoch) {

@@ -132,7 +132,8 @@ function reconsiderDegrading(state: Serving): Step {
   const { degrading } = place
   if (degrading === undefined) return stay(state)
   if (state.peer.life === 'silent' && !state.peer.connected) {
-    return degrading.stage === 'claiming' ? stay(state) : takeRight(state)
+    const asked = degrading.stage === 'claiming' || degrading.stage === 'waiting'
+    return asked ? stay(state) : takeRight(state)
   }
   if (degrading.stage === 'outdating') return stay(state)
   const { state: asked, epoch } = ask(state)
@@ -159,7 +160,7 @@ export function withoutWitness(state: Serving): Step {
   const { config, place } = state
   if (config.isolation === 'alone') return goAlone(state)
   const { state: asked, epoch } = ask(state)
-  const held = { ...place, degrading: { stage: 'held' as const, epoch } }
+  const held = { ...place, degrading: { stage: 'waiting' as const, epoch } }
   const next = become(
     asked,
     held,

@@ -57,7 +57,8 @@ export interface Follower {
 
 /** Going on without a peer that writes wait for. */
 export interface Degrading {
-  readonly stage: 'outdating' | 'claiming' | 'held'
+  /** `held`: to be looked at now. `waiting`: no way was open; looked at again when the time is up. */
+  readonly stage: 'held' | 'outdating' | 'claiming' | 'waiting'
   readonly epoch: number
 }
 

@@ -1,0 +1,345 @@
+/** Turns the world into the machine's events and its actions into the world. */
+import {
+  assertNever,
+  type Claim,
+  type Clock,
+  type CommandOptions,
+  done,
+  type Log,
+  messageOf,
+  type ModuleContext,
+  type ModuleState,
+  type OperatorCommand,
+  type Peers,
+  type Progress,
+  refused,
+  type Replica,
+  type Resource,
+  type Role,
+  type RunningMachine,
+  runMachine,
+  type Store,
+  type Topology,
+  type TransitionAction,
+  type Verdict,
+  type Witness,
+} from '@holdfast/sdk'
+import { initialState, nothingKnown, step } from '../decide/decide.js'
+import { formatGeneration } from '../decide/lineage.js'
+import { plainRole } from '../decide/plan.js'
+import type { Action, Event, Memory, MirrorConfig, State } from '../decide/types.js'
+import { askWitnesses } from './claim.js'
+import { watchPeer } from './liveness.js'
+import { parseMessage } from './message.js'
+import { present } from './present.js'
+import { Transitions } from './transitions.js'
+
+export interface MirrorWorld {
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: Store
+  readonly peers: Peers
+  readonly module: ModuleContext
+  readonly resources: readonly Resource[]
+  readonly witnesses: readonly Witness[]
+  readonly replica: Replica | undefined
+  readonly lans: readonly string[]
+  readonly random: () => number
+}
+
+type Cancel = () => void
+
+export class MirrorDriver implements Topology {
+  readonly #world: MirrorWorld
+  readonly #config: MirrorConfig
+  readonly #transitions: Transitions
+  readonly #watchers = new Set<(state: ModuleState) => void>()
+  readonly #tickets = new Map<number, (verdict: Verdict) => void>()
+  readonly #cancels: Cancel[] = []
+  #machine: RunningMachine<State, Event> | undefined
+  #shown: ModuleState
+  #progress: Progress | undefined
+  #timer: Cancel | undefined
+  #ticket = 0
+
+  constructor(world: MirrorWorld, config: MirrorConfig) {
+    this.#world = world
+    this.#config = config
+    this.#transitions = new Transitions(world.resources, world.log, world.clock)
+    this.#shown = present(initialState(config, 0), world.clock.wallMs(), undefined)
+  }
+
+  async begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict> {
+    const { store } = this.#world
+    const memory = await store.read<Memory>('memory')
+    const running = mode === 'adopt' ? await store.volatile.read<State>('place') : undefined
+    const fresh = initialState(this.#config, this.#freshEpoch())
+    const initial: State = {
+      ...(running ?? fresh),
+      config: this.#config,
+      memory: memory ?? fresh.memory,
+      peer: nothingKnown,
+    }
+    const machine = runMachine<State, Event, Action>(
+      { initial, step },
+      {
+        perform: async (action) => {
+          await this.#perform(action)
+        },
+        onStep: async (state, event) => {
+          await this.#onStep(state, event)
+        },
+        onFailed: endProcess,
+      },
+    )
+    this.#machine = machine
+    this.#show(initial)
+    if (running !== undefined) await this.#adopt(initial)
+    this.#listen()
+    if (running !== undefined) this.#post({ kind: 'adopted' })
+    return mode === 'start' ? await this.command('start', { cause: 'start at boot' }) : done
+  }
+
+  async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
+    const ticket = ++this.#ticket
+    const answered = new Promise<Verdict>((resolve) => this.#tickets.set(ticket, resolve))
+    this.#post({
+      kind: 'commanded',
+      command,
+      full: options.fullsync ?? false,
+      identity: options.identity,
+      cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
+      wallMs: this.#world.clock.wallMs(),
+      ticket,
+    })
+    return await answered
+  }
+
+  state(): ModuleState {
+    return this.#shown
+  }
+
+  watch(on: (state: ModuleState) => void): Cancel {
+    this.#watchers.add(on)
+    return () => this.#watchers.delete(on)
+  }
+
+  /** The daemon ends or the module is reconfigured: what runs goes on, only the deciding ends. */
+  async stop(): Promise<void> {
+    for (const cancel of this.#cancels.splice(0)) cancel()
+    this.#timer?.()
+    await this.#machine?.stop()
+    for (const [, answer] of this.#tickets)
+      answer(refused('E_MIRROR_ENDING', 'the daemon is ending'))
+    this.#tickets.clear()
+  }
+
+  #post(event: Event): void {
+    this.#machine?.post(event)
+  }
+
+  /** Numbers of questions must differ from those of an earlier life: a late answer would look like one to a new question. */
+  #freshEpoch(): number {
+    return Math.floor(this.#world.random() * 2 ** 30) * 2 ** 16
+  }
+
+  #listen(): void {
+    const { peers, clock, replica, log, lans } = this.#world
+    const { peer, timeoutMs } = this.#config
+    const post = (event: Event): void => this.#post(event)
+    this.#cancels.push(
+      peers.onMessage((node, body) => {
+        if (node !== peer) return
+        const message = parseMessage(body)
+        if (message === undefined) log.write('warning', 'messageMalformed', { node })
+        else post({ kind: 'told', message })
+      }),
+      watchPeer({ peers, peer, timeoutMs, lans, clock, replica, post }),
+    )
+    if (replica === undefined) return
+    this.#cancels.push(
+      replica.watch((event) => {
+        if (event.kind === 'progressed') this.#showProgress(event.progress)
+        else if (event.kind === 'dataFailed') post({ ...event, wallMs: clock.wallMs() })
+        else post(event)
+      }),
+    )
+  }
+
+  /** Resources that can't be taken over fail like any other failure of the running role. */
+  async #adopt(state: State): Promise<void> {
+    const { place, memory } = state
+    const role: Role = place.role === 'demoting' ? place.from : plainRole(place.role)
+    const verdict = await this.#transitions.adopt(role, formatGeneration(memory.generation))
+    this.#world.log.write('event', 'adopted', { role, ok: verdict.ok })
+    const settled = place.role !== 'demoting' && !('stage' in place && place.stage === 'entering')
+    if (verdict.ok || !settled) return
+    this.#post({ kind: 'dataFailed', cause: verdict.reason, wallMs: this.#world.clock.wallMs() })
+  }
+
+  async #onStep(state: State, event: Event): Promise<void> {
+    // What a restarted daemon goes on with is kept before anything is done on the ground of it.
+    await this.#world.store.volatile.write('place', state)
+    const before = this.#shown
+    this.#show(state)
+    const { role, sub, cause, hint } = this.#shown
+    if (before.role !== role || before.sub !== sub || before.cause !== cause) {
+      this.#world.log.write('event', 'stateChanged', {
+        from: before.role,
+        role,
+        sub,
+        cause,
+        hint,
+        on: event.kind,
+      })
+    }
+  }
+
+  async #perform(action: Action): Promise<void> {
+    const { store, peers, clock, log } = this.#world
+    switch (action.kind) {
+      case 'persist':
+        await store.write('memory', action.memory)
+        return
+      case 'tell':
+        // A message that can't go out is lost with its stream; `peerDisconnected` follows.
+        if (!peers.send(this.#config.peer, action.message)) {
+          log.write('debug', 'notSent', { kind: action.message.kind })
+        }
+        return
+      case 'enter':
+        this.#change(action, (verdict) => {
+          this.#post({ kind: 'entered', epoch: action.epoch, verdict, wallMs: clock.wallMs() })
+        })
+        return
+      case 'leave':
+        this.#transitions.interrupt()
+        this.#change(action, (verdict) => {
+          this.#post({ kind: 'left', epoch: action.epoch, verdict })
+        })
+        return
+      case 'shift':
+        this.#change({ ...action, action: 'start' }, (verdict) => {
+          if (!verdict.ok) log.write('warning', 'shiftFailed', { reason: verdict.reason })
+        })
+        return
+      case 'restart':
+        this.#restart(action.epoch, action.role)
+        return
+      case 'claim':
+        this.#claim(action.epoch, action.generation)
+        return
+      case 'admit':
+        this.#ask(this.#world.replica?.admit(action), (verdict) => {
+          this.#post({ kind: 'admitDone', epoch: action.epoch, verdict })
+          // Without replicated data the copy is finished as it begins.
+          if (this.#world.replica === undefined)
+            this.#post({ kind: 'copyFinished', epoch: action.epoch })
+        })
+        return
+      case 'follow':
+        this.#ask(this.#world.replica?.follow(action), (verdict) => {
+          this.#post({ kind: 'followDone', epoch: action.epoch, verdict })
+        })
+        return
+      case 'unfollow':
+        await this.#inOrder('unfollow', this.#world.replica?.unfollow())
+        return
+      case 'detach': {
+        const generation = formatGeneration(action.generation)
+        await this.#inOrder(
+          'detach',
+          this.#world.replica?.detach({ epoch: action.epoch, generation }),
+        )
+        return
+      }
+      case 'arm':
+        this.#timer?.()
+        this.#timer = clock.after(action.delayMs, () =>
+          this.#post({ kind: 'timeUp', epoch: action.epoch }),
+        )
+        return
+      case 'answer':
+        this.#tickets.get(action.ticket)?.(action.verdict)
+        this.#tickets.delete(action.ticket)
+        return
+      default:
+        assertNever(action)
+    }
+  }
+
+  #change(
+    order: { readonly from: Role; readonly to: Role; readonly action: TransitionAction },
+    then: (verdict: Verdict) => void,
+  ): void {
+    const { from, to, action } = order
+    const cause = this.#shown.cause
+    const generation = this.#shown.generation ?? ''
+    this.#ask(this.#transitions.change({ from, to, action, cause, generation }), then)
+  }
+
+  #restart(epoch: number, role: Role): void {
+    const transition = {
+      from: role,
+      to: role,
+      action: 'restart' as const,
+      cause: this.#shown.cause,
+      generation: this.#shown.generation ?? '',
+    }
+    this.#ask(this.#transitions.restart(transition), (verdict) => {
+      this.#post({ kind: 'restarted', epoch, verdict, wallMs: this.#world.clock.wallMs() })
+    })
+  }
+
+  #claim(epoch: number, generation: number): void {
+    const { witnesses, module } = this.#world
+    const signal = AbortSignal.timeout(this.#config.timeoutMs)
+    const answered = (claim: Claim): void => this.#post({ kind: 'claimed', epoch, claim })
+    askWitnesses(witnesses, module.name, generation, signal).then(answered, () =>
+      answered('unknown'),
+    )
+  }
+
+  /** An order whose answer comes as an event. A rejection is an answer too. */
+  #ask(order: Promise<Verdict> | undefined, then: (verdict: Verdict) => void): void {
+    const failed = (thrown: unknown): void => then(refused('E_MIRROR_ORDER', messageOf(thrown)))
+    Promise.resolve(order ?? done).then(then, failed)
+  }
+
+  /** An order that must be carried out before the next action. If it can't be, the data side has failed. */
+  async #inOrder(what: string, order: Promise<Verdict> | undefined): Promise<void> {
+    const verdict = await Promise.resolve(order ?? done).catch((thrown: unknown) =>
+      refused('E_MIRROR_ORDER', messageOf(thrown)),
+    )
+    if (verdict.ok) return
+    this.#world.log.write('warning', 'orderFailed', { what, reason: verdict.reason })
+    this.#post({
+      kind: 'dataFailed',
+      cause: `${what}: ${verdict.reason}`,
+      wallMs: this.#world.clock.wallMs(),
+    })
+  }
+
+  #show(state: State): void {
+    const before = this.#shown
+    const same = before.role === present(state, 0, undefined).role
+    const sinceMs = same ? before.sinceMs : this.#world.clock.wallMs()
+    const shown = present(state, sinceMs, this.#progress)
+    this.#shown = shown
+    if (JSON.stringify(before) === JSON.stringify(shown)) return
+    for (const on of this.#watchers) on(shown)
+  }
+
+  #showProgress(progress: Progress): void {
+    this.#progress = progress
+    const state = this.#machine?.state()
+    if (state !== undefined) this.#show(state)
+  }
+}
+
+/** A machine that stands still must not look alive: the process ends, and its successor adopts what runs. */
+function endProcess(cause: unknown): void {
+  queueMicrotask(() => {
+    throw cause
+  })
+}
