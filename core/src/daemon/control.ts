@@ -1,0 +1,125 @@
+/** The sdk's Control: what this node can be told to do, and what it tells. Puts cluster, modules and log together. */
+import type {
+  Cancel,
+  ClusterView,
+  ConfigReport,
+  Control,
+  ControlEvent,
+  LogEntry,
+  ModuleState,
+  ModuleView,
+} from '@holdfast/sdk'
+import type { EventLog } from '../log/event-log.js'
+import type { Modules } from '../modules/modules.js'
+
+/** The part of the cluster's service that operators reach. */
+export interface ClusterControl {
+  view(): ClusterView
+  xml(): string
+  init(request: { readonly xml: string; readonly node: string }): Promise<ClusterView>
+  invite(request: {
+    readonly node: string
+    readonly ttlMs: number
+  }): Promise<{ readonly token: string; readonly expiresMs: number }>
+  join(request: { readonly token: string }): Promise<ClusterView>
+  configure(request: { readonly xml: string }): Promise<ClusterView>
+  onChange(on: () => void): Cancel
+}
+
+export class NodeControl implements Control {
+  private readonly watchers = new Set<(event: ControlEvent) => void>()
+
+  constructor(
+    readonly version: string,
+    private readonly parts: {
+      readonly cluster: ClusterControl
+      readonly modules: Modules
+      readonly log: EventLog
+    },
+  ) {
+    parts.log.watch((entry) => {
+      this.tell({ kind: 'logged', entry })
+    })
+    parts.cluster.onChange(() => {
+      this.clusterChanged()
+    })
+  }
+
+  /** Called when something that the cluster's view shows has changed. */
+  clusterChanged(): void {
+    this.tell({ kind: 'clusterState', cluster: this.parts.cluster.view() })
+  }
+
+  moduleChanged(module: string, state: ModuleState): void {
+    this.tell({ kind: 'moduleState', module, state })
+  }
+
+  cluster(): ClusterView {
+    return this.parts.cluster.view()
+  }
+
+  clusterXml(): string {
+    return this.parts.cluster.xml()
+  }
+
+  clusterInit(request: Parameters<Control['clusterInit']>[0]): Promise<ClusterView> {
+    return this.parts.cluster.init(request)
+  }
+
+  clusterInvite(
+    request: Parameters<Control['clusterInvite']>[0],
+  ): ReturnType<Control['clusterInvite']> {
+    return this.parts.cluster.invite(request)
+  }
+
+  clusterJoin(request: Parameters<Control['clusterJoin']>[0]): Promise<ClusterView> {
+    return this.parts.cluster.join(request)
+  }
+
+  clusterConfig(request: Parameters<Control['clusterConfig']>[0]): Promise<ClusterView> {
+    return this.parts.cluster.configure(request)
+  }
+
+  modules(): readonly ModuleView[] {
+    return this.parts.modules.list()
+  }
+
+  module(name: string): ModuleView {
+    return this.parts.modules.one(name)
+  }
+
+  moduleInstall(request: Parameters<Control['moduleInstall']>[0]): Promise<ModuleView> {
+    return this.parts.modules.install(request)
+  }
+
+  moduleConfig(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
+    return this.parts.modules.config(request)
+  }
+
+  moduleDeconfig(request: Parameters<Control['moduleDeconfig']>[0]): Promise<ConfigReport> {
+    return this.parts.modules.deconfig(request)
+  }
+
+  moduleUninstall(request: Parameters<Control['moduleUninstall']>[0]): Promise<void> {
+    return this.parts.modules.uninstall(request)
+  }
+
+  moduleCommand(request: Parameters<Control['moduleCommand']>[0]): Promise<void> {
+    return this.parts.modules.command(request)
+  }
+
+  log(filter: Parameters<Control['log']>[0]): readonly LogEntry[] {
+    return this.parts.log.read(filter)
+  }
+
+  watch(on: (event: ControlEvent) => void): Cancel {
+    this.watchers.add(on)
+    return () => {
+      this.watchers.delete(on)
+    }
+  }
+
+  private tell(event: ControlEvent): void {
+    for (const watcher of this.watchers) watcher(event)
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The node that received an order carries it through: prepare on all nodes, write the decision down, commit on all.
+ * Presumed abort: a transaction without a written decision did not happen.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HoldfastError, messageOf, type Peers } from '@holdfast/sdk'
+import { removeFile } from '../files/atomic.js'
+import { readVersioned, writeVersioned } from '../files/versioned.js'
+import { bindErrorsMax } from '../xml/bind.js'
+import type { ModulePackage } from './package.js'
+import type { Participant } from './participant.js'
+import {
+  type ModuleOrder,
+  type Outcome,
+  type Prepared,
+  preparedOf,
+  prepareTimeoutMs,
+  type Question,
+  questionTimeoutMs,
+} from './protocol.js'
+import { partsOf } from './transfer.js'
+
+const format = { format: 'module-decision', version: 1 }
+const decisionsMax = 200
+
+export interface OrderResult {
+  readonly warnings: readonly string[]
+}
+
+export class Coordinator {
+  private readonly running = new Set<string>()
+
+  constructor(
+    private readonly directory: string,
+    private readonly peers: Peers,
+    private readonly participant: Participant,
+  ) {}
+
+  /** Rejects with all findings when one node refuses or can't be reached; then nothing was changed anywhere. */
+  async carryOut(order: ModuleOrder, sources: ModulePackage | undefined): Promise<OrderResult> {
+    const transaction = `${this.peers.self}-${randomBytes(8).toString('hex')}`
+    this.running.add(transaction)
+    try {
+      const answers = await Promise.all(
+        order.nodes.map((node) => this.prepare(node, transaction, order, sources)),
+      )
+      const refusal = refusalOf(order, answers)
+      if (refusal !== undefined) {
+        await this.tellAll(order.nodes, { kind: 'abort', transaction })
+        throw refusal
+      }
+      await this.writeDecision(transaction)
+      const late = await this.tellAll(order.nodes, { kind: 'commit', transaction })
+      const warnings = answers.flatMap(({ node, warnings: own }) =>
+        own.map((text) => `${text} (node ${node})`),
+      )
+      return { warnings: [...warnings, ...late] }
+    } finally {
+      this.running.delete(transaction)
+    }
+  }
+
+  /** For a participant that was not told. */
+  async outcome(transaction: string): Promise<Outcome> {
+    if (this.running.has(transaction)) return 'pending'
+    const decision = await readVersioned(join(this.directory, `${transaction}.json`), format)
+    return decision === undefined ? 'aborted' : 'committed'
+  }
+
+  private async prepare(
+    node: string,
+    transaction: string,
+    order: ModuleOrder,
+    sources: ModulePackage | undefined,
+  ): Promise<Answer> {
+    try {
+      const { self } = this.peers
+      if (node === self) {
+        const pending = { transaction, coordinator: self, order }
+        return { node, ...(await this.participant.prepare(pending, sources)) }
+      }
+      const parts = sources === undefined ? [] : await partsOf(sources)
+      for (const [index, data] of parts.entries()) {
+        const part: Question = { kind: 'part', transaction, index, count: parts.length, data }
+        await this.peers.call(node, part, questionTimeoutMs)
+      }
+      const question: Question = { kind: 'prepare', transaction, order }
+      return { node, ...preparedOf(await this.peers.call(node, question, prepareTimeoutMs)) }
+    } catch (thrown) {
+      if (!(thrown instanceof HoldfastError)) throw thrown
+      return { node, findings: [], warnings: [], failure: thrown }
+    }
+  }
+
+  /** Returns a sentence for each node that could not be told; it will ask. */
+  private async tellAll(
+    nodes: readonly string[],
+    decision: {
+      readonly kind: 'commit' | 'abort'
+      readonly transaction: string
+    },
+  ): Promise<readonly string[]> {
+    const { kind, transaction } = decision
+    const outcome = kind === 'commit' ? 'committed' : 'aborted'
+    const told = await Promise.all(
+      nodes.map(async (node) => {
+        try {
+          if (node === this.peers.self) await this.participant.decide(transaction, outcome)
+          else await this.peers.call(node, decision, questionTimeoutMs)
+          return []
+        } catch (thrown) {
+          if (!(thrown instanceof HoldfastError)) throw thrown
+          return [`node ${node} will follow when it is back: ${messageOf(thrown)}`]
+        }
+      }),
+    )
+    return told.flat()
+  }
+
+  private async writeDecision(transaction: string): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    const path = join(this.directory, `${transaction}.json`)
+    await writeVersioned(path, format, { atMs: Date.now() })
+    await this.forgetOldest()
+  }
+
+  /** By time of the decision: a node that was away for 200 orders must be configured again. */
+  private async forgetOldest(): Promise<void> {
+    const files = (await readdir(this.directory)).filter((file) => file.endsWith('.json'))
+    if (files.length <= decisionsMax) return
+    const dated = await Promise.all(
+      files.map(async (file) => ({
+        file,
+        atMs: atMsOf(await readVersioned(join(this.directory, file), format)),
+      })),
+    )
+    dated.sort((a, b) => a.atMs - b.atMs)
+    for (const { file } of dated.slice(0, files.length - decisionsMax)) {
+      await removeFile(join(this.directory, file))
+    }
+  }
+}
+
+interface Answer extends Prepared {
+  readonly node: string
+  readonly failure?: HoldfastError
+}
+
+/** The same finding from all nodes is told once, others with the node that found it. */
+function refusalOf(order: ModuleOrder, answers: readonly Answer[]): HoldfastError | undefined {
+  const failed = answers.find(({ failure }) => failure !== undefined)
+  const nodesOf = new Map<string, string[]>()
+  for (const { node, findings } of answers) {
+    for (const finding of findings) nodesOf.set(finding, [...(nodesOf.get(finding) ?? []), node])
+  }
+  const everywhere = answers.length
+  const lines = [...nodesOf].map(([finding, nodes]) =>
+    nodes.length === everywhere ? finding : `${finding} (node ${nodes.join(', ')})`,
+  )
+  if (lines.length > 0) {
+    const rest = lines.length - bindErrorsMax
+    const more = rest > 0 ? [`… and ${String(rest)} more`] : []
+    const message = [...lines.slice(0, bindErrorsMax), ...more].join('\n')
+    const code = order.kind === 'config' ? 'E_CONFIG_INVALID' : 'E_MODULE_REFUSED'
+    return new HoldfastError(code, message, { hint: 'nothing was changed; correct it and repeat' })
+  }
+  if (failed?.failure === undefined) return undefined
+  const { code, message, hint } = failed.failure
+  return new HoldfastError(code, `node ${failed.node}: ${message}`, {
+    hint: `nothing was changed; ${hint ?? 'repeat the order when the node is back'}`,
+    cause: failed.failure,
+  })
+}
+
+function atMsOf(body: unknown): number {
+  if (typeof body !== 'object' || body === null || !('atMs' in body)) return 0
+  return typeof body.atMs === 'number' ? body.atMs : 0
+}

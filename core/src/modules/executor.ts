@@ -1,0 +1,170 @@
+/** What an order about a module does on this node: verify, stage, apply, discard. */
+import { join } from 'node:path'
+import { HoldfastError } from '@holdfast/sdk'
+import type { PluginSource } from '../kernel/discover.js'
+import type { PluginLoader } from '../kernel/loader.js'
+import { at } from '../xml/document.js'
+import { type Finding, invalid } from '../xml/bind.js'
+import { commitApplied, readApplied, stageApplied, writeSources } from './applied.js'
+import { type CheckContext, checkPlan } from './check.js'
+import type { Identities } from './identities.js'
+import type { ModuleInstance } from './instance.js'
+import { layoutOf, type ModuleLayout } from './layout.js'
+import { digestOf, exists, fileOf, type ModulePackage, readPackage } from './package.js'
+import { type OrderExecutor, removeTree } from './participant.js'
+import { type ModulePlan, planModule } from './plan.js'
+import type { ModuleOrder, Prepared } from './protocol.js'
+import { type CoreServices, installedFor } from './services.js'
+import { parseUserConfig } from './userconfig.js'
+import type { Directories } from '../files/directories.js'
+
+export interface ExecutorOptions {
+  readonly directories: Directories
+  readonly core: CoreServices
+  readonly sources: readonly PluginSource[]
+  readonly broken: ReadonlyMap<string, string>
+  readonly load: PluginLoader
+  readonly identities: Identities
+  readonly instance: (name: string) => ModuleInstance | undefined
+  /** The names of all modules that are configured on this node. */
+  readonly names: () => readonly string[]
+  /** A new configuration is in force, or (deconfig) none any more. */
+  readonly onApplied: (name: string) => Promise<void>
+  /** Stops the plugins of a module whose configuration goes. */
+  readonly onRemoving: (name: string) => Promise<void>
+}
+
+export class ModuleExecutor implements OrderExecutor {
+  constructor(private readonly options: ExecutorOptions) {}
+
+  async verify(order: ModuleOrder, sources: ModulePackage | undefined): Promise<Prepared> {
+    const refusals = this.refusals(order)
+    if (refusals.length > 0 || order.kind !== 'config') return { findings: refusals, warnings: [] }
+    if (sources === undefined || digestOf(sources) !== order.digest) {
+      throw new HoldfastError('E_PROTOCOL', `module ${order.name}: the package arrived damaged`)
+    }
+    return await this.verifyConfig(order, sources)
+  }
+
+  async stage(order: ModuleOrder, sources: ModulePackage | undefined): Promise<void> {
+    if (order.kind !== 'config' || sources === undefined) return
+    await this.options.identities.reserve(order.name, order.id)
+    await stageApplied(this.layout(order), order, sources)
+  }
+
+  async apply(order: ModuleOrder): Promise<void> {
+    const layout = this.layout(order)
+    if (order.kind === 'config') {
+      await commitApplied(layout)
+      await this.updateSources(order, layout)
+      await this.options.onApplied(order.name)
+      return
+    }
+    await this.options.onRemoving(order.name)
+    await removeTree(layout.run)
+    await removeTree(layout.applied)
+    if (order.kind === 'deconfig') await removeTree(layout.state)
+    else {
+      await removeTree(layout.home)
+      await removeTree(layout.sources)
+      await this.options.identities.release(order.name)
+    }
+    await this.options.onApplied(order.name)
+  }
+
+  async discard(order: ModuleOrder): Promise<void> {
+    await removeTree(this.layout(order).staged)
+  }
+
+  private refusals(order: ModuleOrder): string[] {
+    const { name, id } = order
+    const instance = this.options.instance(name)
+    if (order.kind === 'uninstall') {
+      if (instance?.current === undefined) return []
+      return [`module ${name} is configured: deconfigure it first`]
+    }
+    const state = instance?.state()
+    if (state !== undefined && state.role !== 'STOP') {
+      return [`module ${name} is ${state.role}: stop it first`]
+    }
+    const present = this.options.identities.of(name)
+    if (present !== undefined && present !== id) {
+      return [`module ${name} has the number ${String(present)} here, not ${String(id)}`]
+    }
+    return []
+  }
+
+  private async verifyConfig(order: ModuleOrder, sources: ModulePackage): Promise<Prepared> {
+    const { core, load, sources: plugins, broken } = this.options
+    const place = (finding: Finding): string => `${at(order.file, finding)}${finding.message}`
+    try {
+      const { service } = parseUserConfig(fileOf(sources, 'conf/userconfig.xml') ?? '', order.file)
+      const result = planModule(service, installedFor('module', plugins, broken))
+      if (!result.ok) throw invalid(order.file, result.findings)
+      // The checks look at files (are scripts executable?): they see what would be applied.
+      await stageApplied(this.layout(order), order, sources)
+      const others = await this.otherConfigs(order.name)
+      const checked = await checkPlan(result.plan, {
+        ...{ file: order.file, clock: core.clock, load, sources: plugins },
+        contextFor: (plugin) => this.context(order, others.get(plugin) ?? []),
+      })
+      return { findings: checked.findings.map(place), warnings: checked.warnings }
+    } catch (thrown) {
+      if (!(thrown instanceof HoldfastError)) throw thrown
+      return { findings: thrown.message.split('\n'), warnings: [] }
+    }
+  }
+
+  private context(order: ModuleOrder, others: CheckContext['others']): CheckContext {
+    const layout = this.layout(order)
+    const { core } = this.options
+    return {
+      name: order.name,
+      id: order.id,
+      node: core.self(),
+      nodes: order.nodes,
+      configDigest: order.digest,
+      directories: {
+        package: join(layout.staged, 'package'),
+        state: layout.state,
+        run: layout.run,
+        logs: layout.logs,
+      },
+      exec: core.exec,
+      others,
+    }
+  }
+
+  /** Plugin id → its configurations in the other modules of this node. */
+  private async otherConfigs(name: string): Promise<ReadonlyMap<string, CheckContext['others']>> {
+    const found = new Map<string, { module: string; config: unknown }[]>()
+    for (const module of this.options.names().filter((other) => other !== name)) {
+      const plan = await this.appliedPlan(module)
+      for (const { manifest, config } of plan?.plugins ?? []) {
+        found.set(manifest.id, [...(found.get(manifest.id) ?? []), { module, config }])
+      }
+    }
+    return found
+  }
+
+  /** Undefined when it is not configured, or its plugins are no longer there: then it does not run either. */
+  private async appliedPlan(name: string): Promise<ModulePlan | undefined> {
+    const { sources, broken, directories } = this.options
+    const applied = await readApplied(layoutOf(directories, name))
+    if (applied === undefined) return undefined
+    const { service } = parseUserConfig(applied.userConfig, applied.file)
+    const result = planModule(service, installedFor('module', sources, broken))
+    return result.ok ? result.plan : undefined
+  }
+
+  private async updateSources(order: ModuleOrder, layout: ModuleLayout): Promise<void> {
+    const applied = await readPackage(join(layout.applied, 'package'))
+    const isSame =
+      (await exists(layout.sources)) && digestOf(await readPackage(layout.sources)) === order.digest
+    if (!isSame) await writeSources(layout, applied)
+  }
+
+  private layout(order: ModuleOrder): ModuleLayout {
+    return layoutOf(this.options.directories, order.name)
+  }
+}

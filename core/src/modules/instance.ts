@@ -1,0 +1,263 @@
+/**
+ * One module that is configured on this node: its plugins, and the topology that decides about its role. A plugin
+ * that fails makes its module fail, with a code and a sentence, and nothing else.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Cancel,
+  type CommandOptions,
+  done,
+  HoldfastError,
+  messageOf,
+  type ModuleContext,
+  type ModuleState,
+  type OperatorCommand,
+  refused,
+  type Topology,
+  topology,
+  type Verdict,
+} from '@holdfast/sdk'
+import type { PluginSource } from '../kernel/discover.js'
+import { PluginSet, type PluginStatus } from '../kernel/lifecycle.js'
+import type { PluginLoader } from '../kernel/loader.js'
+import { readVersioned, writeVersioned } from '../files/versioned.js'
+import { within } from '../scheduling/deadline.js'
+import { invalid } from '../xml/bind.js'
+import { type AppliedModule, readApplied } from './applied.js'
+import type { ModuleLayout } from './layout.js'
+import { planModule } from './plan.js'
+import { type CoreServices, installedFor } from './services.js'
+import { type BootMode, bootModeOf, parseUserConfig } from './userconfig.js'
+
+const liveFormat = { format: 'module-live', version: 1 }
+const wantedFormat = { format: 'module-wanted', version: 1 }
+/** What a plugin may take to accept an order; carrying it out takes as long as it takes. */
+const commandTimeoutMs = 30_000
+
+export interface InstanceOptions {
+  readonly name: string
+  readonly layout: ModuleLayout
+  readonly core: CoreServices
+  readonly sources: readonly PluginSource[]
+  readonly broken: ReadonlyMap<string, string>
+  readonly load: PluginLoader
+  readonly bootId: string
+  readonly onState: (state: ModuleState) => void
+}
+
+export interface InstanceFailure {
+  readonly code: string
+  readonly reason: string
+}
+
+export class ModuleInstance {
+  private readonly set: PluginSet
+  private readonly statuses = new Map<string, PluginStatus>()
+  private applied: AppliedModule | undefined
+  private topology: Topology | undefined
+  private unwatch: Cancel = () => undefined
+  private boot: BootMode = 'off'
+  failure: InstanceFailure | undefined
+
+  constructor(private readonly options: InstanceOptions) {
+    const { core, load, name } = options
+    this.set = new PluginSet({
+      clock: core.clock,
+      load,
+      services: (plugin) => core.forModule(this.context(), plugin),
+      onStatus: (status) => {
+        this.onStatus(status)
+      },
+    })
+    core.log.for(name, undefined).write('debug', 'moduleFound', {})
+  }
+
+  /** Undefined while the module is not configured here. */
+  get current(): AppliedModule | undefined {
+    return this.applied
+  }
+
+  state(): ModuleState | undefined {
+    return this.topology?.state()
+  }
+
+  plugins(): readonly PluginStatus[] {
+    return [...this.statuses.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  /** After a start of the daemon: adopts what runs since this boot, or starts what is to start at boot. */
+  async open(): Promise<void> {
+    const wasLive = await this.isLive()
+    await this.guarded(async () => {
+      const verdict = await this.activate()
+      if (!verdict.ok) return verdict
+      return await this.begin(wasLive ? 'adopt' : (await this.startsAtBoot()) ? 'start' : 'rest')
+    })
+  }
+
+  /** After a new configuration was applied: unchanged plugins go on, the others are replaced. */
+  async reconfigure(): Promise<void> {
+    await this.guarded(async () => {
+      const before = this.topology
+      const verdict = await this.activate()
+      if (!verdict.ok || this.topology === before) return verdict
+      return await this.begin('rest')
+    })
+  }
+
+  async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
+    if (this.failure !== undefined && this.topology === undefined) await this.open()
+    if (this.topology === undefined) {
+      const { code, reason } = this.failure ?? {
+        code: 'E_MODULE_UNCONFIGURED',
+        reason: 'is not configured',
+      }
+      return refused(code, `module ${this.options.name}: ${reason}`, 'correct this first')
+    }
+    if (options.identity === undefined) await this.remember(command)
+    const what = `module ${this.options.name}: the order ${command}`
+    const { clock } = this.options.core
+    return await within(clock, commandTimeoutMs, what, this.topology.command(command, options))
+  }
+
+  /** Stops the plugins, not the application: what runs is adopted by the next start of the daemon. */
+  async close(): Promise<Verdict> {
+    this.unwatch()
+    this.topology = undefined
+    return await this.set.stop()
+  }
+
+  private async activate(): Promise<Verdict> {
+    const { layout, name, core, sources, broken } = this.options
+    const applied = await readApplied(layout)
+    if (applied === undefined)
+      return refused('E_MODULE_UNCONFIGURED', `module ${name} is not configured`)
+    this.applied = applied
+    const { service } = parseUserConfig(applied.userConfig, applied.file)
+    const result = planModule(service, installedFor('module', sources, broken))
+    if (!result.ok) throw invalid(applied.file, result.findings)
+    for (const path of [layout.state, layout.run, layout.logs]) {
+      await mkdir(path, { recursive: true, mode: 0o755 })
+    }
+    const planned = result.plan.plugins.map(({ manifest, config }) => {
+      const source = sources.find((one) => one.manifest === manifest)
+      if (source === undefined) throw new HoldfastError('E_PLUGIN_GONE', `${manifest.id} is gone`)
+      return { source, config }
+    })
+    const own = planned.find(({ source }) => source.manifest.id === result.plan.topology)
+    this.boot = bootModeOf(own?.config)
+    this.statuses.clear()
+    const verdict = await this.set.apply(planned)
+    if (!verdict.ok) return verdict
+    core.log.for(name, undefined).write('info', 'pluginsActive', {
+      plugins: planned.map(({ source }) => `${source.manifest.id} ${source.manifest.version}`),
+    })
+    return this.adoptTopology(result.plan.topology)
+  }
+
+  private adoptTopology(plugin: string): Verdict {
+    const found = this.set.contributions(topology)
+    const [only] = found
+    if (only === undefined || found.length > 1) {
+      const what = `contributes ${String(found.length)} topologies, it must be one`
+      return refused('E_PLUGIN_TOPOLOGY', `plugin ${plugin} ${what}`)
+    }
+    if (only === this.topology) return done
+    this.unwatch()
+    this.topology = only
+    this.unwatch = only.watch((state) => {
+      this.options.onState(state)
+    })
+    return done
+  }
+
+  /** The mark is written first: after a crash in `begin`, adopting nothing is right and starting twice is not. */
+  private async begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict> {
+    const { layout, bootId, core, name } = this.options
+    await writeVersioned(this.livePath(), liveFormat, { bootId })
+    core.log.for(name, undefined).write('info', 'moduleBegins', { mode, run: layout.run })
+    if (this.topology === undefined) return refused('E_PLUGIN_TOPOLOGY', 'there is no topology')
+    const what = `module ${name}: its beginning (${mode})`
+    return await within(core.clock, commandTimeoutMs, what, this.topology.begin(mode))
+  }
+
+  /** Whatever goes wrong here concerns this module only. */
+  private async guarded(work: () => Promise<Verdict>): Promise<void> {
+    let verdict: Verdict
+    try {
+      verdict = await work()
+    } catch (thrown) {
+      const code = thrown instanceof HoldfastError ? thrown.code : 'E_MODULE_FAILED'
+      verdict = refused(code, messageOf(thrown))
+    }
+    this.failure = verdict.ok ? undefined : { code: verdict.code, reason: verdict.reason }
+    if (verdict.ok) return
+    const log = this.options.core.log.for(this.options.name, undefined)
+    log.write('critical', 'moduleFailed', { code: verdict.code, text: verdict.reason })
+    if (this.topology === undefined) return
+    // A topology whose plugins are gone would give orders to nobody.
+    await this.close()
+  }
+
+  private context(): ModuleContext {
+    const { layout, core, name } = this.options
+    const applied = (): AppliedModule => {
+      if (this.applied === undefined) throw new Error(`module ${name} has no configuration`)
+      return this.applied
+    }
+    return {
+      name,
+      node: core.self(),
+      get id() {
+        return applied().id
+      },
+      get nodes() {
+        return applied().nodes
+      },
+      get configDigest() {
+        return applied().digest
+      },
+      directories: {
+        package: join(layout.applied, 'package'),
+        state: layout.state,
+        run: layout.run,
+        logs: layout.logs,
+      },
+    }
+  }
+
+  private onStatus(status: PluginStatus): void {
+    this.statuses.set(status.id, status)
+    const { core, name } = this.options
+    const { failure } = status
+    if (failure === undefined) return
+    const fields = { code: failure.code, text: failure.reason }
+    core.log.for(name, status.id).write('critical', 'pluginFailed', fields)
+  }
+
+  private livePath(): string {
+    return join(this.options.layout.run, 'live.json')
+  }
+
+  private async isLive(): Promise<boolean> {
+    const body = await readVersioned(this.livePath(), liveFormat)
+    if (typeof body !== 'object' || body === null || !('bootId' in body)) return false
+    return body.bootId === this.options.bootId
+  }
+
+  private async startsAtBoot(): Promise<boolean> {
+    if (this.boot !== 'auto') return this.boot === 'on'
+    const body = await readVersioned(join(this.options.layout.home, 'wanted.json'), wantedFormat)
+    return typeof body === 'object' && body !== null && 'started' in body && body.started === true
+  }
+
+  /** For `boot="auto"`: was the module started by the operator when the node went down? */
+  private async remember(command: OperatorCommand): Promise<void> {
+    const isStart = ['start', 'prim', 'primforce', 'second'].includes(command)
+    const isStop = ['stop', 'forcestop'].includes(command)
+    if (!isStart && !isStop) return
+    const path = join(this.options.layout.home, 'wanted.json')
+    await writeVersioned(path, wantedFormat, { started: isStart })
+  }
+}

@@ -1,0 +1,389 @@
+/** All modules of this node: installing, configuring on all nodes or none, running, and what is known about each. */
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Cancel,
+  type CommandOptions,
+  type ConfigReport,
+  HoldfastError,
+  messageOf,
+  type ModuleState,
+  type ModuleView,
+  type OperatorCommand,
+  type Peers,
+} from '@holdfast/sdk'
+import { codeOf } from '../files/atomic.js'
+import type { Directories } from '../files/directories.js'
+import type { Discovered } from '../kernel/discover.js'
+import type { PluginLoader } from '../kernel/loader.js'
+import { Serial } from '../scheduling/serial.js'
+import { aboutPackage, type ModuleAbout, writeSources } from './applied.js'
+import { readArchive } from './archive.js'
+import { Coordinator } from './coordinator.js'
+import { ModuleExecutor } from './executor.js'
+import { Identities } from './identities.js'
+import { ModuleInstance } from './instance.js'
+import { layoutOf } from './layout.js'
+import { digestOf, exists, type ModulePackage, readPackage } from './package.js'
+import { busy, Participant } from './participant.js'
+import { type ModuleOrder, type Question, questionOf, questionTimeoutMs } from './protocol.js'
+import type { CoreServices } from './services.js'
+import { Transfers } from './transfer.js'
+import { assertModuleName } from './userconfig.js'
+
+const undecidedCheckMs = 5_000
+const operationsMax = 32
+
+export interface ModulesOptions {
+  readonly directories: Directories
+  readonly core: CoreServices
+  readonly discovered: Discovered
+  readonly load: PluginLoader
+  readonly bootId: string
+  /** Of the owner `core/modules`. */
+  readonly peers: Peers
+  /** All nodes of the cluster, sorted; empty: this node belongs to none. */
+  readonly nodes: () => readonly string[]
+  readonly onState: (name: string, state: ModuleState) => void
+}
+
+interface Installed {
+  readonly about: ModuleAbout
+}
+
+export class Modules {
+  private readonly installed = new Map<string, Installed>()
+  private readonly instances = new Map<string, ModuleInstance>()
+  private readonly identities: Identities
+  private readonly participant: Participant
+  private readonly coordinator: Coordinator
+  private readonly transfers = new Transfers()
+  private readonly serial = new Serial('orders about modules', operationsMax)
+  private readonly cancels: Cancel[] = []
+  private isOpen = false
+  private settling = false
+
+  constructor(private readonly options: ModulesOptions) {
+    const { directories, core, discovered, load, peers } = options
+    this.identities = new Identities(join(directories.lib, 'modules.json'), peers)
+    const executor = new ModuleExecutor({
+      ...{ directories, core, load, sources: discovered.sources },
+      broken: brokenOf(discovered),
+      identities: this.identities,
+      instance: (name) => this.instances.get(name),
+      names: () => [...this.instances.keys()].sort(),
+      onApplied: (name) => this.refresh(name),
+      onRemoving: (name) => this.closeInstance(name),
+    })
+    this.participant = new Participant(join(directories.lib, 'pending'), executor)
+    this.coordinator = new Coordinator(join(directories.lib, 'decisions'), peers, this.participant)
+  }
+
+  /** Starts what is configured: adopts what runs, starts what is to start at boot. Needs the cluster's network. */
+  async open(): Promise<void> {
+    if (this.isOpen) return
+    this.isOpen = true
+    const { peers, core, directories } = this.options
+    await this.identities.open()
+    await this.participant.open()
+    this.cancels.push(peers.onCall((node, message) => this.answer(node, questionOf(message))))
+    await this.settle()
+    const names = new Set([
+      ...(await namesIn(join(directories.etc, 'modules'))),
+      ...(await namesIn(join(directories.lib, 'modules'))),
+    ])
+    // Side by side: a module whose plugins hang must not keep the others from being adopted.
+    await Promise.all([...names].sort().map((name) => this.refresh(name)))
+    this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settle()))
+  }
+
+  /** Ends the plugins; what runs goes on and is adopted by the next start. */
+  async close(): Promise<void> {
+    for (const cancel of this.cancels.splice(0)) cancel()
+    await Promise.all([...this.instances.values()].map((instance) => instance.close()))
+  }
+
+  list(): readonly ModuleView[] {
+    const names = new Set([...this.installed.keys(), ...this.instances.keys()])
+    return [...names].sort().map((name) => this.view(name))
+  }
+
+  one(name: string): ModuleView {
+    if (!this.installed.has(name) && !this.instances.has(name)) throw this.unknown(name)
+    return this.view(name)
+  }
+
+  async install(request: { readonly name: string; readonly path: string }): Promise<ModuleView> {
+    const { name, path } = request
+    assertModuleName(name)
+    this.assertCluster()
+    return await this.serial.run(async () => {
+      const layout = layoutOf(this.options.directories, name)
+      if (await exists(layout.sources)) {
+        throw new HoldfastError('E_MODULE_EXISTS', `module ${name} is installed already`, {
+          hint: `edit ${layout.sources}, or uninstall it first`,
+        })
+      }
+      const sources = await readSources(path)
+      await this.identities.assign(name)
+      await writeSources(layout, sources)
+      await this.refresh(name)
+      return this.view(name)
+    })
+  }
+
+  async config(request: {
+    readonly name: string
+    readonly nodes?: readonly string[]
+  }): Promise<ConfigReport> {
+    const { name } = request
+    assertModuleName(name)
+    this.assertCluster()
+    return await this.serial.run(async () => {
+      const layout = layoutOf(this.options.directories, name)
+      if (!(await exists(layout.sources))) throw this.unknown(name)
+      const sources = await readPackage(layout.sources)
+      const nodes = this.chooseNodes(name, request.nodes)
+      const id = await this.identities.assign(name)
+      const file = join(layout.sources, 'conf/userconfig.xml')
+      const digest = digestOf(sources)
+      const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file }
+      const { warnings } = await this.coordinator.carryOut(order, sources)
+      return { nodes, warnings }
+    })
+  }
+
+  async deconfig(request: { readonly name: string }): Promise<ConfigReport> {
+    return await this.serial.run(async () => {
+      const applied = this.instances.get(request.name)?.current
+      if (applied === undefined) throw this.unconfigured(request.name)
+      const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', digest: '' }
+      const { warnings } = await this.coordinator.carryOut(order, undefined)
+      return { nodes: order.nodes, warnings }
+    })
+  }
+
+  async uninstall(request: { readonly name: string }): Promise<void> {
+    const { name } = request
+    this.assertCluster()
+    this.one(name)
+    await this.serial.run(async () => {
+      const id = this.identities.of(name) ?? (await this.identities.assign(name))
+      const nodes = this.options.nodes()
+      const order: ModuleOrder = { kind: 'uninstall', name, id, nodes, digest: '', file: '' }
+      await this.coordinator.carryOut(order, undefined)
+    })
+  }
+
+  async command(request: {
+    readonly name: string
+    readonly command: OperatorCommand
+    readonly options: CommandOptions
+  }): Promise<void> {
+    const { name, command, options } = request
+    this.one(name)
+    const instance = this.instances.get(name)
+    if (instance === undefined) throw this.unconfigured(name)
+    if (this.participant.isPending(name)) throw busy(name)
+    const verdict = await instance.command(command, options)
+    if (verdict.ok) return
+    const hint = verdict.hint === undefined ? {} : { hint: verdict.hint }
+    throw new HoldfastError(verdict.code, verdict.reason, hint)
+  }
+
+  private async answer(node: string, question: Question): Promise<unknown> {
+    switch (question.kind) {
+      case 'identities':
+        return { ids: this.identities.all() }
+      case 'reserve':
+        await this.identities.reserve(question.name, question.id)
+        return {}
+      case 'release':
+        await this.identities.release(question.name)
+        return {}
+      case 'part':
+        this.transfers.add(question.transaction, question)
+        return {}
+      case 'prepare': {
+        const { transaction, order } = question
+        const sources = order.kind === 'config' ? await this.transfers.take(transaction) : undefined
+        return await this.participant.prepare({ transaction, coordinator: node, order }, sources)
+      }
+      case 'commit':
+        await this.participant.decide(question.transaction, 'committed')
+        return {}
+      case 'abort':
+        await this.participant.decide(question.transaction, 'aborted')
+        return {}
+      case 'outcome':
+        return { outcome: await this.coordinator.outcome(question.transaction) }
+    }
+  }
+
+  /** Asks for the outcome of what is prepared here and was not decided: a node or its daemon went down meanwhile. */
+  private async settle(): Promise<void> {
+    if (this.settling) return
+    this.settling = true
+    for (const { transaction, coordinator, order } of this.participant.list()) {
+      try {
+        const outcome = await this.outcomeOf(transaction, coordinator)
+        if (outcome !== 'pending') await this.participant.decide(transaction, outcome)
+      } catch (thrown) {
+        if (!(thrown instanceof HoldfastError)) throw thrown
+        const log = this.options.core.log.for(order.name, undefined)
+        log.write('debug', 'orderUndecided', { coordinator, cause: messageOf(thrown) })
+      }
+    }
+    this.settling = false
+  }
+
+  private async outcomeOf(
+    transaction: string,
+    coordinator: string,
+  ): Promise<'committed' | 'aborted' | 'pending'> {
+    const { peers, nodes } = this.options
+    if (coordinator === peers.self) return await this.coordinator.outcome(transaction)
+    // A node that left the cluster can't have committed with us: members are needed for that.
+    if (!nodes().includes(coordinator)) return 'aborted'
+    const question: Question = { kind: 'outcome', transaction }
+    const answer = await peers.call(coordinator, question, questionTimeoutMs)
+    if (typeof answer !== 'object' || answer === null || !('outcome' in answer)) return 'pending'
+    const { outcome } = answer
+    return outcome === 'committed' || outcome === 'aborted' ? outcome : 'pending'
+  }
+
+  /** Makes memory equal to the disk: after start, and after an order was applied. */
+  private async refresh(name: string): Promise<void> {
+    const layout = layoutOf(this.options.directories, name)
+    if (await exists(layout.sources)) {
+      const about = await aboutSources(layout.sources, name)
+      this.installed.set(name, { about })
+    } else this.installed.delete(name)
+    const isApplied = (await exists(layout.applied)) || (await exists(`${layout.applied}.old`))
+    const instance = this.instances.get(name)
+    if (!isApplied) this.instances.delete(name)
+    else if (instance !== undefined) await instance.reconfigure()
+    else await this.openInstance(name)
+  }
+
+  private async openInstance(name: string): Promise<void> {
+    const { core, discovered, load, bootId, directories, onState } = this.options
+    const instance = new ModuleInstance({
+      ...{ name, core, load, bootId },
+      layout: layoutOf(directories, name),
+      sources: discovered.sources,
+      broken: brokenOf(discovered),
+      onState: (state) => {
+        onState(name, state)
+      },
+    })
+    this.instances.set(name, instance)
+    await instance.open()
+  }
+
+  private async closeInstance(name: string): Promise<void> {
+    await this.instances.get(name)?.close()
+    this.instances.delete(name)
+  }
+
+  private view(name: string): ModuleView {
+    const instance = this.instances.get(name)
+    const applied = instance?.current
+    const about = applied?.about ?? this.installed.get(name)?.about
+    return {
+      name,
+      id: this.identities.of(name),
+      title: about?.title ?? name,
+      version: about?.version ?? '0.0.0',
+      configured: instance !== undefined,
+      nodes: applied?.nodes ?? [],
+      state: instance?.state(),
+      failure: instance?.failure,
+    }
+  }
+
+  /** Nodes that have the module now must stay: taking one away is what deconfig is for. */
+  private chooseNodes(name: string, requested: readonly string[] | undefined): readonly string[] {
+    const cluster = this.options.nodes()
+    const present = this.instances.get(name)?.current?.nodes
+    const nodes = [...new Set(requested ?? present ?? cluster)].sort()
+    const unknown = nodes.filter((node) => !cluster.includes(node))
+    if (unknown.length > 0 || nodes.length === 0) {
+      throw new HoldfastError('E_MODULE_NODES', `${unknown.join(', ')} is not in the cluster`, {
+        hint: `nodes of the cluster: ${cluster.join(', ')}`,
+      })
+    }
+    const left = (present ?? []).filter((node) => !nodes.includes(node))
+    if (left.length > 0) {
+      throw new HoldfastError(
+        'E_MODULE_NODES',
+        `module ${name} is also configured on ${left.join(', ')}`,
+        {
+          hint: 'deconfigure it first, then configure it on the nodes that shall have it',
+        },
+      )
+    }
+    return nodes
+  }
+
+  private assertCluster(): void {
+    if (this.isOpen && this.options.nodes().length > 0) return
+    throw new HoldfastError('E_CLUSTER_NONE', 'this node belongs to no cluster yet', {
+      hint: 'run "holdfast cluster init" or "holdfast cluster join" first',
+    })
+  }
+
+  private unknown(name: string): HoldfastError {
+    const names = [...this.installed.keys()].sort()
+    return new HoldfastError('E_MODULE_UNKNOWN', `there is no module "${name}"`, {
+      hint: names.length === 0 ? 'install one first' : `modules: ${names.join(', ')}`,
+    })
+  }
+
+  private unconfigured(name: string): HoldfastError {
+    return new HoldfastError('E_MODULE_UNCONFIGURED', `module ${name} is not configured here`, {
+      hint: `run "holdfast module config ${name}" first`,
+    })
+  }
+}
+
+async function readSources(path: string): Promise<ModulePackage> {
+  try {
+    return (await stat(path)).isDirectory() ? await readPackage(path) : await readArchive(path)
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'ENOENT' && codeOf(thrown) !== 'ENOTDIR') throw thrown
+    throw new HoldfastError('E_PACKAGE_INVALID', `there is no ${path}`, {
+      hint: 'name a directory with the sources of a module, or a .safe archive',
+    })
+  }
+}
+
+/** Sources that the operator is editing may be incomplete: they are listed all the same. */
+async function aboutSources(path: string, name: string): Promise<ModuleAbout> {
+  try {
+    return aboutPackage(await readPackage(path), name)
+  } catch (thrown) {
+    if (!(thrown instanceof HoldfastError)) throw thrown
+    return { title: name, version: '0.0.0' }
+  }
+}
+
+async function namesIn(path: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true })
+    const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+    return names.filter((name) => /^[a-z][a-z0-9_-]{0,31}$/.test(name))
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return []
+    throw thrown
+  }
+}
+
+function brokenOf(discovered: Discovered): ReadonlyMap<string, string> {
+  return new Map(discovered.broken.map(({ id, reason }) => [id, reason]))
+}
+
+function orderOf(applied: ModuleOrder): ModuleOrder {
+  const { kind, name, id, nodes, digest, file } = applied
+  return { kind, name, id, nodes, digest, file }
+}

@@ -1,0 +1,123 @@
+/**
+ * One node's part in an order that happens on all nodes or on none. What is prepared is on disk before it is said;
+ * after that the node waits for the decision, across restarts, and asks for it when nobody tells.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HoldfastError } from '@holdfast/sdk'
+import { codeOf, removeFile } from '../files/atomic.js'
+import { readVersioned, writeVersioned } from '../files/versioned.js'
+import type { ModulePackage } from './package.js'
+import {
+  assertShape,
+  type ModuleOrder,
+  orderSchema,
+  type Outcome,
+  type Prepared,
+} from './protocol.js'
+
+const format = { format: 'module-pending', version: 1 }
+
+/** What an order does on this node. Every call is safe to repeat after a crash. */
+export interface OrderExecutor {
+  /** Why the order can't be carried out here; changes nothing. */
+  verify(order: ModuleOrder, sources: ModulePackage | undefined): Promise<Prepared>
+  /** Writes beside the present state what `apply` will put in its place. */
+  stage(order: ModuleOrder, sources: ModulePackage | undefined): Promise<void>
+  apply(order: ModuleOrder): Promise<void>
+  /** Removes what `stage` wrote. */
+  discard(order: ModuleOrder): Promise<void>
+}
+
+export interface Pending {
+  readonly transaction: string
+  readonly coordinator: string
+  readonly order: ModuleOrder
+}
+
+export class Participant {
+  private readonly pending = new Map<string, Pending>()
+  /** Names whose prepare runs at this moment: a second one must not slip in between. */
+  private readonly preparing = new Set<string>()
+
+  constructor(
+    private readonly directory: string,
+    private readonly executor: OrderExecutor,
+  ) {}
+
+  /** Reads what was prepared before the last end of the daemon. */
+  async open(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    for (const file of (await readdir(this.directory)).sort()) {
+      if (!file.endsWith('.json')) continue
+      const body = await readVersioned(join(this.directory, file), format)
+      assertShape(pendingSchema, body, join(this.directory, file))
+      const pending = body as Pending // As checked.
+      this.pending.set(pending.order.name, pending)
+    }
+  }
+
+  list(): readonly Pending[] {
+    return [...this.pending.values()]
+  }
+
+  /** Is an order for this module prepared and not decided yet? */
+  isPending(name: string): boolean {
+    return this.pending.has(name) || this.preparing.has(name)
+  }
+
+  async prepare(pending: Pending, sources: ModulePackage | undefined): Promise<Prepared> {
+    const { order } = pending
+    if (this.isPending(order.name)) throw busy(order.name)
+    this.preparing.add(order.name)
+    try {
+      const prepared = await this.executor.verify(order, sources)
+      if (prepared.findings.length > 0) return prepared
+      await this.executor.stage(order, sources)
+      await writeVersioned(this.path(order.name), format, pending)
+      this.pending.set(order.name, pending)
+      return prepared
+    } finally {
+      this.preparing.delete(order.name)
+    }
+  }
+
+  /** Carries out the decision; unknown transactions were decided before, so there is nothing left to do. */
+  async decide(transaction: string, outcome: Exclude<Outcome, 'pending'>): Promise<void> {
+    const pending = this.list().find((one) => one.transaction === transaction)
+    if (pending === undefined) return
+    if (outcome === 'committed') await this.executor.apply(pending.order)
+    else await this.executor.discard(pending.order)
+    await removeFile(this.path(pending.order.name))
+    this.pending.delete(pending.order.name)
+  }
+
+  private path(name: string): string {
+    return join(this.directory, `${name}.json`)
+  }
+}
+
+const pendingSchema = {
+  type: 'object',
+  required: ['transaction', 'coordinator', 'order'],
+  properties: {
+    transaction: { type: 'string' },
+    coordinator: { type: 'string' },
+    order: orderSchema,
+  },
+}
+
+export function busy(name: string): HoldfastError {
+  return new HoldfastError('E_MODULE_BUSY', `module ${name}: another order is being applied`, {
+    hint: 'try again in a moment; if it lasts, the node that gave the order must come back first',
+  })
+}
+
+/** Removes a directory tree that may not exist. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true })
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'ENOENT') throw thrown
+  }
+}
