@@ -76,11 +76,11 @@ export async function chosenNode(context: Context, input: Input): Promise<string
   throw usageError('this command asks one node', 'write one name behind -H')
 }
 
-/** Milliseconds; `fallback` when the option is not given. */
+/** Milliseconds; a bare number counts seconds; `fallback` when the option is not given. */
 export function timeOf(input: Input, long: string, fallback: string): number {
   const text = input.option(long) ?? fallback
   try {
-    return parseDuration(text, 's') * 1000
+    return parseDuration(/^[\d.]+$/.test(text) ? `${text}s` : text, 'ms')
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error
     throw usageError(`--${long}: ${error.message}`, error.hint ?? 'write for example 30s')

@@ -80,7 +80,7 @@ async function run(context: Context, input: Input, command: OperatorCommand): Pr
     ...optional('cause', input.option('cause')),
   }
   const nodes = await chosenNodes(context, input)
-  const module = await chosenModule(context, input.option('module'), nodes?.[0])
+  const module = await chosenModule(context, input.option('module'))
   const width = Math.max(0, ...(nodes ?? []).map((node) => node.length))
   const give = (node: string | undefined): Promise<Result | undefined> => {
     const label = node === undefined ? '' : `${node.padEnd(width)}  `

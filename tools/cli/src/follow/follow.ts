@@ -22,7 +22,7 @@ export interface Result {
 }
 
 const tickMs = 100
-const pollMs = 500
+const pollMs = 200
 
 /** Watches before `give` gives the order, so that no change is missed. */
 export async function follow(
@@ -47,6 +47,7 @@ class Watch {
   #before: StateView | undefined
   #now: StateView | undefined
   #changed = false
+  #streaming = false
   #changedAtMs = performance.now()
   #orderedAtMs = performance.now()
 
@@ -72,8 +73,6 @@ class Watch {
     })
     this.#streaming = true
   }
-
-  #streaming = false
 
   /** Every wait here has the order's time-out above it. */
   async outcome(): Promise<Result> {
@@ -112,11 +111,13 @@ class Watch {
 
   #see(state: StateView | undefined): void {
     if (state === undefined) return
-    const isOther = this.#now === undefined || isOtherState(this.#now, state)
+    const last = this.#now
     this.#now = state
-    if (isOther) {
+    if (last === undefined || isOtherState(last, state)) {
       this.#changed = true
       this.#changedAtMs = performance.now()
+    }
+    if (last === undefined || isOtherState(last, state) || isOtherStory(last, state)) {
       this.#show(state)
     }
     if (state.progress !== undefined) {
@@ -135,11 +136,9 @@ class Watch {
 }
 
 function isOtherState(one: StateView, other: StateView): boolean {
-  return (
-    one.role !== other.role ||
-    one.sub !== other.sub ||
-    one.detail !== other.detail ||
-    one.cause !== other.cause ||
-    one.sinceMs !== other.sinceMs
-  )
+  return one.role !== other.role || one.sub !== other.sub || one.sinceMs !== other.sinceMs
+}
+
+function isOtherStory(one: StateView, other: StateView): boolean {
+  return one.detail !== other.detail || one.cause !== other.cause
 }
