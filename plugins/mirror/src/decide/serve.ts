@@ -19,6 +19,9 @@ export function reconsiderServing(state: Serving): Step {
 /** PRIM exactly while the peer is known to be current and ready. */
 function follower(state: Serving, view: View | undefined): Step {
   const { place } = state
+  const depends = place.follower !== undefined && place.follower.stage !== 'copying'
+  if (depends && isGone(state, view))
+    return degrade(state, `${state.config.peer} no longer follows`)
   const isSecond =
     place.follower !== undefined &&
     place.follower.stage !== 'copying' &&
@@ -36,6 +39,12 @@ function follower(state: Serving, view: View | undefined): Step {
   }
   if (isSecond && wantsBack(state, view)) return swap(state, `${state.config.peer} is preferred`)
   return stay(state)
+}
+
+/** The link tells as a rule first; a module without replicated data has no link. */
+function isGone(state: Serving, view: View | undefined): boolean {
+  if (view !== undefined) return view.role !== 'second'
+  return state.peer.life === 'silent' && !state.peer.connected
 }
 
 function wantsBack(state: Serving, peer: View): boolean {

@@ -1,0 +1,314 @@
+/** Two drivers with the real machine, joined by a stream in memory and resources that only note what they are told. */
+import {
+  type Clock,
+  done,
+  type ModuleState,
+  type PeerEvent,
+  type Peers,
+  refused,
+  type Resource,
+  type Role,
+  type Store,
+  type Transition,
+  type Verdict,
+} from '@holdfast/sdk'
+import test from 'ava'
+import { machineConfig } from '../settings.js'
+import { MirrorDriver } from './driver.js'
+import { parseMessage } from './message.js'
+
+const clock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after: (delayMs, call) => {
+    const timer = setTimeout(call, delayMs)
+    return () => clearTimeout(timer)
+  },
+  every: (periodMs, call) => {
+    const timer = setInterval(call, periodMs)
+    return () => clearInterval(timer)
+  },
+  cron: () => () => undefined,
+}
+
+function memoryStore(): Store {
+  const kept = new Map<string, string>()
+  const slice = {
+    read: async <T>(name: string): Promise<T | undefined> => {
+      const text = await Promise.resolve(kept.get(name))
+      return text === undefined ? undefined : (JSON.parse(text) as T) // Written by the same driver.
+    },
+    write: async (name: string, value: unknown): Promise<void> => {
+      await Promise.resolve(kept.set(name, JSON.stringify(value)))
+    },
+    remove: async (name: string): Promise<void> => {
+      await Promise.resolve(kept.delete(name))
+    },
+  }
+  const volatileKept = new Map<string, string>()
+  const volatile = {
+    ...slice,
+    read: async <T>(name: string): Promise<T | undefined> => {
+      const text = await Promise.resolve(volatileKept.get(name))
+      return text === undefined ? undefined : (JSON.parse(text) as T) // As above.
+    },
+    write: async (name: string, value: unknown): Promise<void> => {
+      await Promise.resolve(volatileKept.set(name, JSON.stringify(value)))
+    },
+  }
+  return { ...slice, volatile }
+}
+
+class Cable {
+  readonly #ends = new Map<
+    string,
+    { message?: (body: unknown) => void; watch?: (event: PeerEvent) => void }
+  >()
+  isUp = true
+
+  end(self: string, other: string): Peers {
+    const mine = this.#ends.get(self) ?? {}
+    this.#ends.set(self, mine)
+    return {
+      self,
+      others: [other],
+      state: () => ({ node: other, lans: [], connected: this.isUp, incarnation: undefined }),
+      watch: (_node, _options, on) => {
+        mine.watch = on
+        queueMicrotask(() => {
+          if (this.#ends.get(other)?.watch !== undefined) this.connect()
+        })
+        return () => delete mine.watch
+      },
+      send: (_node, body) => {
+        const target = this.#ends.get(other)?.message
+        if (!this.isUp || target === undefined) return false
+        const copy: unknown = JSON.parse(JSON.stringify(body))
+        queueMicrotask(() => target(copy))
+        return true
+      },
+      onMessage: (on) => {
+        mine.message = (body) => on(other, body)
+        return () => delete mine.message
+      },
+      call: async () => await Promise.reject(new Error('not used')),
+      onCall: () => () => undefined,
+      address: () => undefined,
+    }
+  }
+
+  connect(): void {
+    this.isUp = true
+    for (const [node, end] of this.#ends) {
+      end.watch?.({ kind: 'peerHeard', node })
+      end.watch?.({ kind: 'peerConnected', node })
+    }
+  }
+
+  /** The node and its stream are gone. */
+  lose(node: string): void {
+    this.isUp = false
+    for (const [name, end] of this.#ends) {
+      if (name === node) continue
+      end.watch?.({ kind: 'peerDisconnected', node })
+      end.watch?.({ kind: 'peerSilent', node, silentMs: 5_000 })
+    }
+  }
+}
+
+class Node {
+  readonly store = memoryStore()
+  readonly done: string[] = []
+  failEnter: string | undefined
+  driver: MirrorDriver
+  readonly #cable: Cable
+
+  constructor(
+    readonly name: string,
+    readonly other: string,
+    cable: Cable,
+  ) {
+    this.#cable = cable
+    this.driver = this.#make()
+  }
+
+  restartDaemon(): void {
+    this.driver = this.#make()
+  }
+
+  #make(): MirrorDriver {
+    const note =
+      (what: string) =>
+      async (change: Transition): Promise<Verdict> => {
+        if (what === 'enter' && this.failEnter === change.to)
+          return await Promise.resolve(refused('E_T', 'does not start'))
+        this.done.push(`${what} ${change.from}>${change.to}`)
+        return await Promise.resolve(done)
+      }
+    const resource: Resource = {
+      id: 'fake',
+      order: 100,
+      leave: note('leave'),
+      enter: note('enter'),
+      adopt: async (role: Role) => {
+        this.done.push(`adopt ${role}`)
+        return await Promise.resolve(done)
+      },
+    }
+    const settings = {
+      service: {
+        failover: true,
+        defaultprim: 'alone',
+        isolation: 'alone' as const,
+        maxloop: 3,
+        loop_interval: 24,
+      },
+      heart: { timeout: 5_000, heartbeat: [] },
+    }
+    const config = machineConfig(settings, {
+      self: this.name,
+      peer: this.other,
+      hasWitness: false,
+      hasReplica: false,
+    })
+    return new MirrorDriver(
+      {
+        clock,
+        log: { write: () => undefined },
+        store: this.store,
+        peers: this.#cable.end(this.name, this.other),
+        module: {
+          name: 'm',
+          id: 1,
+          node: this.name,
+          nodes: ['a', 'b'],
+          directories: { package: '', state: '', run: '', logs: '' },
+          configDigest: '',
+        },
+        resources: [resource],
+        witnesses: [],
+        replica: undefined,
+        lans: [],
+        random: Math.random,
+      },
+      config,
+    )
+  }
+
+  async reaches(wanted: string): Promise<void> {
+    await this.#until(wanted, (state) => `${state.role} ${state.sub}` === wanted)
+  }
+
+  async sees(role: string): Promise<void> {
+    await this.#until(role, (state) => state.remote?.role === role)
+  }
+
+  async #until(wanted: string, is: (state: ModuleState) => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(
+        () =>
+          reject(
+            new Error(`${this.name} is ${JSON.stringify(this.driver.state())}, not ${wanted}`),
+          ),
+        5_000,
+      )
+      const look = (state: ModuleState): void => {
+        if (!is(state)) return
+        clearTimeout(late)
+        cancel()
+        resolve()
+      }
+      const cancel = this.driver.watch(look)
+      look(this.driver.state())
+    })
+  }
+}
+
+async function pair(): Promise<{ a: Node; b: Node; cable: Cable }> {
+  const cable = new Cable()
+  const a = new Node('a', 'b', cable)
+  const b = new Node('b', 'a', cable)
+  await a.driver.begin('rest')
+  await b.driver.begin('rest')
+  await a.driver.command('prim', {})
+  await b.driver.command('start', {})
+  await a.reaches('PRIM Ready')
+  await b.reaches('SECOND Ready')
+  return { a, b, cable }
+}
+
+test('a first start waits for prim, and then the pair is whole', async (t) => {
+  const cable = new Cable()
+  const a = new Node('a', 'b', cable)
+  const b = new Node('b', 'a', cable)
+  await a.driver.begin('rest')
+  await b.driver.begin('rest')
+  await a.driver.command('start', {})
+  await b.driver.command('start', {})
+  await a.reaches('WAIT NotReady')
+  await b.reaches('WAIT NotReady')
+  t.true((await a.driver.command('prim', {})).ok)
+  await a.reaches('PRIM Ready')
+  await b.reaches('SECOND Ready')
+  t.like(await b.driver.command('prim', {}), { ok: false, code: 'E_MIRROR_RUNNING' })
+})
+
+test('a clean stop of the primary hands over, and it returns as secondary', async (t) => {
+  const { a, b } = await pair()
+  await a.driver.command('stop', {})
+  await b.reaches('ALONE Ready')
+  await a.reaches('STOP NotReady')
+  t.true(a.done.includes('leave prim>wait'))
+  await a.driver.command('start', {})
+  await a.reaches('SECOND Ready')
+  await b.reaches('PRIM Ready')
+})
+
+test('swap exchanges the roles, from either side', async (t) => {
+  const { a, b } = await pair()
+  t.true((await a.driver.command('swap', {})).ok)
+  await b.reaches('PRIM Ready')
+  await a.reaches('SECOND Ready')
+  await a.sees('PRIM')
+  t.true((await a.driver.command('swap', {})).ok)
+  await a.reaches('PRIM Ready')
+  await b.reaches('SECOND Ready')
+})
+
+test('a silent primary is replaced', async (t) => {
+  const { b, cable } = await pair()
+  cable.lose('a')
+  await b.reaches('ALONE Ready')
+  t.true(b.done.includes('enter second>alone'))
+})
+
+test('a start that always fails ends in STOP by maxloop, not in silence', async (t) => {
+  const { a, b } = await pair()
+  await b.driver.command('stop', {})
+  await b.reaches('STOP NotReady')
+  await a.reaches('ALONE Ready')
+  a.failEnter = 'alone'
+  await a.driver.command('stopstart', {})
+  await a.reaches('STOP NotReady')
+  t.regex(a.driver.state().cause, /maxloop/)
+})
+
+test('a restarted daemon adopts the running primary without stopping anything', async (t) => {
+  const { a, b } = await pair()
+  const before = a.done.length
+  await a.driver.stop()
+  a.restartDaemon()
+  await a.driver.begin('adopt')
+  await a.reaches('PRIM Ready')
+  const sinceThen = a.done.slice(before).filter((line) => !line.endsWith('alone>prim'))
+  t.deepEqual(sinceThen, ['adopt prim'])
+  await b.reaches('SECOND Ready')
+})
+
+test('a malformed message of the peer is refused', (t) => {
+  t.is(parseMessage({ kind: 'agreed', epoch: 'x' }), undefined)
+  t.is(parseMessage({ kind: 'toString' }), undefined)
+  t.is(parseMessage(null), undefined)
+  t.is(parseMessage({ kind: 'view', view: { role: 'king', ready: true } }), undefined)
+  t.deepEqual(parseMessage({ kind: 'swap' }), { kind: 'swap' })
+})
