@@ -11,3 +11,15 @@ export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
 export { type CableChoice, type Loss, Network } from './network.js'
 export { type Cable, freeAddress, type LabSpec } from './spec.js'
 export { monotonicMs, until } from './wait.js'
+export { clusterXml, formCluster, type ModuleAnswer, Product } from './product.js'
+export { type Acknowledged, AcknowledgedFile } from './workload/acknowledged.js'
+export { type Application, ledger, postgresql, virtualIp } from './workload/application.js'
+export { Clients } from './workload/clients.js'
+export {
+  duplicatedRunners,
+  type Entries,
+  lostEntries,
+  type Runner,
+  runnersOf,
+} from './workload/judge.js'
+export { moduleSources } from './workload/sources.js'
