@@ -2,9 +2,15 @@
 /** `npm run demo`: builds two nodes and a client on this machine, tells the story, and judges it. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { Lab, LabError } from '@holdfast/lab'
-import { type Application, ledger, postgresql } from './application.js'
-import { duplicatedRunners, lostEntries } from './judge.js'
+import {
+  type Application,
+  duplicatedRunners,
+  Lab,
+  LabError,
+  ledger,
+  lostEntries,
+  postgresql,
+} from '@holdfast/lab'
 import { type DemoOptions, parseOptions, usage } from './options.js'
 import { type Evidence, Story } from './story.js'
 import { Terminal } from './terminal.js'

@@ -1,20 +1,24 @@
 /** The demo's story, step by step: form a cluster, fail over, fail back, swap, and measure each. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
-  clusterXml,
+  type Acknowledged,
+  type Application,
+  Clients,
+  type Entries,
+  formCluster,
   type Host,
   type Lab,
+  moduleSources,
   monotonicMs,
   Product,
   runCommand,
-  until,
+  type Runner,
+  runnersOf,
+  virtualIp,
 } from '@holdfast/lab'
-import { type Acknowledged, AcknowledgedFile } from './acknowledged.js'
-import { type Application, moduleSources, virtualIp } from './application.js'
-import { type Entries, type Runner, runnersOf } from './judge.js'
 import type { Terminal } from './terminal.js'
 import { StateWatch } from './watch.js'
 
@@ -51,8 +55,7 @@ export class Story {
   readonly #n1: Product
   readonly #n2: Product
   readonly #client: Host
-  readonly #record: AcknowledgedFile
-  readonly #recordPath: string
+  readonly #clients: Clients
   readonly #watch: StateWatch
   readonly #states: Record<string, States> = {}
 
@@ -63,8 +66,7 @@ export class Story {
     this.#n1 = new Product(lab.host('n1'))
     this.#n2 = new Product(lab.host('n2'))
     this.#client = lab.host('c1')
-    this.#recordPath = join(this.#client.directory, 'acknowledged.jsonl')
-    this.#record = new AcknowledgedFile(this.#recordPath)
+    this.#clients = new Clients(this.#client, app)
     this.#watch = new StateWatch([this.#n1, this.#n2], app.name, terminal)
   }
 
@@ -99,15 +101,9 @@ export class Story {
     this.#terminal.step('Cluster', 'two nodes get to know each other with a one-time token')
     await Promise.all([this.#n1.start(), this.#n2.start()])
     this.#terminal.event('holdfastd runs on n1 and n2')
-    const xml = join(this.#n1.host.directory, 'cluster.xml')
-    await writeFile(xml, clusterXml(this.#lab.spec))
-    this.#terminal.command('n1', 'holdfast cluster init --node n1 cluster.xml')
-    await this.#n1.mustRun(['cluster', 'init', '--node', 'n1', xml])
-    this.#terminal.command('n1', 'holdfast cluster invite n2')
-    const invitation = await this.#n1.mustRun(['cluster', 'invite', 'n2'])
-    const token = /HF1-[A-Za-z0-9_-]+/.exec(invitation)?.[0] ?? ''
-    this.#terminal.command('n2', 'holdfast cluster join')
-    await this.#n2.mustRun(['cluster', 'join', '-'], { input: `${token}\n` })
+    await formCluster(this.#lab.spec, [this.#n1, this.#n2], (node, command) => {
+      this.#terminal.command(node, command)
+    })
     this.#terminal.event('n1 and n2 are one cluster')
   }
 
@@ -133,13 +129,12 @@ export class Story {
     await this.#command(this.#n1, 'prim')
     await this.#n1.waitForState(name, ['ALONE Ready'], 40_000)
     await this.#app.prepare(this.#n1.host)
-    await this.#app.startClients(this.#client, this.#recordPath)
-    await this.#record.more(1, 10_000)
+    await this.#clients.start()
     this.#terminal.event(`clients write through ${virtualIp}`)
     await this.#command(this.#n2, 'start')
     await this.#n2.waitForState(name, ['SECOND Ready'], 40_000)
     await this.#n1.waitForState(name, ['PRIM Ready'], 5_000)
-    await this.#record.more(200, 10_000)
+    await this.#clients.record.more(200, 10_000)
     await this.#noteStates('started')
   }
 
@@ -151,11 +146,11 @@ export class Story {
     )
     const cutMs = await this.#n1.host.powerOff()
     this.#terminal.event(this.#terminal.paint('red', 'n1 is off'))
-    const first = await this.#record.firstBy('n2', cutMs, 60_000)
+    const first = await this.#clients.record.firstBy('n2', cutMs, 60_000)
     const failoverMs = Math.round(first.answeredMs - cutMs)
     this.#terminal.event(`a client has an answer from n2, ${failoverMs} ms after the cut`)
     await this.#n2.waitForState(name, ['ALONE Ready'], 10_000)
-    await this.#record.more(200, 10_000)
+    await this.#clients.record.more(200, 10_000)
     await this.#noteStates('failedOver')
     return failoverMs
   }
@@ -175,7 +170,7 @@ export class Story {
     this.#terminal.event(
       `n1 is a secondary again after ${failbackMs} ms, ${resyncBytes} bytes copied`,
     )
-    await this.#record.more(200, 10_000)
+    await this.#clients.record.more(200, 10_000)
     await this.#noteStates('failedBack')
     return { failbackMs, resyncBytes }
   }
@@ -185,31 +180,30 @@ export class Story {
     this.#terminal.step('Swap', 'the operator moves the application back to n1')
     const orderMs = monotonicMs()
     const [first] = await Promise.all([
-      this.#record.firstBy('n1', orderMs, 30_000),
+      this.#clients.record.firstBy('n1', orderMs, 30_000),
       this.#command(this.#n2, 'swap'),
     ])
     const swapMs = Math.round(first.answeredMs - orderMs)
     this.#terminal.event(`a client has an answer from n1, ${swapMs} ms after the order`)
     await this.#n1.waitForState(name, ['PRIM Ready'], 20_000)
     await this.#n2.waitForState(name, ['SECOND Ready'], 20_000)
-    await this.#record.more(200, 10_000)
+    await this.#clients.record.more(200, 10_000)
     await this.#noteStates('swapped')
     return swapMs
   }
 
   async #collect() {
     this.#terminal.step('Judgement', 'every acknowledged entry, both replicas byte by byte')
-    await this.#stopClients()
-    await this.#record.read()
+    await this.#clients.stop()
     const entries = await this.#app.entries(this.#client)
     this.#terminal.event(
-      `${this.#record.all.length} acknowledged, ${entries.size} in the application`,
+      `${this.#clients.record.all.length} acknowledged, ${entries.size} in the application`,
     )
     const check = await this.#app.check(this.#n1.host)
     const differences = await this.#compare()
     const runners = await Promise.all([this.#runners(this.#n1), this.#runners(this.#n2)])
     return {
-      acknowledged: this.#record.all,
+      acknowledged: this.#clients.record.all,
       copies: [entries, ...(await this.#copiesOnDisk())],
       runners: runners.flat(),
       replicasIdentical: differences === '',
@@ -226,17 +220,6 @@ export class Story {
       if (copy !== undefined) copies.push(copy)
     }
     return copies
-  }
-
-  /** Each worker ends what it began, so that nothing is on its way when the judgement begins. */
-  async #stopClients(): Promise<void> {
-    const pid = (await readFile(`${this.#recordPath}.pid`, 'utf8')).trim()
-    await this.#client.mustRun(['kill', '-TERM', pid])
-    await until(
-      'the clients end',
-      async () => ((await this.#client.run(['kill', '-0', pid])).code === 0 ? undefined : true),
-      { timeoutMs: 15_000 },
-    )
   }
 
   /** Empty: identical. The application runs on: what it still writes by itself may need some tries. */
