@@ -1,0 +1,124 @@
+/** Puts the daemon together: log, plugins, cluster, modules, control. Each part is made once, here. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '@holdfast/sdk'
+import { ClusterService } from '../cluster/index.js'
+import type { Directories } from '../files/directories.js'
+import { discoverPlugins, pluginPaths } from '../kernel/discover.js'
+import { loadPlugin } from '../kernel/loader.js'
+import { EventLog } from '../log/event-log.js'
+import { lineOf } from '../log/print.js'
+import { makeExec } from '../modules/exec.js'
+import { Modules } from '../modules/modules.js'
+import { CoreServices } from '../modules/services.js'
+import { systemClock } from '../scheduling/clock.js'
+import { NodeControl } from './control.js'
+import { LatePeers } from './late-peers.js'
+import { startNodePlugins } from './node-plugins.js'
+import { readBootId, readVersion } from './version.js'
+
+export interface Daemon {
+  readonly log: EventLog
+  /** Ends the control plane only: applications, mounts and addresses stay, the next start adopts them. */
+  stop(): Promise<void>
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export async function startDaemon(
+  directories: Directories,
+  environment: Environment,
+): Promise<Daemon> {
+  await makeDirectories(directories)
+  const version = await readVersion()
+  const bootId = await readBootId()
+  const clock = systemClock
+  const log = openLog(directories, environment)
+  const own = log.for(undefined, undefined)
+  own.write('event', 'daemonStarted', { version, pid: process.pid })
+
+  const discovered = await discoverPlugins(pluginPaths(environment), version)
+  for (const { id, code, reason } of discovered.broken) {
+    own.write('critical', 'pluginRefused', { plugin: id, code, text: reason })
+  }
+  const cluster = await ClusterService.open({ directories, clock, log: own, version })
+  const nodes = (): readonly string[] => [...(cluster.current()?.config.nodes ?? [])].sort()
+  const self = (): string => cluster.current()?.config.self ?? ''
+  const others = (): readonly string[] => nodes().filter((node) => node !== self())
+  const late = new Map<string, LatePeers>()
+  const peersFor = (owner: string, allowed: () => readonly string[]): LatePeers => {
+    const peers = late.get(owner) ?? new LatePeers(owner, allowed)
+    late.set(owner, peers)
+    const network = cluster.current()?.network
+    if (network !== undefined) peers.attach(network)
+    return peers
+  }
+  const core = new CoreServices({
+    ...{ clock, log, directories, bootId, self, peersFor },
+    exec: makeExec(),
+    allOthers: others,
+  })
+  const load = loadPlugin
+  const modules = new Modules({
+    ...{ directories, core, discovered, load, bootId, nodes },
+    peers: peersFor('core/modules', others),
+    onState: (name, state) => {
+      control.moduleChanged(name, state)
+    },
+  })
+  const control: NodeControl = new NodeControl(version, { cluster, modules, log })
+  let isMember = cluster.current() !== undefined
+  const enter = async (): Promise<void> => {
+    const network = cluster.current()?.network
+    if (network === undefined) return
+    for (const peers of late.values()) peers.attach(network)
+    await modules.open()
+  }
+  cluster.onChange(() => {
+    if (isMember || cluster.current() === undefined) return
+    isMember = true
+    void enter()
+  })
+  const plugins = await startNodePlugins({
+    ...{ directories, clock, log, core, discovered, load, control },
+  })
+  await enter()
+  own.write('info', 'daemonReady', { node: self(), modules: modules.list().length })
+  return {
+    log,
+    stop: async () => {
+      const stopped = await plugins.stop()
+      if (!stopped.ok) own.write('warning', 'pluginNotStopped', { text: stopped.reason })
+      // Modules are left exactly as a crash would leave them: one way to come back, used every day.
+      await cluster.stop()
+      own.write('event', 'daemonStopped', {})
+      log.close()
+    },
+  }
+}
+
+function openLog(directories: Directories, environment: Environment): EventLog {
+  const underJournal = environment['JOURNAL_STREAM'] !== undefined
+  // Whoever read the output may be gone: the file has everything.
+  process.stdout.on('error', () => undefined)
+  return new EventLog({
+    directory: join(directories.lib, 'log'),
+    clock: systemClock,
+    print: (entry) => {
+      if (entry.level !== 'debug') process.stdout.write(lineOf(entry, underJournal))
+    },
+  })
+}
+
+async function makeDirectories(directories: Directories): Promise<void> {
+  try {
+    await mkdir(directories.etc, { recursive: true, mode: 0o755 })
+    await mkdir(join(directories.etc, 'modules'), { recursive: true, mode: 0o755 })
+    await mkdir(directories.lib, { recursive: true, mode: 0o755 })
+    await mkdir(directories.run, { recursive: true, mode: 0o755 })
+  } catch (thrown) {
+    throw new Error(`the directories of Holdfast can't be made: ${messageOf(thrown)}`, {
+      cause: thrown,
+    })
+  }
+}
