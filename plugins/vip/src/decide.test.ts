@@ -17,7 +17,15 @@ test('one IPv6 address has many spellings and one value', (t) => {
 
 test('what is not an address is refused', (t) => {
   const wrong = ['', '10.0.0', '10.0.0.256', '10.0.0.01', '1::2::3', '1:2:3:4:5:6:7:8:9', ':::']
-  const odd = ['12345::', 'g::', 'fe80::1%eth0', 'db.example.org', ' 10.0.0.1', '10.0.0.1/24', '::1:']
+  const odd = [
+    '12345::',
+    'g::',
+    'fe80::1%eth0',
+    'db.example.org',
+    ' 10.0.0.1',
+    '10.0.0.1/24',
+    '::1:',
+  ]
   for (const text of [...wrong, ...odd]) t.is(parseAddress(text), undefined, text)
 })
 
@@ -99,7 +107,7 @@ test('a stranger is never robbed, a peer is after its time, and silence is free 
 test('announcements come early, then at the interval, and end', (t) => {
   const times = (schedule?: { intervalMs: number; elapseMs: number }) => {
     const list: number[] = []
-    for (let at = 0; list.length < 20; ) {
+    for (let at = 0; list.length < 20;) {
       const next = nextRepeatMs(at, schedule)
       if (next === undefined) return list
       t.true(next > 0)
@@ -135,7 +143,9 @@ for (const [addr, netmask, expected] of wrongAddresses) {
     t.is(problems.length, 1)
     t.regex(`${problems[0]?.path ?? ''}: ${problems[0]?.message ?? ''}`, expected)
     t.true(
-      problems[0]?.path.startsWith('/vip/interface_list/interface/0/real_interface/virtual_addr/0/'),
+      problems[0]?.path.startsWith(
+        '/vip/interface_list/interface/0/real_interface/virtual_addr/0/',
+      ),
     )
   })
 }

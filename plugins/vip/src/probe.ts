@@ -4,12 +4,12 @@ import { type Clock, HoldfastError } from '@holdfast/sdk'
 import type { Answer, PlacedAddress } from './decide.js'
 import type { VipKernel } from './kernel.js'
 
-/** When answers are looked for after a question; a LAN answers within a few milliseconds. */
-const looksAtMs = [10, 40, 110]
+/** When answers are looked for after a question; a kernel on the LAN answers within two milliseconds. */
+const looksAtMs = [5, 20, 60]
 /** The second question stands in for a first one that got lost. */
 const questionsMax = 2
 
-/** Returns at the first answers; when nobody has the addresses, after about a quarter of a second. */
+/** Returns at the first answers; when nobody has the addresses, after about 150 ms. */
 export async function askForOwners(
   tools: { readonly kernel: VipKernel; readonly clock: Clock },
   addresses: readonly PlacedAddress[],
