@@ -1,1 +1,26 @@
-export {}
+/** scripts: the module's own scripts start and stop the application with each change of role. */
+import { fileURLToPath } from 'node:url'
+import { clock, definePlugin, log, messageOf, moduleContext, resource, store } from '@holdfast/sdk'
+import { ScriptsDriver } from './driver.js'
+import type { ScriptsConfig } from './settings.js'
+
+export { check } from './check.js'
+
+const needs = { clock, log, module: moduleContext, store }
+const tidyPeriodMs = 60_000
+
+export const plugin = definePlugin<typeof needs, ScriptsConfig>({
+  needs,
+  activate(deps, config, scope) {
+    const installation = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
+    const driver = new ScriptsDriver({ ...deps, config, installation })
+    const cancel = deps.clock.every(tidyPeriodMs, () => {
+      driver.tidy().catch((error: unknown) => {
+        deps.log.write('warning', 'outputNotTidied', { cause: messageOf(error) })
+      })
+    })
+    scope.contribute(resource, 'scripts', driver)
+    // Scripts that run go on: the next daemon learns their results.
+    scope.onStop(cancel)
+  },
+})

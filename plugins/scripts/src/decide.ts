@@ -1,0 +1,145 @@
+/**
+ * Which scripts run in which order for a transition. Each role has a set of suites; a transition stops what the next
+ * role does not have and starts what the present one did not have. Suites: `both` runs wherever the module is active,
+ * `prim` with the application, `second` beside the other's application, `sec` on SECOND and on ALONE.
+ */
+import type { Role, Transition } from '@holdfast/sdk'
+
+export type Suite = 'both' | 'prim' | 'second' | 'sec'
+export type ScriptName = `start_${Suite}` | `stop_${Suite}` | 'prestart' | 'poststop' | 'transition'
+
+/** `must`: when it fails, the transition fails. `may`: its failure is logged. */
+export type Step =
+  | {
+      readonly kind: 'start'
+      readonly suite: Suite
+      readonly script: ScriptName
+      readonly args: Args
+    }
+  | {
+      readonly kind: 'stop'
+      readonly suite: Suite
+      readonly script: ScriptName
+      readonly args: Args
+      /** Called without, then with `force` as first argument; or only with it. */
+      readonly nice: boolean
+    }
+  | {
+      readonly kind: 'hook'
+      readonly failure: 'must' | 'may'
+      readonly script: ScriptName
+      readonly args: Args
+    }
+
+/** Present state, next state, action. */
+export type Args = readonly string[]
+
+const startOrder: readonly Suite[] = ['both', 'prim', 'second', 'sec']
+const stopOrder: readonly Suite[] = ['sec', 'prim', 'second', 'both']
+
+export const scriptNames: readonly ScriptName[] = [
+  ...startOrder.map((suite) => `start_${suite}` as const),
+  ...startOrder.map((suite) => `stop_${suite}` as const),
+  'prestart',
+  'poststop',
+  'transition',
+]
+
+export function suitesOf(role: Role): readonly Suite[] {
+  switch (role) {
+    case 'stop':
+    case 'wait':
+      return []
+    case 'alone':
+      return ['both', 'prim', 'sec']
+    case 'prim':
+      return ['both', 'prim']
+    case 'second':
+      return ['both', 'second', 'sec']
+  }
+}
+
+/** Before address and data of the present role go away, and before those of a first role come. */
+export function leavePlan(transition: Transition): readonly Step[] {
+  return hops(transition).flatMap((hop): readonly Step[] => {
+    if (hop.from === 'stop') return [hook('transition', hop, 'may'), hook('prestart', hop, 'must')]
+    if (hop.to === 'stop') return stopOrder.map((suite) => stop(suite, hop, false))
+    const gone = without(suitesOf(hop.from), suitesOf(hop.to))
+    return stopOrder.filter((suite) => gone.includes(suite)).map((suite) => stop(suite, hop, true))
+  })
+}
+
+/** After address and data of the next role are there. `started`: what runs already after a call that was cut. */
+export function enterPlan(transition: Transition, started: readonly Suite[]): readonly Step[] {
+  return hops(transition).flatMap((hop): readonly Step[] => {
+    if (hop.from === 'stop') return []
+    if (hop.to === 'stop') return [hook('poststop', hop, 'may'), hook('transition', hop, 'may')]
+    const missing = without(without(suitesOf(hop.to), suitesOf(hop.from)), started)
+    const starts = startOrder.filter((suite) => missing.includes(suite))
+    return [hook('transition', hop, 'may'), ...starts.map((suite) => start(suite, hop))]
+  })
+}
+
+/** Stop and start the application in its place: role, address and data stay. */
+export function restartPlan(transition: Transition): readonly Step[] {
+  const suites = suitesOf(transition.from)
+  return [
+    ...stopOrder.filter((one) => suites.includes(one)).map((one) => stop(one, transition, true)),
+    ...startOrder.filter((one) => suites.includes(one)).map((one) => start(one, transition)),
+  ]
+}
+
+/**
+ * The rest of a plan for a daemon that found `left` running: from that script on, because what comes before it in the
+ * plan was done. Undefined: `left` belongs to another plan.
+ */
+export function resumedPlan(
+  steps: readonly Step[],
+  left: { readonly script: string; readonly args: Args },
+): readonly Step[] | undefined {
+  const isForced = left.args[0] === 'force'
+  const wanted = (isForced ? left.args.slice(1) : left.args).join(' ')
+  const at = steps.findIndex(
+    (step) =>
+      step.script === left.script &&
+      step.args.join(' ') === wanted &&
+      (step.kind === 'stop' ? isForced || step.nice : !isForced),
+  )
+  const [step, ...rest] = steps.slice(Math.max(at, 0))
+  if (at < 0 || step === undefined) return undefined
+  return [isForced && step.kind === 'stop' ? { ...step, nice: false } : step, ...rest]
+}
+
+type Hop = Pick<Transition, 'from' | 'to' | 'action'>
+
+/** Scripts know no way between STOP and an active state but through WAIT. */
+function hops({ from, to, action }: Transition): readonly Hop[] {
+  if (from === to) return []
+  const direct = from === 'wait' || to === 'wait' || (from !== 'stop' && to !== 'stop')
+  return direct
+    ? [{ from, to, action }]
+    : [
+        { from, to: 'wait', action },
+        { from: 'wait', to, action },
+      ]
+}
+
+function start(suite: Suite, hop: Hop): Step {
+  return { kind: 'start', suite, script: `start_${suite}`, args: argsOf(hop) }
+}
+
+function stop(suite: Suite, hop: Hop, nice: boolean): Step {
+  return { kind: 'stop', suite, script: `stop_${suite}`, args: argsOf(hop), nice }
+}
+
+function hook(script: ScriptName, hop: Hop, failure: 'must' | 'may'): Step {
+  return { kind: 'hook', failure, script, args: argsOf(hop) }
+}
+
+function argsOf({ from, to, action }: Hop): Args {
+  return [from.toUpperCase(), to.toUpperCase(), action]
+}
+
+function without<T>(all: readonly T[], some: readonly T[]): readonly T[] {
+  return all.filter((one) => !some.includes(one))
+}

@@ -1,0 +1,67 @@
+/** The configuration of `<user>` and the environment that scripts get. Pure. */
+import type { ModuleContext } from '@holdfast/sdk'
+
+/** As the schema in plugin.json binds it, defaults filled in. Times in seconds, size in KB. */
+export interface ScriptsConfig {
+  readonly user: {
+    readonly nicestoptimeout: number
+    readonly forcestoptimeout: number
+    readonly starttimeout: number
+    readonly logging: 'userlog' | 'none'
+    readonly userlogsize: number
+    readonly var?: readonly { readonly name: string; readonly value: string }[]
+  }
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Our names, and those of the product whose scripts many people have. Nothing of the daemon's own environment
+ * but PATH and what moves its directories.
+ */
+export function environmentOf(
+  { user }: ScriptsConfig,
+  { name, id, node, nodes, directories }: ModuleContext,
+  daemon: Readonly<Record<string, string | undefined>>,
+  installation: string,
+): Readonly<Record<string, string>> {
+  const root = daemon['HOLDFAST_ROOT']
+  const state = `${root === undefined || root === '/' ? '' : root}/var/lib/holdfast`
+  return {
+    PATH: daemon['PATH'] ?? defaultPath,
+    HOME: '/root',
+    LC_ALL: 'C.UTF-8',
+    ...(root === undefined ? {} : { HOLDFAST_ROOT: root }),
+    ...Object.fromEntries((user.var ?? []).map((one) => [one.name, one.value])),
+    HOLDFAST_MODULE: name,
+    HOLDFAST_MODULE_ID: String(id),
+    HOLDFAST_NODE: node,
+    HOLDFAST_PEER: nodes.find((one) => one !== node) ?? '',
+    HOLDFAST_BIN: `${directories.package}/bin`,
+    HOLDFAST_CONF: `${directories.package}/conf`,
+    HOLDFAST_STATE: directories.state,
+    HOLDFAST_RUN: directories.run,
+    HOLDFAST_LOGS: directories.logs,
+    SAFE: installation,
+    SAFEBIN: `${installation}/bin`,
+    SAFEVAR: state,
+    SAFEMODULE: name,
+    SAFEUSERBIN: `${directories.package}/bin`,
+    SAFEUSERCONF: `${directories.package}/conf`,
+    SAFEUSERVAR: directories.state,
+  }
+}
+
+/** Every process that a script starts inherits this line, unless it cleans its environment. */
+export function markOf({ directories }: ModuleContext): string {
+  return `HOLDFAST_RUN=${directories.run}`
+}
+
+/** Why a `<var>` may not have this name, or undefined. */
+export function variableProblem(name: string): string | undefined {
+  if (/^(HOLDFAST_|SAFE)/.test(name))
+    return `${name}: names that begin with HOLDFAST_ or SAFE are ours`
+  return ['PATH', 'HOME', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'IFS', 'ENV', 'BASH_ENV'].includes(name)
+    ? `${name} would change how every script runs; set it in the script that needs it`
+    : undefined
+}
