@@ -1,6 +1,7 @@
 /** Membership and transport between the nodes of a cluster. */
 export { type Incarnation, nextIncarnation } from './incarnation.js'
 export { ClusterNetwork, type Network, type NetworkOptions } from './network.js'
+export { portKey, unavailablePorts } from './probe.js'
 export {
   type Credentials,
   type Lan,

@@ -86,7 +86,9 @@ export class Transport {
     const others = othersOf(settings)
     for (const link of [...this.links.values()]) {
       if (!others.includes(link.node)) this.forget(link)
-      else if (!this.isOnLan(link)) link.stream?.close('its LAN is no longer configured')
+      else if (!this.isOnLan(link)) {
+        link.stream?.dismiss('E_PEER_LAN', 'the LAN of this connection is no longer configured')
+      }
     }
     for (const node of others) {
       if (this.links.has(node)) continue

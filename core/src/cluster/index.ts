@@ -1,0 +1,3 @@
+/** Configuration, keys and membership of the cluster. */
+export type { ClusterConfig } from './config.js'
+export { type ClusterMember, type ClusterOptions, ClusterService } from './service.js'
