@@ -56,7 +56,9 @@ function frames(
         resolve(text)
         request.destroy()
       })
-      response.on('error', () => resolve(text))
+      response.on('error', () => {
+        resolve(text)
+      })
     })
     request.on('error', reject)
     request.end()
@@ -223,12 +225,14 @@ test('a route of a plugin is mounted, validated and published', async (t) => {
 test('a plugin that repeats a route or writes a malformed one does not start', async (t) => {
   const route = { method: 'GET', path: '/node', summary: '', response: {} } as const
   const handle = () => Promise.resolve({})
-  const twice = await t.throwsAsync(startFakeNodes(['n1'], [{ ...route, handle }]))
-  t.is((twice as HoldfastError).code, 'E_API_ROUTE_DUPLICATE')
+  const expected = { instanceOf: HoldfastError }
+  const twice = await t.throwsAsync(startFakeNodes(['n1'], [{ ...route, handle }]), expected)
+  t.is(twice?.code, 'E_API_ROUTE_DUPLICATE')
   const malformed = await t.throwsAsync(
     startFakeNodes(['n1'], [{ ...route, path: '/../x', handle }]),
+    expected,
   )
-  t.is((malformed as HoldfastError).code, 'E_API_ROUTE_INVALID')
+  t.is(malformed?.code, 'E_API_ROUTE_INVALID')
 })
 
 test('what the routes answer is what the published document promises', async (t) => {

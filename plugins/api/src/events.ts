@@ -51,13 +51,19 @@ export class EventStreams {
       'x-accel-buffering': 'no',
     })
     this.#clients.add(response)
-    response.once('close', () => this.#drop(response))
-    response.once('error', () => this.#drop(response))
+    response.once('close', () => {
+      this.#drop(response)
+    })
+    response.once('error', () => {
+      this.#drop(response)
+    })
     this.#greet(response, subscription)
     const unwatch = this.#control.watch((event) => {
       if (isWanted(event, subscription)) this.#send(response, frameOf(event))
     })
-    const stopHeartbeat = this.#clock.every(heartbeatMs, () => this.#send(response, ': alive\n\n'))
+    const stopHeartbeat = this.#clock.every(heartbeatMs, () => {
+      this.#send(response, ': alive\n\n')
+    })
     this.#cancels.set(response, () => {
       unwatch()
       stopHeartbeat()

@@ -75,10 +75,16 @@ function isAnswered(socketPath: string): Promise<boolean> {
       socket.destroy()
       resolve(answered)
     }
-    socket.setTimeout(probeMs, () => answer(true))
-    socket.once('connect', () => answer(true))
+    socket.setTimeout(probeMs, () => {
+      answer(true)
+    })
+    socket.once('connect', () => {
+      answer(true)
+    })
     // Absent, refused (left over) or not a socket: nobody listens there.
-    socket.once('error', () => answer(false))
+    socket.once('error', () => {
+      answer(false)
+    })
   })
 }
 

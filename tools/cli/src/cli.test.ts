@@ -38,7 +38,9 @@ function run(command: string, words: readonly string[], setting: Setting): Promi
     })
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code, out, err }))
+    child.once('close', (code) => {
+      resolve({ code, out, err })
+    })
     child.stdin.end(setting.input ?? '')
   })
 }
@@ -63,7 +65,12 @@ async function pair(t: ExecutionContext): Promise<readonly [FakeNode, FakeNode]>
 function lead(node: FakeNode, ...states: readonly ReturnType<typeof moduleStateOf>[]): void {
   node.control.onCommand = (name) => {
     states.forEach((state, index) =>
-      setTimeout(() => node.control.become(name, state), 50 * (index + 1)),
+      setTimeout(
+        () => {
+          node.control.become(name, state)
+        },
+        50 * (index + 1),
+      ),
     )
   }
 }

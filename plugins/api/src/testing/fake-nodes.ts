@@ -99,11 +99,15 @@ const realClock: Clock = {
   wallMs: () => Date.now(),
   after: (delayMs, call): Cancel => {
     const timer = setTimeout(call, delayMs)
-    return () => clearTimeout(timer)
+    return () => {
+      clearTimeout(timer)
+    }
   },
   every: (periodMs, call): Cancel => {
     const timer = setInterval(call, periodMs)
-    return () => clearInterval(timer)
+    return () => {
+      clearInterval(timer)
+    }
   },
   cron: () => () => undefined,
 }

@@ -107,7 +107,9 @@ function readText(response: IncomingMessage, signal: AbortSignal): Promise<strin
       text += chunk
       if (text.length > answerCharactersMax) response.destroy(new Error('the answer is too large'))
     })
-    response.once('end', () => resolve(text))
+    response.once('end', () => {
+      resolve(text)
+    })
     response.once('error', (error: NodeJS.ErrnoException) => {
       reject(signal.aborted ? timeoutError() : lostError(error))
     })

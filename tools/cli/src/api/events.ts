@@ -29,8 +29,12 @@ export function readEvents(
       }
     })
     // A lost stream and an ended one are the same to a reader that reconnects.
-    response.once('error', () => resolve())
-    response.once('close', () => resolve())
+    response.once('error', () => {
+      resolve()
+    })
+    response.once('close', () => {
+      resolve()
+    })
   })
 }
 

@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/sdk'
 import { readEvents } from '../api/events.js'
 import type { LogAnswer, LogEntry } from '../api/views.js'
 import { cliErrors, exitCode, usageError } from '../exit.js'
-import { instant } from '../output/format.js'
+import { instant, printable } from '../output/format.js'
 import type { Colour } from '../output/terminal.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
 import { chosenNode, jsonOption, moduleOption, nodesOption } from './options.js'
@@ -140,18 +140,24 @@ function show(context: Context, wanted: Wanted, entry: LogEntry): void {
   terminal.out(colour === undefined ? line : terminal.colour(colour, line))
 }
 
-/** `text` is the sentence for people; the other fields stand behind it when asked for, or when there is no sentence. */
+/**
+ * `text` is the sentence for people; without one, the name of the event and its reason are it. The other fields
+ * stand behind it when asked for, and always when there is no sentence.
+ */
 function textOf(entry: LogEntry, verbose: boolean): string {
-  const { text, ...fields } = entry.fields
-  const rest = Object.entries(fields).map(([name, value]) => `${name}=${oneLine(value)}`)
-  if (typeof text !== 'string') return [entry.event, ...rest].join(' ')
-  const cause = fields['cause']
-  if (verbose) return [oneLine(text), entry.event, ...rest].join('  ')
-  return typeof cause === 'string' ? `${oneLine(text)} (${oneLine(cause)})` : oneLine(text)
+  const { text, cause, reason, ...fields } = entry.fields
+  const why = [cause, reason].filter((part) => typeof part === 'string').join(': ')
+  const rest = Object.entries(fields).flatMap(([name, value]) => {
+    return value === undefined || value === null ? [] : [`${name}=${valueText(value)}`]
+  })
+  const sentence = typeof text === 'string' ? text : entry.event
+  const name = verbose && typeof text === 'string' ? [entry.event] : []
+  const behind = verbose || typeof text !== 'string' ? [...name, ...rest] : []
+  const story = why === '' ? sentence : `${sentence}: ${why}`
+  return printable([story, behind.join(' ')].filter((part) => part !== '').join('  '))
 }
 
-function oneLine(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  // Text of scripts and peers must not move the cursor of whoever reads the log.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+function valueText(value: unknown): string {
+  const isWord = typeof value === 'string' && /^[^\s"]+$/.test(value)
+  return isWord ? value : JSON.stringify(value)
 }

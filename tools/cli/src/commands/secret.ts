@@ -33,12 +33,20 @@ function firstLine(stdin: NodeJS.ReadStream): Promise<string> {
     }
     const onData = (chunk: string) => {
       text += chunk
-      if (/[\u0003\u0004]/.test(text)) return end('')
+      if (/[\u0003\u0004]/.test(text)) {
+        end('')
+        return
+      }
       const line = /^(.*?)[\r\n]/.exec(text)?.[1]
-      if (line !== undefined) return end(line)
+      if (line !== undefined) {
+        end(line)
+        return
+      }
       if (text.length > charactersMax) end('')
     }
-    const onEnd = () => end(text)
+    const onEnd = () => {
+      end(text)
+    }
     stdin.setEncoding('utf8')
     stdin.on('data', onData)
     stdin.once('end', onEnd)

@@ -34,8 +34,10 @@ function optionText(option: OptionSpec): string {
   return `${short}-l ${option.long} -d ${quoted(option.summary)}${value}`
 }
 
+/** `-x`: behind this option stands a value, and never a file. */
 function valueText(completion: Completion | undefined): string {
-  return completion === undefined ? '-x' : `-r ${offerOf(completion)}`
+  if (completion === undefined) return '-x'
+  return completion === 'file' ? '-r -F' : `-x ${offerOf(completion)}`
 }
 
 function offerOf(completion: Completion): string {

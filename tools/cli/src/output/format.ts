@@ -64,6 +64,11 @@ export function stateColour(state: Pick<StateView, 'sub'>): Colour {
   return colours[state.sub]
 }
 
+/** Text that others wrote (scripts, peers, files) must not move the cursor of whoever reads it. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+}
+
 function two(value: number): string {
   return String(value).padStart(2, '0')
 }

@@ -1,5 +1,6 @@
 /** Where text goes, and whether it may have colours. */
 import type { HoldfastError } from '@holdfast/sdk'
+import { printable } from './format.js'
 
 export type Colour = 'red' | 'green' | 'orange' | 'grey' | 'bold'
 
@@ -55,14 +56,16 @@ export class Terminal {
     this.#statusShown = true
   }
 
-  /** One line what is wrong, one line what to do next. */
+  /** One line what is wrong (a line for each problem of a file), one line what to do next. */
   failure(error: HoldfastError): void {
-    this.err(`${this.colour('red', 'holdfast:')} ${error.message}  [${error.code}]`)
-    if (error.hint !== undefined) this.err(`  next: ${error.hint}`)
+    const [first = '', ...others] = error.message.split('\n').map(printable)
+    this.err(`${this.colour('red', 'holdfast:')} ${first}  [${error.code}]`)
+    for (const line of others) this.err(`  ${line}`)
+    if (error.hint !== undefined) this.err(`  next: ${printable(error.hint)}`)
   }
 
   warning(text: string): void {
-    this.err(`${this.colour('orange', 'warning:')} ${text}`)
+    this.err(`${this.colour('orange', 'warning:')} ${printable(text)}`)
   }
 
   colour(colour: Colour, text: string): string {
