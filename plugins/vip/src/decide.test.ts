@@ -139,7 +139,7 @@ const wrongAddresses: readonly [addr: string, netmask: string | undefined, expec
 for (const [addr, netmask, expected] of wrongAddresses) {
   test(`the configuration is refused for addr ${addr} netmask ${netmask ?? '-'}`, (t) => {
     const config = configOf([{ addr, ...(netmask === undefined ? {} : { netmask }) }])
-    const problems = problemsOf(config, [link('eth0', ['10.0.0.1/24', 'fd00::1/64'])])
+    const problems = problemsOf(config, [link('eth0', ['10.0.0.1/24', 'fd00::1/64'])], [])
     t.is(problems.length, 1)
     t.regex(`${problems[0]?.path ?? ''}: ${problems[0]?.message ?? ''}`, expected)
     t.true(
@@ -152,16 +152,24 @@ for (const [addr, netmask, expected] of wrongAddresses) {
 
 test('the same address twice is refused, in whatever spelling', (t) => {
   const config = configOf([{ addr: 'fd00::9' }, { addr: 'fd00:0::0009' }])
-  const problems = problemsOf(config, [link('eth0', ['fd00::1/64'])])
+  const problems = problemsOf(config, [link('eth0', ['fd00::1/64'])], [])
   t.is(problems.length, 1)
   t.regex(problems[0]?.message ?? '', /written twice/)
   t.regex(problems[0]?.path ?? '', /virtual_addr\/1\/addr$/)
 })
 
+test('an address of another module is refused', (t) => {
+  const config = configOf([{ addr: '10.0.0.9' }])
+  const others = [{ module: 'mail', config }]
+  const problems = problemsOf(config, [link('eth0', ['10.0.0.1/24'])], others)
+  t.is(problems.length, 1)
+  t.regex(problems[0]?.message ?? '', /^module mail has 10\.0\.0\.9 already/)
+})
+
 test('a good configuration has no problem, and its addresses have a place', (t) => {
   const config = configOf([{ addr: '10.0.0.9' }, { addr: 'fd00::9' }])
   const links = [link('eth0', ['10.0.0.1/24', 'fd00::1/64'])]
-  t.deepEqual(problemsOf(config, links), [])
+  t.deepEqual(problemsOf(config, links, []), [])
   t.deepEqual(warningsOf(config), [])
   t.is(placeAll(wantedOf(config), links).placed.length, 2)
 })

@@ -5,7 +5,7 @@ import type { VipConfig } from './config.js'
 import { VipResource } from './driver.js'
 import { VipKernel } from './kernel.js'
 import { PeerInterfaces } from './neighbours.js'
-import { type Problem, problemsOf, warningsOf } from './wanted.js'
+import { type OtherModule, type Problem, problemsOf, warningsOf } from './wanted.js'
 
 export const plugin = definePlugin({
   needs: { clock, exec, log, peers, store },
@@ -24,8 +24,8 @@ export const plugin = definePlugin({
 /** Called on each node when a module is configured: does `<vip>` fit this node's network? Changes nothing. */
 export async function check(
   config: VipConfig,
-  context: { readonly exec: Exec },
+  context: { readonly exec: Exec; readonly others: readonly OtherModule[] },
 ): Promise<{ readonly errors: readonly Problem[]; readonly warnings: readonly Problem[] }> {
   const interfaces = await new VipKernel(context.exec).interfaces()
-  return { errors: problemsOf(config, interfaces), warnings: warningsOf(config) }
+  return { errors: problemsOf(config, interfaces, context.others), warnings: warningsOf(config) }
 }

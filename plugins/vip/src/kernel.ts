@@ -44,8 +44,8 @@ export class VipKernel {
     }
     // Setting it also empties the neighbour table; what an administrator made permanent is put back.
     const permanent = parseNeighbours(
-      await this.ip(['-j', 'neighbour', 'show', 'dev', interfaceName, 'nud', 'permanent'], signal),
-    )
+      await this.ip(['-j', 'neighbour', 'show', 'nud', 'permanent'], signal),
+    ).filter((one) => one.interfaceName === interfaceName)
     await this.batch(
       [
         `link set dev ${interfaceName} address ${mac}`,
@@ -140,11 +140,15 @@ export class VipKernel {
     signal: AbortSignal | undefined,
     lines?: readonly string[],
   ): Promise<RunResult> {
-    return await this.exec.run(command, args, {
+    const givenUp = new HoldfastError('E_VIP_ABORTED', `"${command}" was given up`)
+    if (signal?.aborted === true) throw givenUp
+    const result = await this.exec.run(command, args, {
       timeoutMs: commandTimeoutMs,
       ...(lines === undefined ? {} : { input: `${lines.join('\n')}\n` }),
       ...(signal === undefined ? {} : { signal }),
     })
+    if (signal?.aborted === true && result.code === undefined) throw givenUp
+    return result
   }
 }
 

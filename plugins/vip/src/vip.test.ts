@@ -78,7 +78,9 @@ test.serial('an address that its old owner removes meanwhile is taken without al
 
 test.serial('a restarted daemon adopts the address without a gap', async (t) => {
   const store = memoryStore()
-  await vipNode(lan, 'n1', { config: both(), store }).resource.enter(to('prim'), signal)
+  const killed = vipNode(lan, 'n1', { config: both(), store })
+  await killed.resource.enter(to('prim'), signal)
+  killed.resource.stopAnnouncing()
   const server = await serve('n1')
   const seen = clientOf(ipv4)
   await seen.answered(5)
@@ -96,7 +98,9 @@ test.serial(
   'a node that does not serve removes what it left behind, and nothing else',
   async (t) => {
     const store = memoryStore()
-    await vipNode(lan, 'n1', { config: both(), store }).resource.enter(to('prim'), signal)
+    const killed = vipNode(lan, 'n1', { config: both(), store })
+    await killed.resource.enter(to('prim'), signal)
+    killed.resource.stopAnnouncing()
     lan.ip('n1', 'address', 'add', '10.77.0.200/24', 'dev', 'eth0')
     const restarted = vipNode(lan, 'n1', { config: both(), store })
     t.deepEqual(await restarted.resource.adopt('wait'), { ok: true })
@@ -167,7 +171,7 @@ test.serial(
 test.serial(
   'check finds what does not fit this node, and nothing in a good configuration',
   async (t) => {
-    const context = { exec: lan.exec('n1') }
+    const context = { exec: lan.exec('n1'), others: [] }
     t.deepEqual(await check(both(), context), { errors: [], warnings: [] })
     const wrong = await check(configOf(['10.77.0.1', '192.168.3.3']), context)
     t.is(wrong.errors.length, 2)

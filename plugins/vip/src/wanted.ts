@@ -25,14 +25,26 @@ export function wantedOf(config: VipConfig): WantedEntry[] {
   })
 }
 
+/** The same element in another module of this node. */
+export interface OtherModule {
+  readonly module: string
+  readonly config: VipConfig
+}
+
 /** Everything that is wrong on this node, all at once. */
-export function problemsOf(config: VipConfig, interfaces: readonly InterfaceFact[]): Problem[] {
+export function problemsOf(
+  config: VipConfig,
+  interfaces: readonly InterfaceFact[],
+  others: readonly OtherModule[],
+): Problem[] {
   const wanted = wantedOf(config)
   const addresses = wanted.map((one) => one.address)
   return [
     ...rawEntries(config).flatMap(textProblems),
     ...repeatedAddresses(wanted),
-    ...wanted.flatMap((one) => placeProblems(one, interfaces, addresses)),
+    ...wanted.flatMap(
+      (one) => otherModuleProblem(one, others) ?? placeProblems(one, interfaces, addresses),
+    ),
   ]
 }
 
@@ -110,6 +122,18 @@ function repeatedAddresses(wanted: readonly WantedEntry[]): Problem[] {
     const message = `${one.address.text} is written twice (first as ${earlier.address.text}); remove one`
     return [{ path: `${one.path}/addr`, message }]
   })
+}
+
+function otherModuleProblem(
+  wanted: WantedEntry,
+  others: readonly OtherModule[],
+): Problem[] | undefined {
+  const owner = others.find((other) =>
+    wantedOf(other.config).some((one) => sameAddress(one.address, wanted.address)),
+  )
+  if (owner === undefined) return undefined
+  const message = `module ${owner.module} has ${wanted.address.text} already; choose another address`
+  return [{ path: `${wanted.path}/addr`, message }]
 }
 
 function placeProblems(
