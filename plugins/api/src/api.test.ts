@@ -1,69 +1,18 @@
 import { connect } from 'node:net'
-import { request as httpRequest } from 'node:http'
 import { stat, writeFile } from 'node:fs/promises'
 import { HoldfastError, type Route } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
 import { statusOf } from './errors.js'
 import { prepareBinding } from './socket.js'
-import { type FakeNode, moduleStateOf, startFakeNodes } from './testing/index.js'
+import {
+  ask,
+  type FakeNode,
+  frames,
+  moduleStateOf,
+  startFakeNodes,
+  until,
+} from './testing/index.js'
 import { Schemas } from './validation.js'
-
-interface Reply {
-  readonly status: number
-  readonly body: Record<string, unknown>
-}
-
-function ask(
-  node: FakeNode,
-  method: string,
-  path: string,
-  body?: unknown,
-  raw?: string,
-): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body))
-    const headers = payload === undefined ? {} : { 'content-type': 'application/json' }
-    const path1 = `/api/v1${path}`
-    const request = httpRequest(
-      { socketPath: node.socket, method, path: path1, headers },
-      (response) => {
-        let text = ''
-        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-        response.on('end', () => {
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Reply['body'] })
-        })
-      },
-    )
-    request.on('error', reject)
-    request.end(payload)
-  })
-}
-
-/** Reads frames of an event stream until `enough` says so. */
-function frames(
-  node: FakeNode,
-  path: string,
-  headers: Record<string, string>,
-  enough: (text: string) => boolean,
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { socketPath: node.socket, path: `/api/v1${path}`, headers }
-    const request = httpRequest(options, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk
-        if (!enough(text)) return
-        resolve(text)
-        request.destroy()
-      })
-      response.on('error', () => {
-        resolve(text)
-      })
-    })
-    request.on('error', reject)
-    request.end()
-  })
-}
 
 async function one(t: ExecutionContext, routes: readonly Route[] = []): Promise<FakeNode> {
   const { nodes, stop } = await startFakeNodes(['n1'], routes)
@@ -90,7 +39,7 @@ test('the socket is closed to everybody but root and the group holdfast', async 
 test('a second daemon does not take the socket of one that answers, and a left-over file is replaced', async (t) => {
   const node = await one(t)
   const error = await t.throwsAsync(prepareBinding(node.socket), { instanceOf: HoldfastError })
-  t.is(error?.code, 'E_API_SOCKET_IN_USE')
+  t.is(error.code, 'E_API_SOCKET_IN_USE')
   const leftOver = `${node.socket}.old`
   await writeFile(leftOver, '')
   await t.notThrowsAsync(prepareBinding(leftOver))
@@ -227,12 +176,12 @@ test('a plugin that repeats a route or writes a malformed one does not start', a
   const handle = () => Promise.resolve({})
   const expected = { instanceOf: HoldfastError }
   const twice = await t.throwsAsync(startFakeNodes(['n1'], [{ ...route, handle }]), expected)
-  t.is(twice?.code, 'E_API_ROUTE_DUPLICATE')
+  t.is(twice.code, 'E_API_ROUTE_DUPLICATE')
   const malformed = await t.throwsAsync(
     startFakeNodes(['n1'], [{ ...route, path: '/../x', handle }]),
     expected,
   )
-  t.is(malformed?.code, 'E_API_ROUTE_INVALID')
+  t.is(malformed.code, 'E_API_ROUTE_INVALID')
 })
 
 test('what the routes answer is what the published document promises', async (t) => {
@@ -389,13 +338,3 @@ test('codes map to statuses by their ending', (t) => {
   t.is(statusOf('E_PEER_TIMEOUT'), 504)
   t.is(statusOf('E_CONFIG_INVALID'), 422)
 })
-
-/** Gives up after 5 s: the condition is then false for good. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > deadline)
-      throw new Error(`not true within 5 s: ${condition.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

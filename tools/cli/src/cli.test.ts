@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type FakeNode, moduleStateOf, startFakeNodes } from '@holdfast/plugin-api/testing'
+import { type FakeNode, moduleStateOf, startFakeNodes, until } from '@holdfast/plugin-api/testing'
 import test, { type ExecutionContext } from 'ava'
 
 interface Ended {
@@ -353,13 +353,3 @@ test('the completion script loads in bash and offers commands, options, modules,
   t.deepEqual(await offered('log', '--fo'), ['--follow'])
   t.deepEqual(await offered('module', 'config', 'w'), ['web'])
 })
-
-/** Gives up after 5 s: the condition is then false for good. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > deadline)
-      throw new Error(`not true within 5 s: ${condition.toString()}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
