@@ -141,15 +141,20 @@ export class VipKernel {
     lines?: readonly string[],
   ): Promise<RunResult> {
     const givenUp = new HoldfastError('E_VIP_ABORTED', `"${command}" was given up`)
-    if (signal?.aborted === true) throw givenUp
+    if (isAborted(signal)) throw givenUp
     const result = await this.exec.run(command, args, {
       timeoutMs: commandTimeoutMs,
       ...(lines === undefined ? {} : { input: `${lines.join('\n')}\n` }),
       ...(signal === undefined ? {} : { signal }),
     })
-    if (signal?.aborted === true && result.code === undefined) throw givenUp
+    if (isAborted(signal) && result.code === undefined) throw givenUp
     return result
   }
+}
+
+/** A function, because the compiler does not expect a property to change while a command runs. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true
 }
 
 function ok(what: string, result: RunResult): string {
