@@ -15,14 +15,13 @@ import {
   readlinkat,
   AT,
 } from '../plane/libc.js'
+import { join, printable } from '../plane/journal/path.js'
 import {
   dataBytesIn,
-  join,
   must,
   namesOf,
   nextData,
   openDirectory,
-  printable,
   xattrsOf,
 } from '../plane/resync/tree.js'
 

@@ -17,6 +17,7 @@ import {
   openat2,
   selfPath,
 } from '../libc.js'
+import { printable } from '../journal/path.js'
 import type { BytePath } from '../resync-port.js'
 
 /** A system call that failed where the whole copy can't go on: what was done, to which path, and why not. */
@@ -37,26 +38,12 @@ export function must(result: number, doing: string, path: BytePath): number {
   return result
 }
 
-/** A byte path for a person to read: valid UTF-8 as such, everything else escaped. */
-export function printable(path: BytePath): string {
-  const text = Buffer.from(path, 'latin1').toString('utf8')
-  const shown = text.includes('\ufffd') ? path : text
-  return shown === '' ? '.' : JSON.stringify(shown).slice(1, -1)
+/** Does this result say that there is no such file, or none of the kind that was wanted? */
+export function isAbsent(result: number): boolean {
+  return ABSENT.includes(-result)
 }
 
-/** The directory that holds a path; of the root, the root. */
-export function parentOf(path: BytePath): BytePath {
-  const slash = path.lastIndexOf('/')
-  return slash < 0 ? '' : path.slice(0, slash)
-}
-
-export function nameOf(path: BytePath): BytePath {
-  return path.slice(path.lastIndexOf('/') + 1)
-}
-
-export function join(directory: BytePath, name: BytePath): BytePath {
-  return directory === '' ? name : `${directory}/${name}`
-}
+const ABSENT: readonly number[] = [E.NOENT, E.NOTDIR, E.LOOP]
 
 /** One system call takes paths shorter than PATH_MAX (4,096); longer ones are walked in pieces. */
 const PIECE_MAX = 3_500

@@ -1,0 +1,186 @@
+/**
+ * One connection of the copy: messages packed into records, sent without blocking, with a bounded queue and a limit on
+ * silence. Both workers live in `pump`: it is the only place where they wait.
+ */
+import { E, POLL, SOCKET, addressOf, close, errnoName, poll, read, recv, send } from '../libc.js'
+import { MalformedError, Reader, Writer } from '../journal/bytes.js'
+import type { Records } from './records.js'
+import { MESSAGE } from './messages.js'
+
+/** The connection can't go on: the peer closed it, is silent, or sent what is no message. */
+export class ChannelError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'ChannelError'
+  }
+}
+
+/** Messages are gathered up to this size before they become a record. */
+const RECORD_BYTES = 256 * 1024
+const RECEIVE_BYTES = 512 * 1024
+const MSG_DONTWAIT = 0x40
+/** While a side waits for its own disks (BUSY) its silence may last so long; the link of the ops watches it meanwhile. */
+const BUSY_MS_MAX = 10 * 60_000
+
+export interface ChannelOptions {
+  readonly socket: number
+  readonly records: Records
+  readonly timeoutMs: number
+  /** An eventfd that ends a wait: an order has come. */
+  readonly wake: number
+}
+
+export class Channel {
+  readonly #options: ChannelOptions
+  readonly #message = new Writer(RECORD_BYTES * 2)
+  #out: Buffer[] = []
+  #outBytes = 0
+  readonly #received = Buffer.allocUnsafe(RECEIVE_BYTES)
+  readonly #receivedAddress = addressOf(this.#received)
+  readonly #polled = Buffer.alloc(16)
+  readonly #woken = Buffer.alloc(8)
+  #heardMs = performance.now()
+  #sentMs = performance.now()
+  #peerBusy = false
+  #steps = 0
+
+  constructor(options: ChannelOptions) {
+    this.#options = options
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get queuedBytes(): number {
+    return this.#outBytes + this.#message.length
+  }
+
+  /** Begins a message; the caller writes its fields into the writer that is returned. */
+  begin(kind: number): Writer {
+    if (this.#message.length >= RECORD_BYTES) this.#seal()
+    return this.#message.u8(kind)
+  }
+
+  /** The message that was begun last, to append to it. */
+  more(): Writer {
+    return this.#message
+  }
+
+  /** Hands everything that was begun to the kernel, as far as it takes it now. */
+  flush(): void {
+    this.#seal()
+    while (this.#out.length > 0) {
+      const [first] = this.#out
+      if (first === undefined) return
+      const flags = MSG_DONTWAIT | SOCKET.NOSIGNAL
+      const sent = send(this.#options.socket, first, first.length, flags)
+      if (sent === -E.AGAIN || sent === -E.INTR) return
+      if (sent < 0) throw new ChannelError(`sending failed: ${errnoName(sent)}`)
+      this.#outBytes -= sent
+      this.#sentMs = performance.now()
+      if (sent === first.length) this.#out.shift()
+      else this.#out[0] = first.subarray(sent)
+    }
+  }
+
+  /**
+   * Sends and receives; waits up to `waitMs` for the socket to be ready or an order to come. Every complete record goes
+   * to `receive` as a reader over its messages.
+   */
+  pump(waitMs: number, receive: (messages: Reader) => void): void {
+    this.#pulse()
+    this.flush()
+    const ready = this.#poll(Math.min(waitMs, this.#options.timeoutMs / 5))
+    if ((ready & (POLL.IN | POLL.HUP | POLL.ERR)) !== 0) this.#receive(receive)
+    if ((ready & POLL.OUT) !== 0) this.flush()
+    this.#checkSilence()
+  }
+
+  /** Sends all that is queued; waits for the kernel to take it, up to the time-out. */
+  drain(): void {
+    const until = performance.now() + this.#options.timeoutMs
+    while (this.queuedBytes > 0) {
+      this.flush()
+      if (this.queuedBytes === 0) return
+      if (performance.now() > until) throw new ChannelError('the peer does not read')
+      this.#poll(this.#options.timeoutMs / 5)
+    }
+  }
+
+  /** Tells the peer that nothing will be heard for a while. */
+  announceBusy(): void {
+    this.begin(MESSAGE.busy)
+    this.drain()
+  }
+
+  /** Called now and then by work that takes long between two calls of `pump`. */
+  keepAlive(): void {
+    this.#steps += 1
+    if (this.#steps % 256 !== 0) return
+    this.#pulse()
+    if (this.queuedBytes > 0) this.flush()
+  }
+
+  heardBusy(): void {
+    this.#peerBusy = true
+  }
+
+  close(): void {
+    close(this.#options.socket)
+  }
+
+  #seal(): void {
+    if (this.#message.length === 0) return
+    const sealed = this.#options.records.seal(this.#message.view())
+    this.#message.clear()
+    this.#out.push(sealed)
+    this.#outBytes += sealed.length
+  }
+
+  #pulse(): void {
+    const silentMs = performance.now() - this.#sentMs
+    if (silentMs >= this.#options.timeoutMs / 5) {
+      this.begin(MESSAGE.pulse)
+      this.#sentMs = performance.now()
+    }
+  }
+
+  #poll(waitMs: number): number {
+    const out = this.#out.length > 0 ? POLL.OUT : 0
+    this.#polled.writeInt32LE(this.#options.socket, 0)
+    this.#polled.writeInt16LE(POLL.IN | out, 4)
+    this.#polled.writeInt32LE(this.#options.wake, 8)
+    this.#polled.writeInt16LE(POLL.IN, 12)
+    const count = poll(this.#polled, 2, Math.max(0, Math.ceil(waitMs)))
+    if (count <= 0) return 0
+    if (this.#polled.readInt16LE(14) !== 0) read(this.#options.wake, this.#woken, 8)
+    return this.#polled.readInt16LE(6)
+  }
+
+  #receive(receive: (messages: Reader) => void): void {
+    const { socket, records } = this.#options
+    const size = recv(socket, this.#receivedAddress, RECEIVE_BYTES, MSG_DONTWAIT)
+    if (size === -E.AGAIN || size === -E.INTR) return
+    if (size < 0) throw new ChannelError(`the connection was lost: ${errnoName(size)}`)
+    if (size === 0) throw new ChannelError('the peer closed the connection')
+    this.#heardMs = performance.now()
+    this.#peerBusy = false
+    try {
+      records.feed(this.#received.subarray(0, size))
+      for (let next = records.next(); next !== undefined; next = records.next()) {
+        receive(new Reader(next))
+      }
+    } catch (thrown) {
+      if (thrown instanceof MalformedError) {
+        throw new ChannelError(`the peer sent a malformed message: ${thrown.message}`)
+      }
+      throw thrown
+    }
+  }
+
+  #checkSilence(): void {
+    const silentMs = performance.now() - this.#heardMs
+    const allowedMs = this.#peerBusy ? BUSY_MS_MAX : this.#options.timeoutMs
+    if (silentMs > allowedMs) {
+      throw new ChannelError(`the peer was silent for ${Math.round(silentMs)} ms`)
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/** What the two sides of a copy say to each other: the numbers, the fields, their limits. */
+import { MalformedError, type Reader, type Writer } from '../journal/bytes.js'
+import { isName } from '../journal/path.js'
+import type { BytePath } from '../resync-port.js'
+import type { Xattrs } from './tree.js'
+
+/** Raised when a message changes its meaning; the two sides must have the same. */
+export const PROTOCOL = 1
+
+export const MESSAGE = {
+  // Both directions
+  pulse: 1,
+  busy: 2,
+  /** reason */
+  failed: 3,
+  // Target to source
+  /** protocol, zone size, trusted, why, base */
+  hello: 10,
+  /** a piece of the target's keys */
+  keys: 11,
+  keysEnd: 12,
+  /** answer to an entry that asked: id, state, size, first zone */
+  state: 13,
+  /** a directory to visit does not exist: volume, path */
+  lost: 14,
+  /** id, first zone, zones */
+  hashes: 15,
+  /** more names of files that were touched under another name: last, count, (volume, path)… */
+  siblings: 16,
+  roundDone: 17,
+  /** The target may be changed now. */
+  ready: 18,
+  // Source to target
+  /** scope, why */
+  scope: 30,
+  /** volume, path, whole */
+  visit: 31,
+  /** see Entry */
+  entry: 32,
+  /** name */
+  absent: 33,
+  /** attributes of the directory; what was not named is extra */
+  leave: 34,
+  /** id, first zone, count */
+  hash: 35,
+  /** id, offset, bytes */
+  data: 36,
+  /** id, offset, length */
+  hole: 37,
+  /** id */
+  done: 38,
+  askSiblings: 39,
+  /** last */
+  roundEnd: 40,
+  /** numbers for the target's operator */
+  progress: 41,
+} as const
+
+/** What the target found under a name that the source asked about. */
+export const STATE = {
+  /** The file is there, its size is right now; the content must be compared. */
+  kept: 1,
+  /** It is new, or was emptied: it has no content. Also a directory that is new. */
+  made: 2,
+  /** It is a link of a file that was already named: nothing more to do. */
+  linked: 3,
+  /** The directory was not there. */
+  gone: 4,
+} as const
+
+export const PHASES = ['comparing', 'copying', 'delta', 'last'] as const
+export const SCOPES = ['keys', 'all', 'full'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Attributes of a file that are to be the same on both sides. */
+export interface Attributes {
+  /** Type and permissions. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly mtimeSeconds: number
+  readonly mtimeNanos: number
+  readonly xattrs: Xattrs
+}
+
+/** One name of the visited directory. */
+export interface Entry extends Attributes {
+  readonly id: number
+  /** The source waits for a `state`. */
+  readonly ask: boolean
+  /** What the content of a file needs: nothing, comparing all of it, or only named zones. */
+  readonly content: 'none' | 'all' | 'zones'
+  /** Of a directory: its content is visited later, its attributes come then. */
+  readonly visited: boolean
+  readonly name: BytePath
+  readonly inode: number
+  readonly links: number
+  readonly size: number
+  readonly rdevMajor: number
+  readonly rdevMinor: number
+  /** Of a symbolic link. */
+  readonly target: BytePath
+}
+
+const CONTENTS = ['none', 'all', 'zones'] as const
+/** Of Linux: a value has at most 64 KiB, and so has the list of names. */
+const XATTR_BYTES_MAX = 64 * 1024
+const XATTRS_MAX = 4096
+const TARGET_BYTES_MAX = 4096
+const NANOS = 1_000_000_000
+export const REASON_BYTES_MAX = 4096
+
+export function putAttributes(to: Writer, of: Attributes): void {
+  to.uint(of.mode).uint(of.uid).uint(of.gid).int(of.mtimeSeconds).uint(of.mtimeNanos)
+  to.uint(of.xattrs.length)
+  for (const [name, value] of of.xattrs) to.text(name).text(value)
+}
+
+export function takeAttributes(from: Reader): Attributes {
+  const mode = from.uint()
+  const uid = from.uint()
+  const gid = from.uint()
+  const mtimeSeconds = from.int()
+  const mtimeNanos = from.uint()
+  if (mode > 0xffff || uid > 0xffffffff || gid > 0xffffffff || mtimeNanos >= NANOS) {
+    throw new MalformedError('attributes are out of range')
+  }
+  const count = from.uint()
+  if (count > XATTRS_MAX) throw new MalformedError(`${count} extended attributes`)
+  const xattrs: [string, string][] = []
+  for (let i = 0; i < count; i += 1) {
+    xattrs.push([attributeName(from.text(256)), from.text(XATTR_BYTES_MAX)])
+  }
+  return { mode, uid, gid, mtimeSeconds, mtimeNanos, xattrs }
+}
+
+function attributeName(name: string): string {
+  if (name === '' || name.includes('\0')) throw new MalformedError('the name of an attribute')
+  return name
+}
+
+export function putEntry(to: Writer, entry: Entry): void {
+  const flags = (entry.ask ? 1 : 0) | (entry.visited ? 2 : 0)
+  to.uint(entry.id).u8(flags).u8(CONTENTS.indexOf(entry.content)).text(entry.name)
+  to.uint(entry.inode).uint(entry.links).uint(entry.size)
+  to.uint(entry.rdevMajor).uint(entry.rdevMinor).text(entry.target)
+  putAttributes(to, entry)
+}
+
+export function takeEntry(from: Reader): Entry {
+  const id = from.uint()
+  const flags = from.u8()
+  const content = CONTENTS[from.u8()]
+  const name = takeName(from)
+  const inode = from.uint()
+  const links = from.uint()
+  const size = from.uint()
+  const rdevMajor = from.uint()
+  const rdevMinor = from.uint()
+  const target = from.text(TARGET_BYTES_MAX)
+  const attributes = takeAttributes(from)
+  if (content === undefined) throw new MalformedError('the content of an entry')
+  if (rdevMajor > 0xfff || rdevMinor > 0xfffff) throw new MalformedError('a device number')
+  if (target.includes('\0')) throw new MalformedError('the target of a symbolic link')
+  return {
+    ...attributes,
+    id,
+    ask: (flags & 1) !== 0,
+    visited: (flags & 2) !== 0,
+    content,
+    name,
+    inode,
+    links,
+    size,
+    rdevMajor,
+    rdevMinor,
+    target,
+  }
+}
+
+export function takeName(from: Reader): BytePath {
+  const name = from.text(256)
+  if (!isName(name)) throw new MalformedError('a name that can be no name in a directory')
+  return name
+}

@@ -1,0 +1,112 @@
+/** One copy as the thread runs it: steps between which orders are looked at. */
+import { decodeInto, encodePieces } from '../journal/codec.js'
+import { Keys } from '../journal/keys.js'
+import type { ResyncOrder, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
+import type { Channel } from './channel.js'
+import { MESSAGE, PROTOCOL, type Scope } from './messages.js'
+import { Source } from './source.js'
+import { Target } from './target.js'
+
+export interface RunEvents {
+  scoped(scope: Scope, why: string): void
+  roundDone(last: boolean): void
+  progressed(progress: ResyncProgress): void
+}
+
+export interface RunOptions {
+  readonly channel: Channel
+  readonly volumes: readonly ResyncVolume[]
+  readonly zoneBytes: number
+  readonly standing: Standing
+  readonly keys: Keys
+  readonly on: RunEvents
+}
+
+export interface Run {
+  readonly finished: boolean
+  /** A bounded piece of work, or a bounded wait. */
+  step(): void
+  order(order: ResyncOrder): void
+  close(): void
+}
+
+/** The longest wait between two looks at the world; an order ends it. */
+const WAIT_MS = 1_000
+
+export class SourceRun implements Run {
+  readonly #source: Source
+  readonly #channel: Channel
+
+  constructor(options: RunOptions & { readonly full: boolean }) {
+    this.#channel = options.channel
+    this.#source = new Source(options)
+  }
+
+  get finished(): boolean {
+    return this.#source.finished
+  }
+
+  step(): void {
+    this.#channel.pump(this.#source.busy ? 0 : WAIT_MS, (messages) => {
+      this.#source.receive(messages)
+    })
+    this.#source.work()
+  }
+
+  order(order: ResyncOrder): void {
+    if (order.kind !== 'round') return
+    const keys = new Keys()
+    decodeInto(order.keys, keys)
+    this.#source.round(keys, order.last)
+  }
+
+  close(): void {
+    this.#source.close()
+  }
+}
+
+const KEYS_PIECE_BYTES = 64 * 1024
+
+export class TargetRun implements Run {
+  readonly #target: Target
+  readonly #options: RunOptions
+  #scope: Scope | undefined
+
+  constructor(options: RunOptions) {
+    this.#options = options
+    const { on } = options
+    this.#target = new Target({
+      ...options,
+      on: { ...on, scoped: (scope, why) => ((this.#scope = scope), on.scoped(scope, why)) },
+    })
+    const { channel, zoneBytes, standing } = options
+    const to = channel.begin(MESSAGE.hello).uint(PROTOCOL).uint(zoneBytes)
+    to.u8(standing.trusted ? 1 : 0)
+      .text(standing.why ?? '')
+      .text(standing.base ?? '')
+  }
+
+  get finished(): boolean {
+    return this.#target.finished
+  }
+
+  step(): void {
+    this.#options.channel.pump(WAIT_MS, (messages) => this.#target.receive(messages))
+  }
+
+  /** The loop has written down that this tree is being changed: the source may begin. */
+  order(order: ResyncOrder): void {
+    if (order.kind !== 'proceed') return
+    const { channel, keys } = this.#options
+    if (this.#scope === 'keys') {
+      encodePieces(keys, KEYS_PIECE_BYTES, (piece) => {
+        channel.begin(MESSAGE.keys).uint(piece.length).raw(piece)
+      })
+    }
+    channel.begin(MESSAGE.ready)
+  }
+
+  close(): void {
+    this.#target.close()
+  }
+}

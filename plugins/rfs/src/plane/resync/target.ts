@@ -1,0 +1,333 @@
+/**
+ * The following side of a copy: does what the source says to its own tree, and tells what it finds there. It waits
+ * for nothing but messages, so the source may run ahead; whatever a message names is checked before it is used.
+ */
+import { close, ftruncate, syncfs } from '../libc.js'
+import { MalformedError, type Reader } from '../journal/bytes.js'
+import { PATH_BYTES_MAX, isPath, join } from '../journal/path.js'
+import type { BytePath, ResyncProgress, ResyncVolume } from '../resync-port.js'
+import { applyAttributes } from './attributes.js'
+import { ChannelError, type Channel } from './channel.js'
+import { Printer, punch, writeFully } from './content.js'
+import { LinkTable, namesOfInodes } from './links.js'
+import {
+  MESSAGE,
+  PHASES,
+  REASON_BYTES_MAX,
+  SCOPES,
+  STATE,
+  takeAttributes,
+  takeEntry,
+  takeName,
+  type Entry,
+  type Scope,
+} from './messages.js'
+import { Placer } from './place.js'
+import { removeName, type Removal } from './remove.js'
+import { isAbsent, must, namesOf, openDirectory } from './tree.js'
+
+export interface TargetOptions {
+  readonly channel: Channel
+  readonly volumes: readonly ResyncVolume[]
+  readonly zoneBytes: number
+  readonly on: TargetEvents
+}
+
+export interface TargetEvents {
+  scoped(scope: Scope, why: string): void
+  roundDone(last: boolean): void
+  progressed(progress: ResyncProgress): void
+}
+
+/** A volume with what is remembered about it for one round. */
+export interface TargetVolume extends Removal {
+  readonly root: number
+  links: LinkTable
+  /** Files that were changed or lost a name while they have other names, which may be outside the scope. */
+  readonly touched: Set<number>
+}
+
+interface Visit {
+  readonly volume: TargetVolume
+  readonly path: BytePath
+  /** Negative: the directory is not there, what is said about it is skipped. */
+  readonly fd: number
+  /** Names that the source has not named yet; undefined when only some names are looked at. */
+  readonly extra: Set<BytePath> | undefined
+}
+
+interface OpenFile {
+  readonly fd: number
+  readonly path: BytePath
+  readonly entry: Entry
+  readonly size: number
+}
+
+/** More files at once than a source of ours ever asks about. */
+const OPEN_FILES_MAX = 4096
+const HASHES_MAX = 256
+const SIBLINGS_BYTES = 64 * 1024
+
+export class Target {
+  readonly #channel: Channel
+  readonly #on: TargetEvents
+  readonly #volumes = new Map<number, TargetVolume>()
+  readonly #printer: Printer
+  readonly #files = new Map<number, OpenFile>()
+  #visit: Visit | undefined
+  #scope: Scope | undefined
+  #siblings: Generator<readonly [number, BytePath]> | undefined
+  #finished = false
+
+  constructor(options: TargetOptions) {
+    this.#channel = options.channel
+    this.#on = options.on
+    this.#printer = new Printer(options.zoneBytes)
+    for (const { index, root } of options.volumes) {
+      const touched = new Set<number>()
+      this.#volumes.set(index, {
+        root,
+        links: new LinkTable(),
+        touched,
+        onLinked: (inode) => touched.add(inode),
+        onStep: () => this.#channel.keepAlive(),
+      })
+    }
+  }
+
+  /** The last round is applied and acknowledged. */
+  get finished(): boolean {
+    return this.#finished
+  }
+
+  /** Does what one record says. Throws TreeError when this side can't, MalformedError when nobody should. */
+  receive(messages: Reader): void {
+    while (messages.left > 0) this.#message(messages.u8(), messages)
+    this.#channel.flush()
+  }
+
+  /** Closes what is open; the tree stays as it is. */
+  close(): void {
+    for (const { fd } of this.#files.values()) close(fd)
+    this.#files.clear()
+    if (this.#visit !== undefined && this.#visit.fd >= 0) close(this.#visit.fd)
+    this.#visit = undefined
+  }
+
+  #message(kind: number, from: Reader): void {
+    const handler = this.#handlers[kind]
+    if (handler === undefined) throw new MalformedError(`message ${kind} to a target`)
+    if (this.#scope === undefined && !BEFORE_SCOPE.includes(kind)) {
+      throw new MalformedError(`message ${kind} before the scope`)
+    }
+    handler(from)
+  }
+
+  readonly #handlers: Readonly<Record<number, (from: Reader) => void>> = {
+    [MESSAGE.pulse]: () => undefined,
+    [MESSAGE.busy]: () => this.#channel.heardBusy(),
+    [MESSAGE.failed]: (from) => {
+      throw new ChannelError(`the primary gave up: ${from.text(REASON_BYTES_MAX)}`)
+    },
+    [MESSAGE.scope]: (from) => this.#onScope(from),
+    [MESSAGE.visit]: (from) => this.#onVisit(from),
+    [MESSAGE.entry]: (from) => this.#onEntry(takeEntry(from)),
+    [MESSAGE.absent]: (from) => this.#onAbsent(takeName(from)),
+    [MESSAGE.leave]: (from) => this.#onLeave(from),
+    [MESSAGE.hash]: (from) => this.#onHash(from),
+    [MESSAGE.data]: (from) => {
+      const file = this.#file(from)
+      const offset = from.uint()
+      writeFully(file.fd, from.raw(from.uint()), offset, file.path)
+    },
+    [MESSAGE.hole]: (from) => {
+      const file = this.#file(from)
+      const offset = from.uint()
+      punch(file.fd, offset, from.uint(), file.path)
+    },
+    [MESSAGE.done]: (from) => this.#onDone(from),
+    [MESSAGE.askSiblings]: () => this.#onAskSiblings(),
+    [MESSAGE.roundEnd]: (from) => this.#onRoundEnd(from.u8() === 1),
+    [MESSAGE.progress]: (from) => this.#onProgress(from),
+  }
+
+  #onScope(from: Reader): void {
+    const scope = SCOPES[from.u8()]
+    if (scope === undefined || this.#scope !== undefined) throw new MalformedError('the scope')
+    this.#scope = scope
+    this.#on.scoped(scope, from.text(REASON_BYTES_MAX))
+  }
+
+  #onVisit(from: Reader): void {
+    if (this.#visit !== undefined) throw new MalformedError('a visit within a visit')
+    const index = from.uint()
+    const volume = this.#volumes.get(index)
+    const path = from.text(PATH_BYTES_MAX)
+    const whole = from.u8() === 1
+    if (volume === undefined) throw new MalformedError(`volume ${index} is not one of this module`)
+    if (!isPath(path)) throw new MalformedError('a path that leaves the root')
+    const fd = openDirectory(volume.root, path)
+    if (isAbsent(fd)) this.#channel.begin(MESSAGE.lost).uint(index).text(path)
+    else must(fd, 'open', path)
+    const extra = fd >= 0 && whole ? new Set<BytePath>() : undefined
+    this.#visit = { volume, path, fd, extra }
+    if (extra !== undefined) for (const { name } of namesOf(fd, path)) extra.add(name)
+  }
+
+  #current(): Visit {
+    if (this.#visit === undefined) throw new MalformedError('a name outside of a visit')
+    return this.#visit
+  }
+
+  #onEntry(entry: Entry): void {
+    const visit = this.#current()
+    visit.extra?.delete(entry.name)
+    if (visit.fd < 0) {
+      if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(STATE.gone)
+      return
+    }
+    const placer = new Placer(visit.volume, visit.fd, join(visit.path, entry.name), entry)
+    const placed = placer.place()
+    if (placed.file === undefined) {
+      if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(placed.state)
+      return
+    }
+    this.#openFile(entry, placer.path, placed.file, placed.state)
+  }
+
+  #openFile(entry: Entry, path: BytePath, file: { fd: number; size: number }, state: number): void {
+    if (this.#files.size >= OPEN_FILES_MAX || this.#files.has(entry.id)) {
+      close(file.fd)
+      throw new MalformedError('too many files at once')
+    }
+    this.#files.set(entry.id, { fd: file.fd, path, entry, size: entry.size })
+    const emptied = this.#scope === 'full' && state === STATE.kept
+    if (emptied) must(ftruncate(file.fd, 0), 'truncate', path)
+    if (emptied || file.size !== entry.size) {
+      must(ftruncate(file.fd, entry.size), 'set the size of', path)
+    }
+    const to = this.#channel.begin(MESSAGE.state).uint(entry.id)
+    to.u8(emptied ? STATE.made : state)
+    if (state === STATE.kept && !emptied) {
+      to.uint(file.size)
+      const first = entry.size > 0 && (entry.content === 'all' || file.size !== entry.size)
+      to.u8(first ? 1 : 0)
+      if (first) this.#putPrint(entry.id, 0)
+    }
+  }
+
+  #onAbsent(name: BytePath): void {
+    const { volume, path, fd } = this.#current()
+    if (fd >= 0) removeName(volume, fd, join(path, name))
+  }
+
+  #onLeave(from: Reader): void {
+    const { volume, path, fd, extra } = this.#current()
+    const attributes = takeAttributes(from)
+    this.#visit = undefined
+    if (fd < 0) return
+    try {
+      for (const name of extra ?? []) removeName(volume, fd, join(path, name))
+      applyAttributes(fd, attributes, path)
+    } finally {
+      close(fd)
+    }
+  }
+
+  #file(from: Reader): OpenFile {
+    const id = from.uint()
+    const file = this.#files.get(id)
+    if (file === undefined) throw new MalformedError(`file ${id} is not open`)
+    return file
+  }
+
+  #onHash(from: Reader): void {
+    const { entry } = this.#file(from)
+    const first = from.uint()
+    const count = from.uint()
+    if (count < 1 || count > HASHES_MAX) throw new MalformedError(`${count} hashes wanted`)
+    this.#channel.begin(MESSAGE.hashes).uint(entry.id).uint(first).uint(count)
+    for (let zone = first; zone < first + count; zone += 1) this.#putPrint(entry.id, zone)
+  }
+
+  /** Appends a print to the message that was begun last. */
+  #putPrint(id: number, zone: number): void {
+    const file = this.#files.get(id)
+    if (file === undefined) throw new MalformedError(`file ${id} is not open`)
+    const print = this.#printer.print(file.fd, zone, file.size, file.path)
+    this.#channel.more().u32(print.dataBytes).raw(print.hash)
+  }
+
+  #onDone(from: Reader): void {
+    const { fd, path, entry } = this.#file(from)
+    this.#files.delete(entry.id)
+    try {
+      applyAttributes(fd, entry, path)
+    } finally {
+      close(fd)
+    }
+  }
+
+  #onAskSiblings(): void {
+    this.#siblings ??= this.#scanSiblings()
+    const found: (readonly [number, BytePath])[] = []
+    let bytes = 0
+    let last = false
+    while (bytes < SIBLINGS_BYTES) {
+      const next = this.#siblings.next()
+      if (next.done === true) {
+        last = true
+        this.#siblings = undefined
+        break
+      }
+      found.push(next.value)
+      bytes += next.value[1].length + 8
+    }
+    const to = this.#channel.begin(MESSAGE.siblings).u8(last ? 1 : 0)
+    to.uint(found.length)
+    for (const [volume, path] of found) to.uint(volume).text(path)
+  }
+
+  *#scanSiblings(): Generator<readonly [number, BytePath]> {
+    // Everything is compared anyway unless only keys are.
+    if (this.#scope !== 'keys') return
+    for (const [index, volume] of this.#volumes) {
+      if (volume.touched.size === 0) continue
+      const wanted = new Set(volume.touched)
+      volume.touched.clear()
+      for (const { path } of namesOfInodes(volume.root, wanted, volume.onStep)) yield [index, path]
+    }
+  }
+
+  #onRoundEnd(last: boolean): void {
+    if (this.#visit !== undefined || this.#files.size > 0) {
+      throw new MalformedError('a round that ends in the middle')
+    }
+    // What the application has synced on the primary must be on this disk too before this side counts.
+    this.#channel.announceBusy()
+    for (const volume of this.#volumes.values()) {
+      must(syncfs(volume.root), 'sync', '')
+      volume.links = new LinkTable()
+      volume.touched.clear()
+    }
+    this.#channel.begin(MESSAGE.roundDone)
+    this.#channel.drain()
+    this.#finished = last
+    this.#on.roundDone(last)
+  }
+
+  #onProgress(from: Reader): void {
+    const phase = PHASES[from.u8()]
+    if (phase === undefined) throw new MalformedError('the phase of a progress')
+    this.#on.progressed({
+      phase,
+      filesDone: from.uint(),
+      filesTotal: from.uint(),
+      bytesDone: from.uint(),
+      bytesTotal: from.uint(),
+      contentBytes: from.uint(),
+    })
+  }
+}
+
+const BEFORE_SCOPE: readonly number[] = [MESSAGE.pulse, MESSAGE.busy, MESSAGE.failed, MESSAGE.scope]

@@ -1,0 +1,123 @@
+/** The thread of the copy: takes orders, runs a source or a target until it is finished, failed or stopped. */
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { messageOf } from '@holdfast/sdk'
+import { POLL, addressOf, poll, read, write } from '../libc.js'
+import { decodeInto } from '../journal/codec.js'
+import { Keys } from '../journal/keys.js'
+import type { ResyncEvent, ResyncOrder } from '../resync-port.js'
+import { Channel, ChannelError } from './channel.js'
+import { MESSAGE } from './messages.js'
+import { Records } from './records.js'
+import { SourceRun, TargetRun, type Run, type RunEvents } from './run.js'
+import { TreeError } from './tree.js'
+import type { ThreadStart } from './worker.js'
+
+// The only starter of this thread is worker.ts, which gives it this.
+const { port, wake, ordered } = workerData as ThreadStart
+const one = Buffer.from(BigUint64Array.of(1n).buffer)
+const oneAddress = addressOf(one)
+
+function tell(event: ResyncEvent): void {
+  port.postMessage(event)
+  write(wake, oneAddress, 8)
+}
+
+function takeOrder(): ResyncOrder | undefined {
+  // Only worker.ts posts to this port, and it posts ResyncOrders.
+  return receiveMessageOnPort(port)?.message as ResyncOrder | undefined
+}
+
+/** Blocks until an order comes: this thread has nothing else to do. */
+function nextOrder(): ResyncOrder {
+  const polled = Buffer.alloc(8)
+  const counter = Buffer.alloc(8)
+  for (;;) {
+    const order = takeOrder()
+    if (order !== undefined) return order
+    polled.writeInt32LE(ordered, 0)
+    polled.writeInt16LE(POLL.IN, 4)
+    poll(polled, 1, -1)
+    read(ordered, counter, 8)
+  }
+}
+
+type Start = Extract<ResyncOrder, { kind: 'source' | 'target' }>
+
+function startRun(start: Start, channel: Channel): Run {
+  const on: RunEvents = {
+    scoped: (scope, why) => tell({ kind: 'scoped', run: start.run, scope, why }),
+    roundDone: (last) => tell({ kind: 'roundDone', run: start.run, last }),
+    progressed: (progress) => tell({ kind: 'progressed', run: start.run, progress }),
+  }
+  const keys = new Keys()
+  decodeInto(start.journal, keys)
+  const { volumes, zoneBytes, standing } = start
+  const options = { channel, volumes, zoneBytes, standing, keys, on }
+  return start.kind === 'source'
+    ? new SourceRun({ ...options, full: start.full })
+    : new TargetRun(options)
+}
+
+/** Runs one copy to its end. Returns the reason when it did not reach it. */
+function runCopy(start: Start): string | undefined {
+  const { socket, timeoutMs } = start
+  const channel = new Channel({
+    socket,
+    records: new Records(start.keys),
+    timeoutMs,
+    wake: ordered,
+  })
+  let run: Run | undefined
+  try {
+    run = startRun(start, channel)
+    return follow(run, start.run)
+  } catch (thrown) {
+    return reasonOf(thrown, channel)
+  } finally {
+    run?.close()
+    channel.close()
+  }
+}
+
+function follow(run: Run, number: number): string | undefined {
+  while (!run.finished) {
+    run.step()
+    for (let order = takeOrder(); order !== undefined; order = takeOrder()) {
+      if (order.run !== number) continue
+      if (order.kind === 'stop') return 'stopped'
+      run.order(order)
+    }
+  }
+  return undefined
+}
+
+/** Expected ends of a copy have a reason; anything else is a bug and ends the process. */
+function reasonOf(thrown: unknown, channel: Channel): string {
+  if (thrown instanceof ChannelError) return thrown.message
+  if (!(thrown instanceof TreeError)) throw thrown
+  try {
+    channel.begin(MESSAGE.failed).text(Buffer.from(thrown.message).toString('latin1'))
+    channel.drain()
+  } catch (late) {
+    // The peer may be gone as well: the first reason is the one that counts.
+    if (!(late instanceof ChannelError)) throw late
+  }
+  return thrown.message
+}
+
+function main(): never {
+  for (;;) {
+    const order = nextOrder()
+    // A round, a proceed or a stop for a copy that has already ended.
+    if (order.kind !== 'source' && order.kind !== 'target') continue
+    const reason = runCopy(order)
+    if (reason !== undefined) tell({ kind: 'failed', run: order.run, reason })
+  }
+}
+
+try {
+  main()
+} catch (thrown) {
+  tell({ kind: 'failed', run: -1, reason: `a bug in the copy: ${messageOf(thrown)}` })
+  throw thrown
+}

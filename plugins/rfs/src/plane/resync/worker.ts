@@ -1,0 +1,41 @@
+/** The worker thread of the copy, as the loop sees it: orders in, events out, one copy at a time. */
+import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
+import { addressOf, eventfd, write } from '../libc.js'
+import type { ResyncEvent, ResyncOrder, ResyncWorker, StartResyncWorker } from '../resync-port.js'
+
+/** What the thread is started with. */
+export interface ThreadStart {
+  /** Where orders come from and events go. */
+  readonly port: import('node:worker_threads').MessagePort
+  /** The loop's eventfd. */
+  readonly wake: number
+  /** The thread's own eventfd: an order has come. */
+  readonly ordered: number
+}
+
+const NONBLOCK = 0o4000
+const CLOEXEC = 0o2000000
+const ONE = Buffer.from(BigUint64Array.of(1n).buffer)
+const ONE_ADDRESS = addressOf(ONE)
+
+/** Starts the thread. Called once, before the loop starts; the thread sleeps until its first order. */
+export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker => {
+  const { port1, port2 } = new MessageChannel()
+  const ordered = eventfd(0, NONBLOCK | CLOEXEC)
+  const start: ThreadStart = { port: port2, wake, ordered }
+  const thread = new Worker(new URL('./thread.js', import.meta.url), {
+    workerData: start,
+    transferList: [port2],
+  })
+  thread.unref()
+  return {
+    order(order: ResyncOrder): void {
+      port1.postMessage(order)
+      write(ordered, ONE_ADDRESS, 8)
+    },
+    take(): ResyncEvent | undefined {
+      // Only the thread of this file posts to this port, and it posts ResyncEvents.
+      return receiveMessageOnPort(port1)?.message as ResyncEvent | undefined
+    },
+  }
+}
