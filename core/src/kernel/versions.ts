@@ -19,6 +19,6 @@ export function fixesMajor(range: string): boolean {
   if (semver.validRange(range) === null) return false
   const lowest = semver.minVersion(range)
   if (lowest === null) return false
-  const major = `>=${String(lowest.major)}.0.0-0 <${String(lowest.major + 1)}.0.0-0`
-  return semver.subset(range, major, { includePrerelease: true })
+  const major = `>=${String(lowest.major)}.0.0 <${String(lowest.major + 1)}.0.0`
+  return semver.subset(range, major)
 }
