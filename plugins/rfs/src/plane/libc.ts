@@ -149,6 +149,7 @@ export const SOCKET = {
   TCP_NODELAY: 1,
   TCP_USER_TIMEOUT: 18,
   NOSIGNAL: 0x4000,
+  SHUT_RDWR: 2,
 } as const
 
 const EMPTY = cstring('')
@@ -221,7 +222,8 @@ export const ftruncate = call<[fd: number, size: number]>('int ftruncate(int fd,
 export const fallocate = call<[fd: number, mode: number, offset: number, length: number]>(
   'int fallocate(int fd, int mode, int64_t offset, int64_t length)',
 )
-export const lseek = call<[fd: number, offset: number, whence: number]>(
+/** Positions in a directory are opaque 64-bit numbers: a bigint. Beyond 2^53 the result is not exact. */
+export const lseek = call<[fd: number, offset: number | bigint, whence: number]>(
   'int64_t lseek(int fd, int64_t offset, int whence)',
 )
 export const fsync = call<[fd: number]>('int fsync(int fd)')
@@ -286,7 +288,7 @@ export const send = call<[fd: number, buffer: Address, size: number, flags: numb
 export const recv = call<[fd: number, buffer: Address, size: number, flags: number]>(
   'int64_t recv(int fd, void *buffer, uint64_t size, int flags)',
 )
-/** SHUT_RDWR = 2. */
+/** `how`: SOCKET.SHUT_RDWR. */
 export const shutdown = call<[fd: number, how: number]>('int shutdown(int fd, int how)')
 
 // The process

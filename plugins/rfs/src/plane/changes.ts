@@ -1,0 +1,122 @@
+/**
+ * Changes of a tree, made with system calls. The server makes them for its applications, the follower after it:
+ * the same code, so that the trees come out the same. Each returns a number >= 0, or -errno.
+ */
+import {
+  AT,
+  MODE,
+  StatBuffer,
+  UTIME,
+  addressOf,
+  cstring,
+  fchmodat,
+  fchownat,
+  ftruncate,
+  linkat,
+  mkdirat,
+  mknodat,
+  openat,
+  O,
+  selfPath,
+  symlinkat,
+  umask,
+  utimensat,
+  type Address,
+} from './libc.js'
+import { ATTRIBUTE, type Attributes, type Making } from './link/ops.js'
+
+const stat = new StatBuffer()
+const EMPTY = cstring('')
+
+/**
+ * Makes a directory, a symbolic link or any other file. The mask is the application's, because a default ACL of
+ * the directory replaces it, and only the file system beneath knows that ACL.
+ */
+export function makeEntry(directory: number, name: Address, making: Making): number {
+  const type = making.mode & MODE.TYPE
+  umask(making.umask)
+  const made = makeOne(directory, name, type, making)
+  umask(0)
+  if (made < 0) return made
+  return giveTo(directory, name, making.uid, making.gid, 0)
+}
+
+function makeOne(directory: number, name: Address, type: number, making: Making): number {
+  if (type === MODE.DIRECTORY) return mkdirat(directory, name, making.mode & 0o7777)
+  if (type === MODE.LINK) return symlinkat(cstring(making.target), directory, name)
+  return mknodat(directory, name, making.mode, making.rdev)
+}
+
+/** Makes a file without a name in a directory; returns its descriptor. */
+export function makeUnnamed(directory: number, making: Making): number {
+  umask(making.umask)
+  const fd = openat(directory, cstring('.'), O.TMPFILE | O.RDWR | O.CLOEXEC, making.mode & 0o7777)
+  umask(0)
+  if (fd >= 0) giveTo(fd, EMPTY, making.uid, making.gid, AT.EMPTY_PATH)
+  return fd
+}
+
+/** Links a node under a further name: by its descriptor, which also works for one without any name. */
+export function linkDescriptor(fd: number, directory: number, name: Address): number {
+  return linkat(AT.FDCWD, selfPath(fd), directory, name, AT.SYMLINK_FOLLOW)
+}
+
+/** chown clears set-user-id and set-group-id; what is made with them keeps them. -1, -1: nothing to do. */
+function giveTo(
+  directory: number,
+  name: Address,
+  uid: number,
+  gid: number,
+  flags: number,
+): number {
+  if (uid < 0 && gid < 0) return 0
+  const before = flags === 0 ? stat.ofName(directory, name) : stat.ofDescriptor(directory)
+  if (before < 0) return before
+  const { mode } = stat
+  const given = fchownat(directory, name, uid, gid, flags | AT.SYMLINK_NOFOLLOW)
+  if (given < 0) return given
+  const special = (mode & 0o6000) !== 0 && (mode & MODE.TYPE) === MODE.FILE
+  if (!special) return 0
+  return flags === 0
+    ? fchmodat(directory, name, mode & 0o7777, 0)
+    : fchmodat(AT.FDCWD, selfPath(directory), mode & 0o7777, 0)
+}
+
+const times = Buffer.alloc(32)
+const timesView = new DataView(times.buffer, times.byteOffset, 32)
+const timesAddress = addressOf(times)
+
+/** Sets the modification time only. */
+export function setMtime(fd: number, seconds: number, nanos: number): number {
+  writeTime(0, 0, UTIME.OMIT)
+  writeTime(16, seconds, nanos)
+  return utimensat(AT.FDCWD, selfPath(fd), timesAddress, 0)
+}
+
+/** Attributes in the order in which they don't undo each other: owner (clears bits), mode, size, times. */
+export function setAttributes(fd: number, a: Attributes): number {
+  const path = selfPath(fd)
+  const has = (bit: number): boolean => (a.valid & bit) !== 0
+  if (has(ATTRIBUTE.OWNER)) {
+    // The path of a descriptor is a link that leads to the very inode: a symbolic link behind it is not followed.
+    const done = fchownat(AT.FDCWD, path, a.uid, a.gid, 0)
+    if (done < 0) return done
+  }
+  if (has(ATTRIBUTE.MODE)) {
+    const done = fchmodat(AT.FDCWD, path, a.mode & 0o7777, 0)
+    if (done < 0) return done
+  }
+  if (has(ATTRIBUTE.SIZE)) {
+    const done = ftruncate(fd, a.size)
+    if (done < 0) return done
+  }
+  if (!has(ATTRIBUTE.ATIME) && !has(ATTRIBUTE.MTIME)) return 0
+  writeTime(0, a.atimeSeconds, has(ATTRIBUTE.ATIME) ? a.atimeNanos : UTIME.OMIT)
+  writeTime(16, a.mtimeSeconds, has(ATTRIBUTE.MTIME) ? a.mtimeNanos : UTIME.OMIT)
+  return utimensat(AT.FDCWD, path, timesAddress, 0)
+}
+
+function writeTime(at: number, seconds: number, nanos: number): void {
+  timesView.setBigInt64(at, BigInt(seconds), true)
+  timesView.setBigInt64(at + 8, BigInt(nanos), true)
+}

@@ -1,0 +1,65 @@
+/**
+ * Mounting and unmounting with the system's own programs: no setuid helper, no library. They run beside the loop,
+ * never in it: an unmount makes the kernel ask us (it writes back what was mapped) before it returns.
+ */
+import { spawn } from 'node:child_process'
+import { HoldfastError } from '@holdfast/sdk'
+import { AT, O, close, cstring, errnoName, openat } from '../libc.js'
+
+const PROGRAM_TIMEOUT_MS = 20_000
+/** Type shown in the mount table: `fuse.holdfast`. */
+export const MOUNT_TYPE = 'fuse.holdfast'
+
+/** Mounts over the directory; returns the FUSE descriptor (non-blocking). Throws E_RFS_MOUNT. */
+export async function mountOver(directory: string, module: string): Promise<number> {
+  const fuse = openat(AT.FDCWD, cstring('/dev/fuse'), O.RDWR | O.NONBLOCK | O.CLOEXEC, 0)
+  if (fuse < 0) throw mountError(directory, `/dev/fuse: ${errnoName(fuse)}`)
+  const options = [
+    'fd=3',
+    'rootmode=40000',
+    'user_id=0',
+    'group_id=0',
+    'allow_other',
+    'default_permissions',
+  ].join(',')
+  const args = ['-i', '-t', MOUNT_TYPE, '-o', options, `holdfast:${module}`, directory]
+  const failure = await run('mount', args, fuse)
+  if (failure === undefined) return fuse
+  close(fuse)
+  throw mountError(directory, failure)
+}
+
+function mountError(directory: string, failure: string): HoldfastError {
+  return new HoldfastError('E_RFS_MOUNT', `${directory} can't be mounted: ${failure}`, {
+    hint: 'Is the kernel module fuse loaded, and does the process run as root?',
+  })
+}
+
+/** Undefined: unmounted. Else why not. `lazy`: out of the tree at once, gone when nobody uses it any more. */
+export function unmount(directory: string, lazy: boolean): Promise<string | undefined> {
+  return run('umount', [...(lazy ? ['-l'] : []), '-i', directory])
+}
+
+function run(program: string, args: readonly string[], inherited?: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const stdio = ['ignore', 'ignore', 'pipe', ...(inherited === undefined ? [] : [inherited])]
+    // What spawn takes as a list is a union; ours is one of strings and a descriptor.
+    const child = spawn(program, args, {
+      stdio: stdio as ('ignore' | 'pipe' | number)[],
+      timeout: PROGRAM_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+      env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    })
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-1000)
+    })
+    child.on('error', (error) => {
+      resolve(error.message)
+    })
+    child.on('close', (code, signal) => {
+      const ended = signal === null ? `exit code ${String(code)}` : `signal ${signal}`
+      resolve(code === 0 ? undefined : said.trim() || `${program} ended with ${ended}`)
+    })
+  })
+}

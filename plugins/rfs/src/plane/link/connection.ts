@@ -1,0 +1,133 @@
+/**
+ * A connection after its handshake: records in and out, keep-alives, and the rule when it is lost. It never throws for
+ * what the peer sends: a malformed record ends the connection and nothing else.
+ */
+import { POLL, SOCKET, close, errnoName, shutdown } from '../libc.js'
+import { isBroken, type Loop, type Watch } from '../loop.js'
+import type { ChannelKeys } from '../resync-port.js'
+import { KIND, OpWriter } from './ops.js'
+import { InBuffer, Opener, OutBuffer, Sealer } from './records.js'
+
+/** A keep-alive goes out when nothing did for this part of the time-out. */
+const PULSES_PER_TIMEOUT = 5
+
+export interface ConnectionParts {
+  /** A whole record. Returns why it is refused, or undefined. */
+  readonly onRecord: (input: InBuffer) => string | undefined
+  /** Everything that had arrived was handed on. */
+  readonly onDrained?: () => void
+  /** Once, when it is over (not after `close`). */
+  readonly onLost: (cause: string) => void
+  /** May records be taken now? Else they stay where they are. */
+  readonly mayTake?: () => boolean
+}
+
+export class Connection implements Watch {
+  wants: number = POLL.IN
+  readonly out: OutBuffer
+  readonly ops: OpWriter
+  readonly #in: InBuffer
+  #heard: number
+  #said: number
+  #over = false
+
+  constructor(
+    readonly loop: Loop,
+    readonly fd: number,
+    keys: ChannelKeys,
+    readonly timeoutMs: number,
+    readonly parts: ConnectionParts,
+  ) {
+    this.out = new OutBuffer(new Sealer(keys.send))
+    this.ops = new OpWriter(this.out)
+    this.#in = new InBuffer(new Opener(keys.receive))
+    this.#heard = loop.now
+    this.#said = loop.now
+    loop.add(this)
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  onReady(events: number): void {
+    if ((events & POLL.IN) !== 0) this.receive()
+    else if (isBroken(events)) this.#lose('the connection was reset')
+    if (!this.#over && (events & POLL.OUT) !== 0) this.flush()
+  }
+
+  /** Takes what has arrived, record by record. */
+  receive(): void {
+    if (this.#over) return
+    const got = this.#in.fill(this.fd)
+    if (got > 0) this.#heard = this.loop.now
+    this.#take()
+    if (got < 0 && !this.#over) {
+      this.#lose(`the connection ended (${errnoName(got)})`)
+    }
+  }
+
+  #take(): void {
+    const { mayTake, onRecord, onDrained } = this.parts
+    if (mayTake?.() === false) return
+    while (this.#in.next()) {
+      const refused = this.#in.length < 0 ? 'it can not be opened' : onRecord(this.#in)
+      if (this.#over) return
+      if (refused !== undefined) {
+        this.#lose(`a record was malformed: ${refused}`)
+        return
+      }
+      if (mayTake?.() === false) break
+    }
+    onDrained?.()
+  }
+
+  /** Sends what was written. Cheap when there is nothing. */
+  flush(): void {
+    if (this.#over) return
+    const before = this.out.waiting
+    if (before > 0) {
+      const failed = this.out.flush(this.fd)
+      if (failed < 0) {
+        this.#lose(`sending failed (${errnoName(failed)})`)
+        return
+      }
+      if (this.out.waiting < before) this.#said = this.loop.now
+    }
+    this.wants = this.out.waiting > 0 ? POLL.IN | POLL.OUT : POLL.IN
+  }
+
+  /** To be called several times in a time-out. `oldest`: when the oldest thing that the peer owes us was sent. */
+  tick(oldest: number | undefined): void {
+    if (this.#over) return
+    const { now } = this.loop
+    if (now - this.#heard > this.timeoutMs) {
+      this.#lose(`nothing was heard for ${this.timeoutMs} ms`)
+    } else if (oldest !== undefined && now - oldest > this.timeoutMs) {
+      this.#lose(`a change was not acknowledged for ${this.timeoutMs} ms`)
+    } else if (now - this.#said > this.timeoutMs / PULSES_PER_TIMEOUT && this.out.waiting === 0) {
+      this.ops.plain(KIND.PULSE)
+      this.#said = now
+      this.flush()
+    }
+  }
+
+  /** Heard within its time-out? */
+  get alive(): boolean {
+    return !this.#over && this.loop.now - this.#heard <= this.timeoutMs
+  }
+
+  close(): void {
+    if (this.#over) return
+    this.#over = true
+    this.loop.remove(this)
+    shutdown(this.fd, SOCKET.SHUT_RDWR)
+    close(this.fd)
+  }
+
+  #lose(cause: string): void {
+    if (this.#over) return
+    this.close()
+    this.parts.onLost(cause)
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * Records on a connection: `u32 length, payload` in clear, or `u32 length, sealed payload, 16-byte tag` with AES-256-GCM,
+ * the record number as nonce and the length as associated data. Two buffers that grow up to a written maximum.
+ */
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { assert } from '@holdfast/sdk'
+import { E, SOCKET, addressOf, recv, send } from '../libc.js'
+
+export const TAG_BYTES = 16
+/** The largest payload: a write of 1 MiB, or an extended attribute of 64 KiB, and what is said about it. */
+export const PAYLOAD_MAX = 1024 * 1024 + 8192
+const LENGTH_BYTES = 4
+const ALGORITHM = 'aes-256-gcm'
+
+/** Numbers the records of one direction and seals or opens them. A key is used for one direction of one connection. */
+class Nonce {
+  readonly bytes = Buffer.alloc(12)
+  #number = 0
+
+  next(): Buffer {
+    this.bytes.writeUInt32LE(this.#number % 0x1_0000_0000, 0)
+    this.bytes.writeUInt32LE(Math.floor(this.#number / 0x1_0000_0000), 4)
+    this.#number++
+    return this.bytes
+  }
+}
+
+/** Seals payloads in place: the way out. */
+export class Sealer {
+  readonly #nonce = new Nonce()
+  readonly #aad = Buffer.alloc(LENGTH_BYTES)
+
+  constructor(readonly key: Uint8Array | undefined) {}
+
+  /** What a record adds behind its payload. */
+  get trailer(): number {
+    return this.key === undefined ? 0 : TAG_BYTES
+  }
+
+  /** `at`: where the record's length is written; the payload follows it, and room for the trailer. */
+  seal(bytes: Buffer, at: number, payload: number): void {
+    bytes.writeUInt32LE(payload, at)
+    if (this.key === undefined) return
+    this.#aad.writeUInt32LE(payload, 0)
+    const cipher = createCipheriv(ALGORITHM, this.key, this.#nonce.next())
+    cipher.setAAD(this.#aad)
+    const start = at + LENGTH_BYTES
+    cipher.update(bytes.subarray(start, start + payload)).copy(bytes, start)
+    cipher.final()
+    cipher.getAuthTag().copy(bytes, start + payload)
+  }
+}
+
+/** Opens sealed payloads in place: the way in. */
+export class Opener {
+  readonly #nonce = new Nonce()
+  readonly #aad = Buffer.alloc(LENGTH_BYTES)
+
+  constructor(readonly key: Uint8Array | undefined) {}
+
+  get trailer(): number {
+    return this.key === undefined ? 0 : TAG_BYTES
+  }
+
+  /** False: the record was forged or damaged. */
+  open(bytes: Buffer, start: number, payload: number): boolean {
+    if (this.key === undefined) return true
+    this.#aad.writeUInt32LE(payload, 0)
+    const decipher = createDecipheriv(ALGORITHM, this.key, this.#nonce.next())
+    decipher.setAAD(this.#aad)
+    decipher.setAuthTag(bytes.subarray(start + payload, start + payload + TAG_BYTES))
+    decipher.update(bytes.subarray(start, start + payload)).copy(bytes, start)
+    try {
+      decipher.final()
+      return true
+    } catch {
+      // The only thing final() of GCM throws for is a tag that does not fit.
+      return false
+    }
+  }
+}
+
+const OUT_BYTES_FIRST = 4 * 1024 * 1024
+/** What waits for the follower is bounded by the loop (64 MiB); this is that and all headers. */
+const OUT_BYTES_MAX = 160 * 1024 * 1024
+
+/** Records on their way to a socket that may not take them at once. */
+export class OutBuffer {
+  bytes = Buffer.allocUnsafeSlow(OUT_BYTES_FIRST)
+  view = viewOf(this.bytes)
+  #address = addressOf(this.bytes)
+  #start = 0
+  #end = 0
+  #record = -1
+  #payload = 0
+
+  constructor(readonly sealer: Sealer) {}
+
+  get waiting(): number {
+    return this.#end - this.#start
+  }
+
+  /** Begins a record of `payload` bytes; returns where in `bytes` the payload goes. End it with `close`. */
+  open(payload: number): number {
+    assert(payload <= PAYLOAD_MAX, 'a record is not larger than its maximum')
+    assert(this.#record < 0, 'the record before was closed')
+    this.#reserve(LENGTH_BYTES + payload + this.sealer.trailer)
+    this.#record = this.#end
+    this.#payload = payload
+    return this.#end + LENGTH_BYTES
+  }
+
+  close(): void {
+    this.sealer.seal(this.bytes, this.#record, this.#payload)
+    this.#end += LENGTH_BYTES + this.#payload + this.sealer.trailer
+    this.#record = -1
+  }
+
+  /** Sends as much as the socket takes. Returns 0, or -errno when the connection is broken. */
+  flush(fd: number): number {
+    while (this.#start < this.#end) {
+      const size = this.#end - this.#start
+      const sent = send(fd, this.#address + this.#start, size, SOCKET.NOSIGNAL)
+      if (sent === -E.AGAIN) return 0
+      if (sent === -E.INTR) continue
+      if (sent < 0) return sent
+      this.#start += sent
+    }
+    this.#start = 0
+    this.#end = 0
+    return 0
+  }
+
+  #reserve(wanted: number): void {
+    if (this.#end + wanted <= this.bytes.length) return
+    const waiting = this.waiting
+    const needed = waiting + wanted
+    assert(needed <= OUT_BYTES_MAX, 'what waits for the peer is bounded')
+    let size = this.bytes.length
+    while (size < needed) size *= 2
+    const into = size === this.bytes.length ? this.bytes : Buffer.allocUnsafeSlow(size)
+    this.bytes.copy(into, 0, this.#start, this.#end)
+    this.bytes = into
+    this.view = viewOf(into)
+    this.#address = addressOf(into)
+    this.#start = 0
+    this.#end = waiting
+  }
+}
+
+const IN_BYTES = 4 * 1024 * 1024
+
+/** What arrived, record by record. */
+export class InBuffer {
+  readonly bytes = Buffer.allocUnsafeSlow(IN_BYTES)
+  readonly view = viewOf(this.bytes)
+  readonly address = addressOf(this.bytes)
+  #start = 0
+  #end = 0
+  /** The record that `next` found. */
+  at = 0
+  length = 0
+
+  constructor(readonly opener: Opener) {}
+
+  /** Reads what is there. Returns the bytes read; 0: nothing now; -errno: broken (-EPIPE: the peer closed). */
+  fill(fd: number): number {
+    if (this.#start === this.#end) {
+      this.#start = 0
+      this.#end = 0
+    } else if (this.bytes.length - this.#end < PAYLOAD_MAX + LENGTH_BYTES + TAG_BYTES) {
+      this.bytes.copyWithin(0, this.#start, this.#end)
+      this.#end -= this.#start
+      this.#start = 0
+    }
+    const room = this.bytes.length - this.#end
+    // A reader that was told to wait leaves the buffer full: what is there first has to be taken.
+    if (room === 0) return 0
+    const got = recv(fd, this.address + this.#end, room, 0)
+    if (got === -E.AGAIN || got === -E.INTR) return 0
+    if (got === 0) return -E.PIPE
+    if (got > 0) this.#end += got
+    return got
+  }
+
+  /** Finds the next whole record: true, and `at` and `length` say where. -1 as `length`: malformed. */
+  next(): boolean {
+    const have = this.#end - this.#start
+    if (have < LENGTH_BYTES) return false
+    const payload = this.bytes.readUInt32LE(this.#start)
+    if (payload === 0 || payload > PAYLOAD_MAX) return this.#malformed()
+    const whole = LENGTH_BYTES + payload + this.opener.trailer
+    if (have < whole) return false
+    this.at = this.#start + LENGTH_BYTES
+    this.length = payload
+    if (!this.opener.open(this.bytes, this.at, payload)) return this.#malformed()
+    this.#start += whole
+    return true
+  }
+
+  #malformed(): true {
+    this.length = -1
+    return true
+  }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+}

@@ -1,0 +1,303 @@
+/**
+ * The inodes of one volume that are known at this moment: by the kernel (server) or by the session (follower).
+ * A node knows its names; its descriptor is opened by name when it is needed, and closed when too many are open.
+ * That is safe because nobody else changes the tree beneath us, and a node that lost its last name keeps its descriptor.
+ */
+import { assert } from '@holdfast/sdk'
+import { E, MODE, O, addressOf, close, openat, type StatBuffer } from './libc.js'
+import type { BytePath } from './resync-port.js'
+
+/** Node id of the root of every volume (FUSE fixes it). */
+export const ROOT = 1
+
+/** One name of a node: in which directory, and how it is called there (a byte string). */
+export interface Name {
+  readonly parent: Node
+  readonly name: string
+}
+
+export class Node {
+  /** -1, or the one descriptor: O_RDWR of a file, O_RDONLY of a directory, O_PATH of anything else. */
+  fd = -1
+  /** How often the kernel (or, on the follower, the server) was told about this node. */
+  lookups = 0
+  /** Names that other nodes have in this directory: as long as there is one, the node stays. */
+  children = 0
+  /** Jobs of worker threads on the descriptor: it is not closed meanwhile. */
+  pins = 0
+  /** Used since the descriptor cache looked last. */
+  used = false
+  /** No name and no link left: nothing that happens to it concerns the follower. */
+  gone = false
+  /** Made without a name (O_TMPFILE): it may still get one. */
+  linkable = false
+  /** The session in which the follower was told about this node. */
+  session = 0
+  /** Its modification time still has to be told to the follower. */
+  owed = false
+  /** A write by a user may have to clear set-user-id or set-group-id bits; false once we looked and found none. */
+  privileged = true
+  /** Journal: keys touched under `stamp`. */
+  stamp = -1
+  touchedMeta = false
+  touchedZones = 0
+  moreZones: Uint32Array | undefined
+  /** The first name known, if any. */
+  parent: Node | undefined
+  name = ''
+  others: Name[] | undefined
+
+  constructor(
+    readonly id: number,
+    /** File type bits of the mode. */
+    readonly type: number,
+  ) {}
+
+  get isRoot(): boolean {
+    return this.id === ROOT
+  }
+
+  get named(): boolean {
+    return this.parent !== undefined || this.isRoot
+  }
+
+  /** The path relative to the root by the first name; undefined when a name on the way is not known. */
+  path(): BytePath | undefined {
+    if (this.isRoot) return ''
+    let path = this.name
+    let at = this.parent
+    while (at !== undefined && !at.isRoot) {
+      path = `${at.name}/${path}`
+      at = at.parent
+    }
+    return at === undefined ? undefined : path
+  }
+}
+
+/** The path of a name in a directory; undefined when the directory has none. */
+export function pathIn(directory: Node, name: string): BytePath | undefined {
+  const path = directory.path()
+  if (path === undefined || path === '') return path === undefined ? undefined : name
+  return `${path}/${name}`
+}
+
+/** All open descriptors of all volumes, bounded. */
+export class Descriptors {
+  readonly #open = new Set<Node>()
+
+  /** `most`: descriptors of nodes that can be opened again by name; the others stay open in any case. */
+  constructor(readonly most: number) {}
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  opened(node: Node): void {
+    node.used = true
+    this.#open.add(node)
+    if (this.#open.size > this.most) this.evict(this.#open.size - this.most)
+  }
+
+  closed(node: Node): void {
+    this.#open.delete(node)
+  }
+
+  /** Closes up to `wanted` descriptors: second chance, in the order of opening. */
+  evict(wanted: number): void {
+    let closed = 0
+    let looked = 0
+    // Each is looked at twice at most: the first look takes the chance away.
+    const lookedMost = this.#open.size * 2
+    for (const node of this.#open) {
+      if (closed >= wanted || looked++ >= lookedMost) return
+      if (node.used || node.pins > 0 || !node.named || node.isRoot) {
+        node.used = false
+        this.#open.delete(node)
+        this.#open.add(node)
+        continue
+      }
+      this.#open.delete(node)
+      close(node.fd)
+      node.fd = -1
+      closed++
+    }
+  }
+}
+
+const NAME_SCRATCH = Buffer.alloc(4097)
+const NAME_SCRATCH_ADDRESS = addressOf(NAME_SCRATCH)
+
+/** A name as bytes for one system call, in memory that the next use overwrites. */
+export function nameAddress(name: string): number {
+  const length = NAME_SCRATCH.write(name, 0, 'latin1')
+  assert(length === name.length && length < 4097, 'a name fits into its buffer')
+  NAME_SCRATCH[length] = 0
+  return NAME_SCRATCH_ADDRESS
+}
+
+export class NodeTable {
+  readonly #nodes = new Map<number, Node>()
+  readonly root: Node
+
+  constructor(
+    readonly volume: number,
+    rootDescriptor: number,
+    readonly descriptors: Descriptors,
+    /** Told when a node leaves the table. */
+    readonly onRemoved: (node: Node) => void = () => undefined,
+  ) {
+    this.root = new Node(ROOT, MODE.DIRECTORY)
+    this.root.fd = rootDescriptor
+    this.root.lookups = 1
+    this.#nodes.set(ROOT, this.root)
+  }
+
+  get count(): number {
+    return this.#nodes.size
+  }
+
+  get(id: number): Node | undefined {
+    return this.#nodes.get(id)
+  }
+
+  all(): IterableIterator<Node> {
+    return this.#nodes.values()
+  }
+
+  /** The node with this id, made when it is not known. The caller counts lookups. */
+  obtain(id: number, type: number): Node {
+    const known = this.#nodes.get(id)
+    if (known !== undefined) return known
+    const node = new Node(id, type)
+    this.#nodes.set(id, node)
+    return node
+  }
+
+  addName(node: Node, parent: Node, name: string): void {
+    if (node.parent === undefined) {
+      node.parent = parent
+      node.name = name
+    } else {
+      if (node.parent === parent && node.name === name) return
+      const others = (node.others ??= [])
+      if (others.some((one) => one.parent === parent && one.name === name)) return
+      others.push({ parent, name })
+    }
+    parent.children++
+  }
+
+  removeName(node: Node, parent: Node, name: string): void {
+    if (node.parent === parent && node.name === name) {
+      const next = node.others?.pop()
+      node.parent = next?.parent
+      node.name = next?.name ?? ''
+    } else {
+      const at = node.others?.findIndex((one) => one.parent === parent && one.name === name) ?? -1
+      if (at < 0) return
+      node.others?.splice(at, 1)
+    }
+    if (node.others?.length === 0) node.others = undefined
+    parent.children--
+    this.#dropIfUnused(parent)
+  }
+
+  /** The kernel (or the server) forgets `count` of what it was told. */
+  forget(node: Node, count: number): void {
+    if (node.isRoot) return
+    node.lookups = Math.max(0, node.lookups - count)
+    this.#dropIfUnused(node)
+  }
+
+  /** Undoes `obtain` for a node that nobody was told about. */
+  dropIfUnused(node: Node): void {
+    this.#dropIfUnused(node)
+  }
+
+  /** Jobs on the descriptor are over. */
+  unpin(node: Node): void {
+    node.pins--
+    if (node.pins === 0 && this.#nodes.get(node.id) !== node) this.#close(node)
+  }
+
+  /**
+   * The node's descriptor, or -errno. It may be closed by any later call: use it at once, or pin the node.
+   */
+  descriptor(node: Node): number {
+    if (node.fd >= 0) {
+      node.used = true
+      return node.fd
+    }
+    if (node.parent === undefined) return -E.STALE
+    const parent = this.descriptor(node.parent)
+    if (parent < 0) return parent
+    const fd = this.#open(node, parent)
+    if (fd < 0) return fd
+    node.fd = fd
+    this.descriptors.opened(node)
+    return fd
+  }
+
+  /** Fills `stat`; opens nothing when the node has a name. Returns 0 or -errno. */
+  stat(node: Node, stat: StatBuffer): number {
+    if (node.fd >= 0) return stat.ofDescriptor(node.fd)
+    if (node.parent === undefined) return -E.STALE
+    const parent = this.descriptor(node.parent)
+    return parent < 0 ? parent : stat.ofName(parent, nameAddress(node.name))
+  }
+
+  /** Closes everything but the root, which belongs to the volume. */
+  clear(): void {
+    for (const node of this.#nodes.values()) if (!node.isRoot && node.pins === 0) this.#close(node)
+    this.#nodes.clear()
+    this.#nodes.set(ROOT, this.root)
+    this.root.children = 0
+  }
+
+  #open(node: Node, parent: number): number {
+    const flags = flagsFor(node.type)
+    let fd = openat(parent, nameAddress(node.name), flags, 0)
+    if (fd === -E.MFILE) {
+      this.descriptors.evict(64)
+      fd = openat(parent, nameAddress(node.name), flags, 0)
+    }
+    // A file that is immutable can still be read.
+    const readOnly = fd === -E.PERM || fd === -E.ACCES
+    if (readOnly && node.type === MODE.FILE) {
+      fd = openat(parent, nameAddress(node.name), O.RDONLY | O.NOFOLLOW | O.CLOEXEC, 0)
+    }
+    return fd
+  }
+
+  #dropIfUnused(node: Node): void {
+    if (node.lookups > 0 || node.children > 0 || node.isRoot) return
+    // Its name objects may still be held by children of another table entry of the same id: only drop what is ours.
+    if (this.#nodes.get(node.id) !== node) return
+    this.#nodes.delete(node.id)
+    this.onRemoved(node)
+    if (node.pins === 0) this.#close(node)
+    const { parent, others } = node
+    node.parent = undefined
+    node.others = undefined
+    if (parent !== undefined) this.#releaseChild(parent)
+    for (const one of others ?? []) this.#releaseChild(one.parent)
+  }
+
+  #releaseChild(parent: Node): void {
+    parent.children--
+    this.#dropIfUnused(parent)
+  }
+
+  #close(node: Node): void {
+    if (node.fd < 0) return
+    this.descriptors.closed(node)
+    close(node.fd)
+    node.fd = -1
+  }
+}
+
+/** Devices and pipes are never opened for real: opening them has effects. */
+function flagsFor(type: number): number {
+  if (type === MODE.FILE) return O.RDWR | O.NOFOLLOW | O.CLOEXEC | O.NONBLOCK
+  if (type === MODE.DIRECTORY) return O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC
+  return O.PATH | O.NOFOLLOW | O.CLOEXEC
+}

@@ -1,0 +1,72 @@
+/**
+ * A file that was made without a name before this session gets one now: the follower knows nothing of it, so it is sent
+ * as it is. The content waits in the connection's buffer; files of that kind are small in practice, and larger ones than
+ * the buffer may hold are left to the next comparison by ending the session.
+ */
+import { HoldfastError } from '@holdfast/sdk'
+import { MODE, StatBuffer, addressOf, errnoName, getxattr, listxattr, pread, selfPath } from '../libc.js'
+import { ATTRIBUTE, MAKE } from '../link/ops.js'
+import type { Node } from '../nodes.js'
+import type { Volume } from '../volume.js'
+import type { ChangeParts } from './changes.js'
+
+const PIECE_BYTES = 1024 * 1024
+/** Together with what may wait anyway this stays below what the connection's buffer may hold. */
+const UNNAMED_BYTES_MAX = 32 * 1024 * 1024
+const XATTR_BYTES = 65_536
+
+const piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
+const pieceAddress = addressOf(piece)
+const stat = new StatBuffer()
+
+/** Throws E_RFS_UNNAMED when the file is too large: the caller ends the session. */
+export function sendUnnamed(parts: ChangeParts, volume: Volume, node: Node, parent: Node): void {
+  const { stream, reply } = parts
+  const fd = volume.table.descriptor(node)
+  const found = fd < 0 ? fd : stat.ofDescriptor(fd)
+  if (found < 0 || stat.size > UNNAMED_BYTES_MAX || !stream.concerns(volume, parent)) {
+    const why = found < 0 ? errnoName(found) : `more than ${UNNAMED_BYTES_MAX} bytes`
+    throw new HoldfastError('E_RFS_UNNAMED', `a file made without a name can't be sent: ${why}`)
+  }
+  const { size } = stat
+  const permissions = stat.mode & 0o7777
+  const { uid, gid } = stat
+  const making = { mode: MODE.FILE | 0o600, umask: 0, uid: -1, gid: -1, rdev: 0, target: '' }
+  stream.ops.make(volume.index, parent.id, node.id, '', MAKE.UNNAMED, making)
+  stream.introduced(node)
+  stream.unanswered(volume, reply)
+  for (let offset = 0; offset < size; offset += PIECE_BYTES) {
+    const got = pread(fd, pieceAddress, Math.min(PIECE_BYTES, size - offset), offset)
+    if (got <= 0) break
+    stream.write(volume, node, offset, piece, 0, got)
+    stream.unanswered(volume, reply)
+  }
+  sendXattrs(parts, volume, node, fd)
+  stream.ops.attributes(volume.index, node.id, {
+    valid: ATTRIBUTE.OWNER | ATTRIBUTE.MODE | ATTRIBUTE.SIZE,
+    mode: permissions,
+    uid,
+    gid,
+    size,
+    atimeSeconds: 0,
+    atimeNanos: 0,
+    mtimeSeconds: 0,
+    mtimeNanos: 0,
+  })
+  stream.unanswered(volume, reply)
+  stream.owe(volume, node)
+}
+
+function sendXattrs({ stream, reply }: ChangeParts, volume: Volume, node: Node, fd: number): void {
+  const path = selfPath(fd)
+  const names = Buffer.alloc(XATTR_BYTES)
+  const got = listxattr(path, names, XATTR_BYTES)
+  const value = Buffer.alloc(XATTR_BYTES)
+  for (const name of names.toString('latin1', 0, Math.max(0, got)).split('\0')) {
+    if (name === '') continue
+    const size = getxattr(path, Buffer.from(name + '\0', 'latin1'), value, XATTR_BYTES)
+    if (size < 0) continue
+    stream.ops.setXattr(volume.index, node.id, name, value.subarray(0, size), 0)
+    stream.unanswered(volume, reply)
+  }
+}

@@ -1,0 +1,81 @@
+/** fsyncs that are under way: on the local disk by a worker thread and, with `async="none"`, on the follower's. */
+import type { Reply } from '../fuse/reply.js'
+import type { Request } from '../fuse/request.js'
+import { E } from '../libc.js'
+import type { Node } from '../nodes.js'
+import type { Volume } from '../volume.js'
+import type { WorkerPool } from '../workers/pool.js'
+
+interface Sync {
+  readonly volume: Volume
+  readonly uniqueLow: number
+  readonly uniqueHigh: number
+  readonly since: number
+  local: number | undefined
+  remoteWaits: boolean
+}
+
+export class Syncs {
+  readonly #open = new Map<number, Sync>()
+  #token = 0
+
+  constructor(
+    readonly pool: WorkerPool,
+    readonly reply: Reply,
+    /** fsync waits for both disks. */
+    readonly both: boolean,
+  ) {}
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  /** Starts the local half; returns the token of the other one. */
+  start(
+    volume: Volume,
+    node: Node,
+    fd: number,
+    request: Request,
+    dataOnly: boolean,
+    remote: boolean,
+  ): number {
+    const token = (this.#token = (this.#token + 1) % 0xffff_ffff)
+    const sync: Sync = {
+      volume,
+      uniqueLow: request.uniqueLow,
+      uniqueHigh: request.uniqueHigh,
+      since: performance.now(),
+      local: undefined,
+      remoteWaits: remote,
+    }
+    this.#open.set(token, sync)
+    node.pins++
+    this.pool.fsync(fd, dataOnly, (result) => {
+      volume.table.unpin(node)
+      // What can't be synced by its nature (a pipe, some special files) is not an error of the disk.
+      sync.local = result === -E.BADF || result === -E.INVAL ? 0 : result
+      this.#answerIfDone(token, sync)
+    })
+    return token
+  }
+
+  /** The follower's disk has it. */
+  remoteDone(token: number): void {
+    const sync = this.#open.get(token)
+    if (sync === undefined) return
+    sync.remoteWaits = false
+    this.#answerIfDone(token, sync)
+  }
+
+  /** Going on alone: only the local disk counts. */
+  releaseRemote(): void {
+    for (const token of [...this.#open.keys()]) this.remoteDone(token)
+  }
+
+  #answerIfDone(token: number, sync: Sync): void {
+    if (sync.local === undefined || sync.remoteWaits) return
+    this.#open.delete(token)
+    this.reply.errorTo(sync.uniqueLow, sync.uniqueHigh, Math.min(sync.local, 0))
+    this.reply.send(sync.volume.fuse)
+  }
+}

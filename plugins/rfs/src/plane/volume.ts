@@ -1,0 +1,49 @@
+/** One replicated directory: its tree beneath the mount, its nodes, and while it is served its FUSE descriptor. */
+import { HoldfastError } from '@holdfast/sdk'
+import { AT, O, StatBuffer, close, cstring, errnoName, openat } from './libc.js'
+import { NodeTable, type Descriptors, type Node } from './nodes.js'
+
+export class Volume {
+  readonly table: NodeTable
+  /** -1: not mounted. */
+  fuse = -1
+  /** The file system beneath can say that a read would have to wait for the disk. */
+  canReadNoWait = true
+
+  private constructor(
+    readonly index: number,
+    readonly directory: string,
+    readonly root: number,
+    readonly device: number,
+    descriptors: Descriptors,
+    onRemoved: (volume: Volume, node: Node) => void,
+  ) {
+    this.table = new NodeTable(index, root, descriptors, (node) => {
+      onRemoved(this, node)
+    })
+  }
+
+  /** Opens the directory as it is now: before anything is mounted over it. Throws E_RFS_ROOT. */
+  static open(
+    index: number,
+    directory: string,
+    descriptors: Descriptors,
+    onRemoved: (volume: Volume, node: Node) => void = () => undefined,
+  ): Volume {
+    const root = openat(AT.FDCWD, cstring(Buffer.from(directory)), O.DIRECTORY | O.CLOEXEC, 0)
+    const stat = new StatBuffer()
+    const failed = root < 0 ? root : stat.ofDescriptor(root)
+    if (failed < 0) {
+      const reason = `${directory} can't be opened: ${errnoName(failed)}`
+      throw new HoldfastError('E_RFS_ROOT', reason, {
+        hint: 'A replicated directory must exist on both nodes.',
+      })
+    }
+    return new Volume(index, directory, root, stat.device, descriptors, onRemoved)
+  }
+
+  close(): void {
+    this.table.clear()
+    close(this.root)
+  }
+}

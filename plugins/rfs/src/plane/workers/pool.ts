@@ -1,0 +1,124 @@
+/** A few worker threads for what may take long. The loop hands over a job and is woken by an eventfd when it is done. */
+import { Worker } from 'node:worker_threads'
+import { assert } from '@holdfast/sdk'
+import { JOB, MAILBOX_BYTES, STATE, mailboxOn, type Mailbox } from './jobs.js'
+
+/** Threads: more fsyncs at once than this gain nothing on one file system. */
+const THREADS = 4
+/** Jobs that may wait for a thread; the kernel never has more requests of us in flight than ops may wait. */
+const WAITING_MAX = 16_384
+
+export interface Job {
+  readonly job: number
+  readonly fd: number
+  readonly read?: {
+    readonly fuse: number
+    readonly size: number
+    readonly offset: number
+    readonly uniqueLow: number
+    readonly uniqueHigh: number
+  }
+  /** Result of the system call: >= 0 or -errno. */
+  readonly done: (result: number) => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly mailbox: Mailbox
+  current: Job | undefined
+}
+
+export class WorkerPool {
+  readonly #threads: Thread[] = []
+  readonly #waiting: Job[] = []
+  #next = 0
+
+  /** `wake`: an eventfd in the loop's poll set; call `collect` when it is readable. */
+  constructor(wake: number, onFailed: (error: Error) => void) {
+    for (let index = 0; index < THREADS; index++) {
+      const memory = new SharedArrayBuffer(MAILBOX_BYTES)
+      const worker = new Worker(new URL('./thread.js', import.meta.url), {
+        workerData: { memory, wake },
+      })
+      worker.on('error', onFailed)
+      worker.unref()
+      this.#threads.push({ worker, mailbox: mailboxOn(memory), current: undefined })
+    }
+  }
+
+  /** Jobs that are not done. */
+  get busy(): number {
+    const running = this.#threads.filter((thread) => thread.current !== undefined).length
+    return running + this.#waiting.length - this.#next
+  }
+
+  run(job: Job): void {
+    const idle = this.#threads.find((thread) => thread.current === undefined)
+    if (idle !== undefined) {
+      start(idle, job)
+      return
+    }
+    assert(this.#waiting.length - this.#next < WAITING_MAX, 'the jobs that wait are bounded')
+    this.#waiting.push(job)
+  }
+
+  fsync(fd: number, dataOnly: boolean, done: (result: number) => void): void {
+    this.run({ job: dataOnly ? JOB.FDATASYNC : JOB.FSYNC, fd, done })
+  }
+
+  syncfs(fd: number, done: (result: number) => void): void {
+    this.run({ job: JOB.SYNCFS, fd, done })
+  }
+
+  /** Takes what is done, and starts what waits. */
+  collect(): void {
+    for (const thread of this.#threads) {
+      const { current, mailbox } = thread
+      if (current === undefined || Atomics.load(mailbox.words, 0) !== STATE.DONE) continue
+      const result = mailbox.numbers[1] ?? 0
+      thread.current = undefined
+      const next = this.#take()
+      if (next !== undefined) start(thread, next)
+      current.done(result)
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const { mailbox } of this.#threads) {
+      Atomics.store(mailbox.words, 0, STATE.END)
+      Atomics.notify(mailbox.words, 0)
+    }
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  #take(): Job | undefined {
+    const job = this.#waiting[this.#next]
+    if (job === undefined) {
+      this.#waiting.length = 0
+      this.#next = 0
+      return undefined
+    }
+    this.#next++
+    if (this.#next >= 1024) {
+      this.#waiting.splice(0, this.#next)
+      this.#next = 0
+    }
+    return job
+  }
+}
+
+function start(thread: Thread, job: Job): void {
+  thread.current = job
+  const { words, numbers } = thread.mailbox
+  words[1] = job.job
+  words[2] = job.fd
+  if (job.read !== undefined) {
+    words[3] = job.read.fuse
+    words[4] = job.read.size
+    words[5] = job.read.uniqueLow
+    words[6] = job.read.uniqueHigh
+    numbers[0] = job.read.offset
+  }
+  Atomics.store(words, 0, STATE.WORK)
+  Atomics.notify(words, 0)
+}
