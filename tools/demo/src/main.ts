@@ -45,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (!(error instanceof LabError)) throw error
     terminal.event(terminal.paint('red', error.message))
     await explainFailure(lab, options)
-    if (options.json) console.log(JSON.stringify({ error: error.message }))
+    if (options.json) console.log(JSON.stringify({ error: error.message.split('\n')[0] }))
     return 1
   } finally {
     if (!options.keep) await lab.remove()

@@ -12,6 +12,8 @@ const codes: Readonly<Record<Colour, string>> = {
   dim: '2',
 }
 
+const causeCharactersMax = 100
+
 export class Terminal {
   readonly #startMs = monotonicMs()
   readonly #coloured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined
@@ -39,7 +41,8 @@ export class Terminal {
       : state.endsWith(' Transient')
         ? 'yellow'
         : 'red'
-    const why = cause === '' ? '' : this.paint('dim', `  ${cause}`)
+    const reason = (cause.split('\n')[0] ?? '').slice(0, causeCharactersMax)
+    const why = reason === '' ? '' : this.paint('dim', `  ${reason}`)
     this.event(`${node}  ${this.paint(colour, state.padEnd(16))}${why}`)
   }
 

@@ -32,6 +32,11 @@ export interface ModuleAnswer {
   readonly failure?: { readonly code: string; readonly reason: string }
 }
 
+interface ClusterAnswer {
+  readonly self: string | undefined
+  readonly nodes: readonly { readonly node: string; readonly connected: boolean }[]
+}
+
 export class Product {
   readonly host: Host
 
@@ -81,6 +86,20 @@ export class Product {
     return pid
   }
 
+  /** Returns when this node sees `count` nodes, itself included, and has a stream to each other one. */
+  async waitForCluster(count: number, timeoutMs = 10_000): Promise<void> {
+    await until(
+      `${this.host.name} is connected to all nodes`,
+      async () => {
+        // The API validates its answers against its own schema.
+        const cluster = (await this.tryGet('/cluster')) as ClusterAnswer | undefined
+        const ready = cluster?.nodes.filter((node) => node.connected || node.node === cluster.self)
+        return ready?.length === count ? true : undefined
+      },
+      { timeoutMs, everyMs: 30 },
+    )
+  }
+
   /** Runs `holdfast` in the node. */
   run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = { NO_COLOR: '1', ...options.env }
@@ -92,7 +111,7 @@ export class Product {
     const result = await this.run(args, options)
     if (result.code !== 0) {
       const how = result.timedOut ? 'took too long' : `ended with ${result.code ?? 'a signal'}`
-      const said = `${result.stdout}${result.stderr}`.trim()
+      const said = lastLines(`${result.stdout}${result.stderr}`)
       throw new LabError(`holdfast ${args.join(' ')} on ${this.host.name} ${how}: ${said}`)
     }
     return result.stdout
@@ -167,6 +186,7 @@ export async function formCluster(
     typed(other.host.name, 'holdfast cluster join')
     await other.mustRun(['cluster', 'join', '-'], { input: `${token}\n` })
   }
+  for (const product of products) await product.waitForCluster(products.length)
 }
 
 /** `cluster.xml` of all nodes of a lab, on all its LANs. */
@@ -208,6 +228,11 @@ function getOverSocket(
     call.on('timeout', () => call.destroy())
     call.end()
   })
+}
+
+/** A command that followed a long story says the conclusion last. */
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-6).join('\n').slice(-1_000)
 }
 
 function parsed(body: Buffer): unknown {
