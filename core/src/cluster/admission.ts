@@ -4,6 +4,7 @@
  */
 import type { TLSSocket } from 'node:tls'
 import { type Clock, HoldfastError, type Log, type Verdict } from '@holdfast/sdk'
+import type { LogGate } from '../network/index.js'
 import { signRequest } from './certificates.js'
 import { Conversation, type Words } from './conversation.js'
 import type { Invitations, Offer } from './invitations.js'
@@ -18,6 +19,7 @@ const answerTimeoutMs = 15_000
 export interface AdmissionOptions {
   readonly clock: Clock
   readonly log: Log
+  readonly gate: LogGate
   readonly turn: Turn
   readonly invitations: Invitations
   readonly keyring: Keyring
@@ -40,7 +42,7 @@ export async function admit(socket: TLSSocket, options: AdmissionOptions): Promi
   } catch (thrown) {
     if (!(thrown instanceof HoldfastError)) throw thrown
     const { code, message: reason, hint } = thrown
-    options.log.write('warning', 'joinRefused', { from, code, reason })
+    options.gate.write('warning', 'joinRefused', `${from} ${code}`, { from, code, reason })
     conversation.say({ kind: 'refused', code, reason, hint })
   } finally {
     conversation.end()

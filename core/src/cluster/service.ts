@@ -7,6 +7,7 @@ import type { Directories } from '../files/directories.js'
 import {
   ClusterNetwork,
   type Lan,
+  LogGate,
   type Network,
   nextIncarnation,
   portKey,
@@ -190,6 +191,7 @@ export class ClusterService {
     await mkdir(join(directories.lib, 'cluster'), { recursive: true, mode: 0o700 })
     const path = join(directories.lib, 'cluster', 'incarnation.json')
     const incarnation = await nextIncarnation(path, clock.wallMs())
+    const gate = new LogGate(log, clock)
     const network = new ClusterNetwork({
       ...{ settings: config, credentials: keyring, incarnation, version, clock, log },
       onJoin: (socket) => {
@@ -199,7 +201,7 @@ export class ClusterService {
           const { membership: now, config: named } = this.member()
           return { xml: now.xml, revision: now.revision, nodes: named.nodes }
         }
-        void admit(socket, { clock, log, turn, invitations, keyring, cluster, present })
+        void admit(socket, { clock, log, gate, turn, invitations, keyring, cluster, present })
       },
     })
     this.running = {

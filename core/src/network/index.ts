@@ -1,5 +1,6 @@
 /** Membership and transport between the nodes of a cluster. */
 export { type Incarnation, nextIncarnation } from './incarnation.js'
+export { LogGate } from './log-gate.js'
 export { ClusterNetwork, type Network, type NetworkOptions } from './network.js'
 export { portKey, unavailablePorts } from './probe.js'
 export {
