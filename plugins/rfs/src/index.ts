@@ -12,7 +12,6 @@ import {
   resource,
   store,
 } from '@holdfast/sdk'
-import { claim } from './driver/claims.js'
 import { RfsDriver } from './driver/driver.js'
 import type { RfsConfig } from './driver/settings.js'
 
@@ -22,7 +21,7 @@ const needs = { clock, exec, log, module: moduleContext, peers, store }
 
 export const plugin = definePlugin<typeof needs, RfsConfig>({
   needs,
-  async activate(deps, config, scope) {
+  activate(deps, config, scope) {
     const flow = config.rfs.flow?.name
     const [peer] = deps.peers.others
     if (flow !== undefined && peer !== undefined && deps.peers.address(peer, flow) === undefined) {
@@ -34,13 +33,9 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
         },
       )
     }
-    await claim(
-      deps.module,
-      config.rfs.replicated.map(({ dir }) => dir),
-    )
     const entry = fileURLToPath(new URL('./plane/main.js', import.meta.url))
     const driver = new RfsDriver({ ...deps, config, entry })
-    deps.peers.onCall((node, message) => driver.answer(node, message))
+    deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
     scope.onStop(() => {

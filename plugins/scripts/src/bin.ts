@@ -24,14 +24,15 @@ export async function filesIn(directory: string): Promise<readonly string[]> {
 /** Why `path` can't be run, or undefined. */
 export async function problemOf(path: string, searchPath: string): Promise<string | undefined> {
   if (!(await isFile(path))) return `${basename(path)} is not a file`
-  if (!(await isExecutable(path))) return `${basename(path)} is not executable: chmod +x ${path}`
+  if (!(await isExecutable(path)))
+    return `${basename(path)} is not executable: chmod +x it in the module's sources`
   const line = await firstLine(path)
   if (line === undefined) return undefined
   const interpreter = interpreterOf(line)
   if (interpreter === undefined)
     return `${basename(path)}: its first line "${printable(line)}" names no interpreter`
   if (interpreter.command.endsWith('\r')) {
-    return `${basename(path)} has Windows line ends; convert it: sed -i 's/\\r$//' ${path}`
+    return `${basename(path)} has Windows line ends; convert it in the module's sources: sed -i 's/\\r$//' ${basename(path)}`
   }
   if (!(await isExecutable(interpreter.command))) {
     return `${basename(path)}: its interpreter ${interpreter.command} does not exist on this node`

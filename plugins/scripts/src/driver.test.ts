@@ -235,7 +235,7 @@ test('the check names each script that can not run, and why', async (t) => {
   const text = errors.map(({ path, message }) => `${path} ${message}`).join('\n')
   t.regex(text, /\/user\/var\/1\/name A is written twice/)
   t.regex(text, /\/user\/var\/2\/name SAFEBIN: names that begin with/)
-  t.regex(text, /start_prim is not executable: chmod/)
+  t.regex(text, /start_prim is not executable: chmod \+x it/)
   t.regex(text, /both start_both and start_both\.sh/)
   t.is(errors.length, 4)
   t.regex(warnings.map(({ message }) => message).join('\n'), /no stop_prim[^]*start_primary/)
@@ -250,11 +250,11 @@ test('the check finds interpreters that are missing and Windows line ends', asyn
   await writeFile(`${bin}/transition`, '#!/bin/sh\r\necho\r\n', { mode: 0o755 })
   const { errors } = await check(world.config, world.context)
   t.deepEqual(
-    errors.map(({ message }) => message.replace(bin, '…').replace(/ \(.*\)/, '')),
+    errors.map(({ message }) => message.replace(/ \(.*\)/, '')),
     [
       'bin/prestart: its interpreter /no/such/shell does not exist on this node',
       'bin/poststop: its interpreter no-such-tool is not on the path',
-      "bin/transition has Windows line ends; convert it: sed -i 's/\\r$//' …/transition",
+      "bin/transition has Windows line ends; convert it in the module's sources: sed -i 's/\\r$//' transition",
     ],
   )
 })

@@ -4,12 +4,11 @@ import { access, lstat, readdir, realpath, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { isAbsolute, normalize } from 'node:path'
 import type { ModuleContext } from '@holdfast/sdk'
-import { claimsOfOthers } from './claims.js'
 import { errnoOf } from './errno.js'
 import { isOurs, type Mount, mountOf, mountsBeneath, mountsOn } from './mountinfo.js'
 import { readMounts } from './mounts.js'
 import { portOf } from './protocol.js'
-import { isBeneath, type RfsConfig, toCheckPath } from './settings.js'
+import { directoriesOf, isBeneath, type RfsConfig, toCheckPath } from './settings.js'
 
 export interface Finding {
   /** JSON pointer into the configuration. */
@@ -22,11 +21,16 @@ export interface CheckReport {
   readonly warnings: readonly Finding[]
 }
 
-export async function check(config: RfsConfig, context: ModuleContext): Promise<CheckReport> {
+/** The host adds what the same plugin was given in the other modules of this node. */
+export interface CheckContext extends ModuleContext {
+  readonly others?: readonly { readonly module: string; readonly config: unknown }[]
+}
+
+export async function check(config: RfsConfig, context: CheckContext): Promise<CheckReport> {
   const errors: Finding[] = []
   const warnings: Finding[] = []
   const directories = config.rfs.replicated.map(({ dir }) => dir)
-  const claims = await claimsOfOthers(context)
+  const claims = claimsOf(context)
   const mounts = await readMounts()
   for (const [index, { dir, tocheck = [] }] of config.rfs.replicated.entries()) {
     const path = `/rfs/replicated/${String(index)}/dir`
@@ -78,10 +82,19 @@ export function nestingProblem(
   return directories.indexOf(dir) < index ? `${dir} is written twice` : undefined
 }
 
-function claimProblem(
-  dir: string,
-  claims: readonly { readonly module: string; readonly directory: string }[],
-): string | undefined {
+interface Claim {
+  readonly module: string
+  readonly directory: string
+}
+
+/** Two modules on one directory would each mount over it, and write beneath the other's mount. */
+function claimsOf({ others = [] }: CheckContext): readonly Claim[] {
+  return others.flatMap(({ module, config }) =>
+    directoriesOf(config).map((directory) => ({ module, directory })),
+  )
+}
+
+function claimProblem(dir: string, claims: readonly Claim[]): string | undefined {
   const clash = claims.find(
     ({ directory }) => isBeneath(dir, directory) || isBeneath(directory, dir),
   )

@@ -7,7 +7,6 @@ import {
   type Clock,
   done,
   type Exec,
-  HoldfastError,
   isServing,
   type Log,
   type ModuleContext,
@@ -24,19 +23,16 @@ import {
 } from '@holdfast/sdk'
 import { findHolders } from './holders.js'
 import { areServed, examine, unmountLeftovers } from './mounts.js'
-import { Plane, pause } from './plane.js'
+import { Admissions } from './admission.js'
+import { Listeners } from './listeners.js'
+import { Plane } from './plane.js'
 import { signalProcess } from './process.js'
-import { type PlaneEvent, portOf } from './protocol.js'
+import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
 import { release } from './release.js'
-import {
-  askSession,
-  isSessionQuestion,
-  newSession,
-  resolveAddress,
-  type Session,
-} from './sessions.js'
+import { askSession, resolveAddress } from './sessions.js'
 import { launchOf, type RfsConfig } from './settings.js'
 import type { Answer } from './socket.js'
+import { objectOf } from './wire.js'
 
 export interface DriverParts {
   readonly clock: Clock
@@ -55,26 +51,19 @@ const serveWaitMs = 120_000
 /** Ends with syncfs: as long as the disk needs for what is still in memory. */
 const unserveWaitMs = 300_000
 const orderWaitMs = 15_000
-/** How long a follower that asks a little too early is kept waiting for the admission. */
-const admissionWaitMs = 5_000
-
-interface Admission {
-  readonly epoch: number
-  readonly full: boolean
-  readonly session: Session
-  readonly taken: boolean
-}
+/** Of the last `follow`, for a daemon that finds its data plane gone. */
+const followedName = 'followed'
 
 export class RfsDriver implements Replica, Resource {
   readonly id = 'rfs'
   readonly order = 100
+  readonly admissions: Admissions
   private readonly plane: Plane
-  private readonly watchers = new Set<(event: ReplicaEvent) => void>()
+  private readonly listeners = new Listeners()
   private readonly directories: readonly string[]
   private role: 'idle' | 'serving' | 'following' = 'idle'
   private epoch = 0
   private isLinked = false
-  private admission: Admission | undefined
   private lastProgress: Progress | undefined
 
   constructor(private readonly parts: DriverParts) {
@@ -94,6 +83,12 @@ export class RfsDriver implements Replica, Resource {
         this.died(cause)
       },
     })
+    this.admissions = new Admissions({
+      clock,
+      node: module.node,
+      port: portOf(module.id),
+      order: (order) => this.say(this.plane.order(order, orderWaitMs)),
+    })
   }
 
   // Resource
@@ -106,7 +101,7 @@ export class RfsDriver implements Replica, Resource {
 
   async leave(transition: Transition, signal: AbortSignal): Promise<Verdict> {
     const { from, to } = transition
-    if (isServing(from) && !isServing(to)) return this.unserve(transition, signal)
+    if (isServing(from) && !isServing(to)) return this.unserve(signal)
     if (from === 'second' && to !== 'second') return this.unfollow()
     return done
   }
@@ -114,33 +109,9 @@ export class RfsDriver implements Replica, Resource {
   async adopt(role: Role, generation: string): Promise<Verdict> {
     const found = await this.plane.attach()
     const status = found ? await this.plane.status() : undefined
-    if (isServing(role)) {
-      if (status?.role !== 'serving' || !(await areServed(this.directories))) {
-        return refused(
-          'E_RFS_NOT_SERVING',
-          'the data plane does not serve the directories any more',
-        )
-      }
-      if (status.generation !== generation) {
-        // The daemon ended between writing a new generation and `detach`: the topology gives that order again.
-        const fields = { ours: generation, dataPlane: status.generation }
-        this.parts.log.write('warning', 'generationDiffers', fields)
-      }
-    } else if (role === 'second') {
-      if (status?.role !== 'following') {
-        return refused('E_RFS_NOT_FOLLOWING', 'the data plane does not follow the primary any more')
-      }
-    } else return this.clear()
-    this.role = status.role
-    this.epoch = status.epoch
-    this.lastProgress = status.progress
-    this.isLinked = status.link === 'live' || status.link === 'copying'
-    this.parts.log.write('event', 'dataPlaneAdopted', { role: status.role, link: status.link })
-    if (status.link === 'live') this.tell({ kind: 'copyFinished', epoch: status.epoch })
-    if (status.link === 'held' || (status.link === 'none' && role === 'second')) {
-      this.tell({ kind: 'linkLost', epoch: status.epoch, cause: 'lost while the daemon was down' })
-    }
-    return done
+    if (isServing(role)) return this.adoptServing(status, generation)
+    if (role === 'second') return this.adoptFollowing(status)
+    return this.clear(status)
   }
 
   // Replica
@@ -148,12 +119,12 @@ export class RfsDriver implements Replica, Resource {
   async admit(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
     this.epoch = order.epoch
     this.isLinked = false
-    return this.admitWith(order, false)
+    return this.admissions.admit(order)
   }
 
   async detach(order: { readonly epoch: number; readonly generation: string }): Promise<Verdict> {
     this.epoch = order.epoch
-    this.admission = undefined
+    this.admissions.withdraw()
     this.isLinked = false
     const { epoch, generation } = order
     return this.say(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
@@ -164,6 +135,7 @@ export class RfsDriver implements Replica, Resource {
     this.epoch = epoch
     this.isLinked = false
     this.lastProgress = undefined
+    await this.parts.store.volatile.write(followedName, { epoch })
     const node = this.parts.peers.others[0]
     if (node === undefined) return refused('E_RFS_ALONE', 'the module has no other node to follow')
     const ready = await this.ready()
@@ -202,31 +174,7 @@ export class RfsDriver implements Replica, Resource {
   }
 
   watch(on: (event: ReplicaEvent) => void): Cancel {
-    this.watchers.add(on)
-    return () => {
-      this.watchers.delete(on)
-    }
-  }
-
-  /** The follower's plugin asks for the session of the present admission. */
-  async answer(node: string, message: unknown): Promise<Session> {
-    if (!isSessionQuestion(message)) {
-      throw new HoldfastError(
-        'E_RFS_PROTOCOL',
-        `${this.parts.module.node} does not understand this`,
-      )
-    }
-    const deadline = this.parts.clock.monotonicMs() + admissionWaitMs
-    while (this.admission === undefined && this.parts.clock.monotonicMs() < deadline) {
-      await pause(this.parts.clock, 20)
-    }
-    // Handed out before: the follower lost it. A session is never used twice.
-    if (this.admission?.taken === true) await this.admitWith(this.admission, false)
-    if (this.admission === undefined) {
-      throw new HoldfastError('E_RFS_NOT_ADMITTED', `${node} is not admitted as a follower`)
-    }
-    this.admission = { ...this.admission, taken: true }
-    return this.admission.session
+    return this.listeners.watch(on)
   }
 
   /** The daemon stops: everything goes on without it. */
@@ -234,18 +182,49 @@ export class RfsDriver implements Replica, Resource {
     this.plane.release()
   }
 
-  private async admitWith(
-    { epoch, full }: { readonly epoch: number; readonly full: boolean },
-    taken: boolean,
+  private async adoptServing(
+    status: PlaneStatus | undefined,
+    generation: string,
   ): Promise<Verdict> {
-    const session = newSession(portOf(this.parts.module.id))
-    this.admission = undefined
-    const { session: id, key } = session
-    const verdict = await this.say(
-      this.plane.order({ order: 'admit', epoch, full, session: id, key }, orderWaitMs),
-    )
-    if (verdict.ok && this.epoch === epoch) this.admission = { epoch, full, session, taken }
-    return verdict
+    if (status?.role !== 'serving' || !(await areServed(this.directories))) {
+      return refused('E_RFS_NOT_SERVING', 'the data plane does not serve the directories any more')
+    }
+    if (status.generation !== generation) {
+      // The daemon ended between writing a new generation and `detach`: the topology gives that order again.
+      const fields = { ours: generation, dataPlane: status.generation }
+      this.parts.log.write('warning', 'generationDiffers', fields)
+    }
+    this.resume(status)
+    const { epoch, link } = status
+    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
+    // Also with no link at all: the copy or the follower that the topology remembers is gone.
+    if (link === 'held' || link === 'none') this.tellLost(epoch, 'lost while the daemon was down')
+    return done
+  }
+
+  /** Not following any more is a lost link, whatever became of the data plane. */
+  private async adoptFollowing(status: PlaneStatus | undefined): Promise<Verdict> {
+    if (status?.role !== 'following') {
+      const followed = objectOf(await this.parts.store.volatile.read(followedName))
+      const epoch = typeof followed?.['epoch'] === 'number' ? followed['epoch'] : 0
+      this.epoch = epoch
+      this.tellLost(epoch, 'the data plane ended while the daemon was down')
+      return status === undefined ? this.sweep(true) : done
+    }
+    this.resume(status)
+    const { epoch, link } = status
+    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
+    if (link === 'held' || link === 'none') this.tellLost(epoch, 'lost while the daemon was down')
+    return done
+  }
+
+  private resume(status: PlaneStatus): void {
+    const { role, epoch, link, progress } = status
+    this.role = role
+    this.epoch = epoch
+    this.lastProgress = progress
+    this.isLinked = link === 'live' || link === 'copying'
+    this.parts.log.write('event', 'dataPlaneAdopted', { role, link })
   }
 
   private async serve(transition: Transition, signal: AbortSignal): Promise<Verdict> {
@@ -272,28 +251,27 @@ export class RfsDriver implements Replica, Resource {
     return sound.ok ? this.plane.ensure() : sound
   }
 
-  private async unserve({ action }: Transition, signal: AbortSignal): Promise<Verdict> {
-    const drained = await this.drain()
-    // A swap promises the peer everything: without that it does not happen, and the mount stays.
-    if (!drained.ok && action === 'swap') return drained
-    const released = await this.giveUp(signal)
-    if (!released.ok) return released
+  private async unserve(signal: AbortSignal): Promise<Verdict> {
+    await this.drain()
+    const verdict = await this.giveUp(signal)
+    if (!verdict.ok) return verdict
     this.role = 'idle'
-    this.admission = undefined
+    this.admissions.withdraw()
     this.isLinked = false
     this.lastProgress = undefined
-    return drained
+    return done
   }
 
-  /** Done when there is no follower, or when it has everything. */
-  private async drain(): Promise<Verdict> {
+  /**
+   * Gives the follower what is still on its way, so that there is nothing to correct later. No promise depends on it:
+   * a change that the follower does not have was not acknowledged to the application.
+   */
+  private async drain(): Promise<void> {
     const status = await this.plane.status()
-    if (status?.role !== 'serving' || (status.link !== 'live' && status.link !== 'held'))
-      return done
-    const waitMs = this.parts.config.rfs.timeout * 2
+    if (status?.role !== 'serving' || status.link !== 'live') return
+    const waitMs = this.parts.config.rfs.timeout
     const verdict = await this.say(this.plane.order({ order: 'drain' }, waitMs))
-    if (verdict.ok) return done
-    return refused('E_RFS_NOT_DRAINED', `the follower does not have everything: ${verdict.reason}`)
+    if (!verdict.ok) this.parts.log.write('warning', 'notDrained', { cause: verdict.reason })
   }
 
   private async giveUp(signal: AbortSignal): Promise<Verdict> {
@@ -328,8 +306,7 @@ export class RfsDriver implements Replica, Resource {
   }
 
   /** After a restart of the daemon in a role without data: whatever is still going on is ended. */
-  private async clear(): Promise<Verdict> {
-    const status = await this.plane.status()
+  private async clear(status: PlaneStatus | undefined): Promise<Verdict> {
     if (status?.role === 'serving') return this.giveUp(new AbortController().signal)
     if (status?.role === 'following') return this.unfollow()
     return status === undefined ? this.sweep(true) : done
@@ -341,45 +318,42 @@ export class RfsDriver implements Replica, Resource {
         this.parts.log.write(event.level, event.name, event.fields)
         return
       case 'dataFailed':
-        this.tell({ kind: 'dataFailed', cause: event.cause })
+        this.listeners.tell({ kind: 'dataFailed', cause: event.cause })
         return
       case 'progressed':
         if (event.epoch !== this.epoch) return
         this.isLinked = true
         this.lastProgress = event.progress
-        this.tell({ kind: 'progressed', progress: event.progress })
+        this.listeners.tell({ kind: 'progressed', progress: event.progress })
         return
       case 'copyFinished':
         if (event.epoch === this.epoch) this.isLinked = true
         this.lastProgress = undefined
-        this.tell({ kind: 'copyFinished', epoch: event.epoch })
+        this.listeners.tell({ kind: 'copyFinished', epoch: event.epoch })
         return
       case 'linkLost':
         if (event.epoch === this.epoch) this.isLinked = false
         this.lastProgress = undefined
-        this.tell({ kind: 'linkLost', epoch: event.epoch, cause: event.cause })
+        this.tellLost(event.epoch, event.cause)
         return
     }
   }
 
-  private died(cause: string): void {
+  private died(ending: string): void {
     const { role, epoch } = this
+    const cause = `the data plane died: ${ending}`
     this.isLinked = false
     this.lastProgress = undefined
-    this.admission = undefined
+    this.admissions.withdraw()
     this.role = 'idle'
-    this.parts.log.write(role === 'serving' ? 'critical' : 'warning', 'dataPlaneDied', {
-      cause,
-      role,
-    })
-    if (role === 'serving')
-      this.tell({ kind: 'dataFailed', cause: `the data plane died: ${cause}` })
-    if (role === 'following')
-      this.tell({ kind: 'linkLost', epoch, cause: `the data plane died: ${cause}` })
+    const level = role === 'serving' ? 'critical' : 'warning'
+    this.parts.log.write(level, 'dataPlaneDied', { cause: ending, role })
+    if (role === 'serving') this.listeners.tell({ kind: 'dataFailed', cause })
+    if (role === 'following') this.tellLost(epoch, cause)
   }
 
-  private tell(event: ReplicaEvent): void {
-    for (const watcher of this.watchers) watcher(event)
+  private tellLost(epoch: number, cause: string): void {
+    this.listeners.tell({ kind: 'linkLost', epoch, cause })
   }
 
   private flow(): string | undefined {

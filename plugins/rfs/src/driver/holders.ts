@@ -1,7 +1,7 @@
 /** Who still uses a mounted directory: what `fuser -m` tells, from /proc, without touching the file system itself. */
 import { readdir, readlink } from 'node:fs/promises'
 import { errnoOf } from './errno.js'
-import { isOurs, type Mount, mountsOn, parseMountinfo } from './mountinfo.js'
+import { isOurs, mountsOn, parseMountinfo } from './mountinfo.js'
 import { readProc } from './process.js'
 import { isBeneath } from './settings.js'
 
@@ -24,9 +24,15 @@ export async function findHolders(
   except: readonly number[],
 ): Promise<readonly Holder[]> {
   const own = parseMountinfo((await readProc('/proc/self/mountinfo')) ?? '')
-  const devices = new Set(
-    directories.flatMap((directory) => mountsOn(own, directory).filter(isOurs)).map(deviceOf),
-  )
+  const ours = directories.flatMap((directory) => mountsOn(own, directory).filter(isOurs))
+  return findUsers(new Set(ours.map(({ device }) => device)), except)
+}
+
+/** Processes that use a file system, named by `major:minor`. */
+export async function findUsers(
+  devices: ReadonlySet<string>,
+  except: readonly number[],
+): Promise<readonly Holder[]> {
   const holders: Holder[] = []
   if (devices.size === 0) return holders
   for (const name of await readdir('/proc')) {
@@ -50,7 +56,7 @@ export function describeHolders(holders: readonly Holder[]): string {
 async function holdOf(pid: number, devices: ReadonlySet<string>): Promise<string | undefined> {
   const base = `/proc/${String(pid)}`
   const mounts = parseMountinfo((await readProc(`${base}/mountinfo`)) ?? '')
-  const points = mounts.filter((mount) => devices.has(deviceOf(mount))).map(({ point }) => point)
+  const points = mounts.filter((mount) => devices.has(mount.device)).map(({ point }) => point)
   if (points.length === 0) return undefined
   const holdsPath = (path: string) => points.some((point) => isBeneath(path, point))
   for (const what of ['cwd', 'root', 'exe']) {
@@ -82,7 +88,7 @@ async function linkOf(path: string): Promise<string> {
   try {
     return await readlink(path)
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes(errnoOf(error))) return ''
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error))) return ''
     throw error
   }
 }
@@ -91,11 +97,7 @@ async function namesIn(path: string): Promise<string[]> {
   try {
     return await readdir(path)
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES'].includes(errnoOf(error))) return []
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error))) return []
     throw error
   }
-}
-
-function deviceOf(mount: Mount): string {
-  return mount.device
 }

@@ -103,12 +103,12 @@ export async function lastLines(path: string, bytes: number): Promise<string> {
   return text.slice(-bytes).trim()
 }
 
-/** Undefined when the file, or the process it tells about, does not exist. */
+/** Undefined when the file or its process does not exist, or it is a process that even root may not look into. */
 export async function readProc(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(error))) return undefined
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error))) return undefined
     throw error
   }
 }

@@ -40,10 +40,12 @@ export async function askSession(
   }
 }
 
-/** True when `message` is that question. A newer format is refused, not guessed. */
-export function isSessionQuestion(message: unknown): boolean {
+/** Undefined when `message` is not that question. A newer format is refused, not guessed. */
+export function epochAsked(message: unknown): number | undefined {
   const fields = objectOf(message)
-  return fields?.['ask'] === 'session' && fields['format'] === format
+  const epoch = fields?.['epoch']
+  const isQuestion = fields?.['ask'] === 'session' && fields['format'] === format
+  return isQuestion && typeof epoch === 'number' ? epoch : undefined
 }
 
 /** The data plane dials numbers; cluster.xml may hold a name. */

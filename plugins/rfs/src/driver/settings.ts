@@ -1,6 +1,7 @@
 /** The plugin's configuration after its schema, and what the data plane is told of it. Pure. */
 import type { ModuleContext } from '@holdfast/sdk'
 import { type PlaneLaunch, portOf } from './protocol.js'
+import { objectOf } from './wire.js'
 
 /** As the schema in plugin.json binds it, defaults filled in. */
 export interface RfsConfig {
@@ -43,6 +44,15 @@ export function launchOf(
 
 export function socketOf(context: ModuleContext): string {
   return `${context.directories.run}/rfs.sock`
+}
+
+/** The directories in a configuration that this version may not have bound itself (another module's, an older one's). */
+export function directoriesOf(config: unknown): readonly string[] {
+  const replicated = objectOf(objectOf(config)?.['rfs'])?.['replicated']
+  if (!Array.isArray(replicated)) return []
+  return replicated
+    .map((one: unknown) => objectOf(one)?.['dir'])
+    .filter((dir) => typeof dir === 'string')
 }
 
 /** The absolute path of a `<tocheck>`, or undefined when it would leave the directory. */
