@@ -1,5 +1,7 @@
-import { connect } from 'node:net'
-import { stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { HoldfastError, type Route } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
 import { statusOf } from './errors.js'
@@ -34,6 +36,29 @@ test('the socket is closed to everybody but root and the group holdfast', async 
   const node = await one(t)
   const { mode } = await stat(node.socket)
   t.is(mode & 0o007, 0)
+})
+
+test('the group holdfast may use the socket when it exists, and nobody else when it does not', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hfapi-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const groupFile = join(directory, 'group')
+  const cases = [
+    ['root:x:0:\nholdfast:x:4242:alice\n', 0o660, 4242],
+    ['root:x:0:\nholdfast2:x:4243:\n', 0o600, 0],
+  ] as const
+  for (const [groups, expectedMode, expectedGroup] of cases) {
+    await writeFile(groupFile, groups)
+    const path = join(directory, 'api.sock')
+    const binding = await prepareBinding(path, groupFile)
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(binding.path, resolve))
+    await binding.publish()
+    const { mode, gid } = await stat(path)
+    t.deepEqual([mode & 0o777, gid], [expectedMode, expectedGroup])
+    await binding.withdraw()
+    await t.throwsAsync(stat(path), { code: 'ENOENT' })
+    server.close()
+  }
 })
 
 test('a second daemon does not take the socket of one that answers, and a left-over file is replaced', async (t) => {

@@ -26,7 +26,10 @@ export interface Binding {
  * The socket is born in a directory that only root may enter, gets its owner and mode there, and is then
  * renamed: nobody can connect in between, and a socket that a killed daemon left is replaced in one step.
  */
-export async function prepareBinding(socketPath: string): Promise<Binding> {
+export async function prepareBinding(
+  socketPath: string,
+  groupFile = '/etc/group',
+): Promise<Binding> {
   const nursery = join(dirname(socketPath), `.${basename(socketPath)}.new`)
   const path = join(nursery, 's')
   if (Buffer.byteLength(path) > pathBytesMax || Buffer.byteLength(socketPath) > pathBytesMax) {
@@ -46,7 +49,7 @@ export async function prepareBinding(socketPath: string): Promise<Binding> {
   return {
     path,
     publish: async () => {
-      const group = await groupId('holdfast')
+      const group = await groupId('holdfast', groupFile)
       if (group !== undefined) await chown(path, 0, group)
       await chmod(path, group === undefined ? 0o600 : 0o660)
       inode = (await stat(path, { bigint: true })).ino
@@ -88,8 +91,8 @@ function isAnswered(socketPath: string): Promise<boolean> {
   })
 }
 
-async function groupId(name: string): Promise<number | undefined> {
-  const groups = await readFile('/etc/group', 'utf8').catch(absent)
+async function groupId(name: string, groupFile: string): Promise<number | undefined> {
+  const groups = await readFile(groupFile, 'utf8').catch(absent)
   const line = groups?.split('\n').find((entry) => entry.startsWith(`${name}:`))
   const id = Number(line?.split(':')[2])
   return line !== undefined && Number.isInteger(id) ? id : undefined

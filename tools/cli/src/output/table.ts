@@ -10,8 +10,9 @@ export interface Cell {
 export type Row = readonly Cell[] | { readonly note: string; readonly colour?: Colour }
 
 const gap = '  '
+const lastColumnMin = 24
 
-/** The last column takes what is left of the screen and is cut there. */
+/** The last column takes what is left of the screen, and is wrapped there: it holds causes, and those must be read whole. */
 export function writeTable(
   terminal: Terminal,
   heads: readonly string[],
@@ -22,29 +23,58 @@ export function writeTable(
     Math.max(head.length, ...lines.map((line) => line[column]?.text.length ?? 0)),
   )
   const all: Row[] = [heads.map((text): Cell => ({ text, colour: 'grey' })), ...rows]
+  const indent = (widths[0] ?? 0) + gap.length
   for (const row of all) {
-    if ('note' in row) {
-      const text = cut(`${' '.repeat(widths[0] ?? 0)}${gap}${row.note}`, terminal.width)
-      terminal.out(row.colour === undefined ? text : terminal.colour(row.colour, text))
-    } else {
-      terminal.out(lineOf(terminal, row, widths))
-    }
+    if ('note' in row) writeBelow(terminal, row.note, row.colour, indent)
+    else writeRow(terminal, row, widths)
   }
 }
 
-function lineOf(terminal: Terminal, row: readonly Cell[], widths: readonly number[]): string {
-  let used = 0
-  const parts = row.map((cell, column) => {
-    const isLast = column === row.length - 1
-    const width = widths[column] ?? 0
-    const text = isLast ? cut(cell.text, terminal.width - used) : cell.text.padEnd(width)
-    used += width + gap.length
-    return cell.colour === undefined ? text : terminal.colour(cell.colour, text)
+function writeRow(terminal: Terminal, row: readonly Cell[], widths: readonly number[]): void {
+  const [last, before] = [row.at(-1), row.slice(0, -1)]
+  const parts = before.map(({ text, colour }, column) => {
+    return coloured(terminal, colour, text.padEnd(widths[column] ?? 0))
   })
-  return parts.join(gap).trimEnd()
+  const indent = before.reduce((sum, _, column) => sum + (widths[column] ?? 0) + gap.length, 0)
+  const room = terminal.width - indent
+  const text = last?.text ?? ''
+  if (room < lastColumnMin && text.length > room) {
+    terminal.out(parts.join(gap).trimEnd())
+    writeBelow(terminal, text, last?.colour, (widths[0] ?? 0) + gap.length)
+    return
+  }
+  const [first = '', ...others] = wrap(text, room)
+  terminal.out([...parts, coloured(terminal, last?.colour, first)].join(gap).trimEnd())
+  for (const line of others) {
+    terminal.out(`${' '.repeat(indent)}${coloured(terminal, last?.colour, line)}`)
+  }
 }
 
-export function cut(text: string, width: number): string {
-  if (text.length <= width) return text
-  return width <= 1 ? '' : `${text.slice(0, width - 1)}…`
+function writeBelow(
+  terminal: Terminal,
+  text: string,
+  colour: Colour | undefined,
+  indent: number,
+): void {
+  for (const line of wrap(text, terminal.width - indent)) {
+    terminal.out(`${' '.repeat(indent)}${coloured(terminal, colour, line)}`)
+  }
+}
+
+function coloured(terminal: Terminal, colour: Colour | undefined, text: string): string {
+  return colour === undefined || text === '' ? text : terminal.colour(colour, text)
+}
+
+/** Lines of at most `width` characters (but never of fewer than a column needs), cut between words where possible. */
+export function wrap(text: string, width: number): readonly string[] {
+  const room = Math.max(width, lastColumnMin)
+  const lines: string[] = []
+  let rest = text
+  while (rest.length > room) {
+    const space = rest.lastIndexOf(' ', room)
+    const end = space > 0 ? space : room
+    lines.push(rest.slice(0, end))
+    rest = rest.slice(end).trimStart()
+  }
+  return [...lines, rest]
 }
