@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 
 import type { Clock, Exec, Peers, RunOptions, RunResult, Store } from '@holdfast/sdk'
 
-import { type VipConfig } from './config.js'
+import type { VipConfig } from './config.js'
 import { VipResource } from './driver.js'
 import { VipKernel } from './kernel.js'
 

@@ -2,7 +2,7 @@
  * The hardware addresses of the other nodes, so that an address which a former primary still answers for
  * is told from one that belongs to a stranger. Nodes tell each other while all is well and remember.
  */
-import { type Log, type Peers, type Scope, type Store } from '@holdfast/sdk'
+import type { Log, Peers, Scope, Store } from '@holdfast/sdk'
 
 import type { VipKernel } from './kernel.js'
 

@@ -1,5 +1,5 @@
 /** The plugin on a real LAN of namespaces: what a client of the virtual address sees. */
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 
 import type { Transition } from '@holdfast/sdk'
 
@@ -202,7 +202,7 @@ test.serial(
   },
 )
 
-async function moveWithClient(t: import('ava').ExecutionContext, address: string): Promise<void> {
+async function moveWithClient(t: ExecutionContext, address: string): Promise<void> {
   const servers = [await serve('n1'), await serve('n2')]
   const n1 = vipNode(lan, 'n1', { config: both() })
   const n2 = vipNode(lan, 'n2', { config: both() })
