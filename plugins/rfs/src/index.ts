@@ -35,10 +35,11 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     }
     const entry = fileURLToPath(new URL('./plane/main.js', import.meta.url))
     const driver = new RfsDriver({ ...deps, config, entry })
-    deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
+    const cancel = deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
     scope.onStop(() => {
+      cancel()
       driver.disconnect()
     })
   },

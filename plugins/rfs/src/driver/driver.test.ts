@@ -61,7 +61,7 @@ test('alone is told to the data plane, and roles that mean the same to it give n
   await driver.leave(transition('alone', 'prim'), never)
   await driver.enter(transition('alone', 'prim'), never)
   t.deepEqual(
-    (await n1.orders()).map(({ id: _, ...order }) => order),
+    (await n1.orders()).map(({ order, generation, alone }) => ({ order, generation, alone })),
     [{ order: 'serve', generation: '1:n1', alone: true }],
   )
 })

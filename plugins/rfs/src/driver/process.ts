@@ -103,12 +103,15 @@ export async function lastLines(path: string, bytes: number): Promise<string> {
   return text.slice(-bytes).trim()
 }
 
-/** Undefined when the file or its process does not exist, or it is a process that even root may not look into. */
+/**
+ * Undefined when the file or its process does not exist, the process is ending (its mountinfo is EINVAL then), or
+ * even root may not look into it.
+ */
 export async function readProc(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error))) return undefined
+    if (['ENOENT', 'ESRCH', 'EINVAL', 'EACCES', 'EPERM'].includes(errnoOf(error))) return undefined
     throw error
   }
 }
