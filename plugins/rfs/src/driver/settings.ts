@@ -10,7 +10,6 @@ export interface RfsConfig {
     readonly zone: number
     readonly timeout: number
     readonly encryption: boolean
-    readonly reiallowedbw?: number
     readonly replicated: readonly {
       readonly dir: string
       readonly tocheck?: readonly { readonly path: string }[]
@@ -38,7 +37,7 @@ export function launchOf(
     async: rfs.async,
     encryption: rfs.encryption,
     listen: { address, port: portOf(context.id) },
-    copyBytesPerSecond: rfs.reiallowedbw === undefined ? undefined : rfs.reiallowedbw * 1024,
+    copyBytesPerSecond: undefined,
   }
 }
 
