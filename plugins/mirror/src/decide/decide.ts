@@ -69,7 +69,7 @@ function withView(before: State, handled: Step): Step {
   const was = JSON.stringify(viewOf(before))
   const is = JSON.stringify(viewOf(handled.next))
   if (was === is || !handled.next.peer.connected) return handled
-  const view = tell({ kind: 'view', view: viewOf(handled.next) })
+  const view = tell({ kind: 'view', view: viewOf(handled.next), asks: false })
   return { next: handled.next, actions: [...handled.actions, view] }
 }
 
@@ -125,9 +125,12 @@ function onEvent(state: State, event: Event): Step {
   }
 }
 
-/** What was told on an older stream may be lost: the view, and that the follower is current. */
+/**
+ * What was told on an older stream may be lost: the view, and that the follower is current. The peer's module may also
+ * have become active later than the stream: so whoever comes last asks for the view it missed.
+ */
 function onConnected(state: State): Step {
-  const view = tell({ kind: 'view', view: viewOf(state) })
+  const view = tell({ kind: 'view', view: viewOf(state), asks: true })
   const live = isAt(state, 'alone', 'prim') && state.place.follower?.stage === 'live'
   return live
     ? stay(state, view, syncedMessage(state, state.place.follower.epoch))

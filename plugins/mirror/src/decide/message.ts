@@ -9,8 +9,12 @@ import { deciding, startServing } from './wait.js'
 
 export function onMessage(state: State, message: Message): Step {
   switch (message.kind) {
-    case 'view':
-      return onView(state, message.view)
+    case 'view': {
+      const heard = onView(state, message.view)
+      const answer = (next: State): Step =>
+        stay(next, tell({ kind: 'view', view: viewOf(next), asks: false }))
+      return message.asks ? andThen(heard, answer) : heard
+    }
     case 'lead':
       return andThen(onView(state, message.view), (next) => onLead(next, message))
     case 'agreed':

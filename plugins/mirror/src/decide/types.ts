@@ -126,7 +126,8 @@ export interface State {
 }
 
 export type Message =
-  | { readonly kind: 'view'; readonly view: View }
+  /** `asks`: the sender does not know the receiver's view yet and wants it. */
+  | { readonly kind: 'view'; readonly view: View; readonly asks: boolean }
   | { readonly kind: 'lead'; readonly epoch: number; readonly forced: boolean; readonly view: View }
   | { readonly kind: 'agreed'; readonly epoch: number }
   | { readonly kind: 'disagreed'; readonly epoch: number; readonly reason: string }

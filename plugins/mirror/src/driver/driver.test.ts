@@ -76,7 +76,8 @@ class Cable {
       watch: (_node, _options, on) => {
         mine.watch = on
         queueMicrotask(() => {
-          if (this.#ends.get(other)?.watch !== undefined) this.connect()
+          on({ kind: 'peerHeard', node: other })
+          on({ kind: 'peerConnected', node: other })
         })
         return () => delete mine.watch
       },
@@ -251,6 +252,19 @@ test('a first start waits for prim, and then the pair is whole', async (t) => {
   await a.reaches('PRIM Ready')
   await b.reaches('SECOND Ready')
   t.like(await b.driver.command('prim', {}), { ok: false, code: 'E_MIRROR_RUNNING' })
+})
+
+test('a node whose module becomes active after the stream opened still learns of the other', async (t) => {
+  const cable = new Cable()
+  const a = new Node('a', 'b', cable)
+  const b = new Node('b', 'a', cable)
+  await a.driver.begin('rest')
+  cable.connect()
+  await b.driver.begin('rest')
+  await a.sees('STOP')
+  await b.sees('STOP')
+  t.true((await a.driver.command('prim', {})).ok)
+  await a.reaches('ALONE Ready')
 })
 
 test('a clean stop of the primary hands over, and it returns as secondary', async (t) => {

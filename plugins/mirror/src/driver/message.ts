@@ -32,7 +32,7 @@ const isView = (value: unknown): boolean =>
   })
 
 const shapes: Readonly<Record<Message['kind'], Shape>> = {
-  view: { view: isView },
+  view: { view: isView, asks: isFlag },
   lead: { epoch: isEpoch, forced: isFlag, view: isView },
   agreed: { epoch: isEpoch },
   disagreed: { epoch: isEpoch, reason: isText },
