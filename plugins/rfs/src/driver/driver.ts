@@ -73,7 +73,7 @@ export class RfsDriver implements Replica, Resource {
       clock,
       log,
       store: store.volatile,
-      launch: () => launchOf(config, module, parts.peers.address(module.node, this.flow())),
+      launch: () => launchOf(config, module),
       entry,
       directories: module.directories,
       onEvent: (event) => {
@@ -95,7 +95,7 @@ export class RfsDriver implements Replica, Resource {
 
   async enter(transition: Transition, signal: AbortSignal): Promise<Verdict> {
     if (isServing(transition.to)) return this.serve(transition, signal)
-    if (transition.to === 'stop') return this.plane.end()
+    if (transition.to === 'stop') return this.end()
     return done
   }
 
@@ -243,6 +243,12 @@ export class RfsDriver implements Replica, Resource {
     return verdict
   }
 
+  private async end(): Promise<Verdict> {
+    const status = (await this.plane.attach()) ? await this.plane.status() : undefined
+    const cleared = await this.clear(status)
+    return cleared.ok ? this.plane.end() : cleared
+  }
+
   /** The directories are as configured, nothing is left over, and an idle data plane runs. */
   private async ready(): Promise<Verdict> {
     const clean = (await this.plane.attach()) ? done : await this.sweep(true)
@@ -305,7 +311,7 @@ export class RfsDriver implements Replica, Resource {
     return unmountLeftovers(this.parts.exec, this.directories, lazy)
   }
 
-  /** After a restart of the daemon in a role without data: whatever is still going on is ended. */
+  /** In a role without data: whatever is still going on is ended. */
   private async clear(status: PlaneStatus | undefined): Promise<Verdict> {
     if (status?.role === 'serving') return this.giveUp(new AbortController().signal)
     if (status?.role === 'following') return this.unfollow()

@@ -18,12 +18,8 @@ export interface RfsConfig {
   }
 }
 
-/** `address`: ours on the LAN of the replication, when it is known. */
-export function launchOf(
-  config: RfsConfig,
-  context: ModuleContext,
-  address: string | undefined,
-): PlaneLaunch {
+/** What the data plane is told when it starts. */
+export function launchOf(config: RfsConfig, context: ModuleContext): PlaneLaunch {
   const { rfs } = config
   return {
     format: 1,
@@ -36,7 +32,9 @@ export function launchOf(
     timeoutMs: rfs.timeout,
     async: rfs.async,
     encryption: rfs.encryption,
-    listen: { address, port: portOf(context.id) },
+    // All addresses: the one in cluster.xml may be a name that means loopback here, or be translated on the way, and
+    // a node must serve with any of its interfaces down. Who connects must prove that it knows the session.
+    listen: { address: undefined, port: portOf(context.id) },
     copyBytesPerSecond: undefined,
   }
 }
