@@ -208,6 +208,19 @@ export class NodeTable {
     this.#dropIfUnused(node)
   }
 
+  /** The inode is gone for ever: whatever is known of it goes too, and its number may come back as another. */
+  expel(node: Node): void {
+    if (node.isRoot) return
+    node.gone = true
+    node.lookups = 0
+    const { parent, name, others } = node
+    for (const one of [...(others ?? [])]) this.removeName(node, one.parent, one.name)
+    if (parent !== undefined) this.removeName(node, parent, name)
+    // Whatever was beneath it was removed before it: only a confused peer leaves children.
+    node.children = 0
+    this.#dropIfUnused(node)
+  }
+
   /** Undoes `obtain` for a node that nobody was told about. */
   dropIfUnused(node: Node): void {
     this.#dropIfUnused(node)

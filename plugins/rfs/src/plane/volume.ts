@@ -1,7 +1,9 @@
 /** One replicated directory: its tree beneath the mount, its nodes, and while it is served its FUSE descriptor. */
 import { HoldfastError } from '@holdfast/sdk'
-import { AT, O, StatBuffer, close, cstring, errnoName, openat } from './libc.js'
+import { AT, O, StatBuffer, close, cstring, errnoName, fstatfs, openat } from './libc.js'
 import { NodeTable, type Descriptors, type Node } from './nodes.js'
+
+const FUSE_MAGIC = 0x65735546
 
 export class Volume {
   readonly table: NodeTable
@@ -37,6 +39,13 @@ export class Volume {
       const reason = `${directory} can't be opened: ${errnoName(failed)}`
       throw new HoldfastError('E_RFS_ROOT', reason, {
         hint: 'A replicated directory must exist on both nodes.',
+      })
+    }
+    const statfs = Buffer.alloc(120)
+    if (fstatfs(root, statfs) === 0 && statfs.readUInt32LE(0) === FUSE_MAGIC) {
+      close(root)
+      throw new HoldfastError('E_RFS_ROOT', `something is mounted on ${directory} already`, {
+        hint: 'A mount that an earlier data plane left behind must be unmounted first.',
       })
     }
     return new Volume(index, directory, root, stat.device, descriptors, onRemoved)

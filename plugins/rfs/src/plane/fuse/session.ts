@@ -46,6 +46,8 @@ export class FuseSession implements Watch {
   wants: number = POLL.IN
   /** The kernel has agreed on the protocol: the mount answers. */
   ready = false
+  /** The kernel has ended it. */
+  over = false
 
   constructor(
     readonly volume: Volume,
@@ -73,6 +75,7 @@ export class FuseSession implements Watch {
 
   #ended(error: number): void {
     this.wants = 0
+    this.over = true
     const unmounted = error === -E.NODEV || error === 0
     this.parts.onEnded(this.volume, unmounted ? undefined : errnoName(error))
   }

@@ -34,6 +34,8 @@ export const KIND = {
   SYNCED: 97,
   WINDOW_SYNCED: 98,
   FAILED: 99,
+  /** The follower knows that its tree is equal: it applies ops from now on. The first FENCE tells it that it is live. */
+  READY: 100,
 } as const
 
 /** Kinds below this are numbered. */

@@ -25,7 +25,7 @@ const BUFFER_BYTES = 4 * 1024 * 1024
 
 /** Listens on the address (also one that no interface has at the moment), or on all. Throws E_RFS_PORT. */
 export function listenTcp(address: string | undefined, port: number): number {
-  const where = address ?? '::'
+  const where = address ?? (hasIpv6() ? '::' : '0.0.0.0')
   const family = isIPv4(where) ? SOCKET.INET : SOCKET.INET6
   const fd = socket(family, SOCKET.STREAM | SOCKET.NONBLOCK | SOCKET.CLOEXEC, 0)
   if (fd >= 0) {
@@ -42,6 +42,13 @@ export function listenTcp(address: string | undefined, port: number): number {
   throw new HoldfastError('E_RFS_PORT', reason, {
     hint: 'Another program uses this port, or the address is not one of this machine.',
   })
+}
+
+/** The kernel can be started without IPv6. */
+function hasIpv6(): boolean {
+  const fd = socket(SOCKET.INET6, SOCKET.STREAM | SOCKET.CLOEXEC, 0)
+  if (fd >= 0) close(fd)
+  return fd >= 0
 }
 
 /** The port that the kernel chose for port 0. */

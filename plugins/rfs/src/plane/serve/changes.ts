@@ -44,7 +44,7 @@ import type { Node } from '../nodes.js'
 import type { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
 import type { WorkerPool } from '../workers/pool.js'
-import { sendUnnamed } from './late-link.js'
+import { fitsUnnamed, sendUnnamed } from './late-link.js'
 import type { Stream } from './stream.js'
 import type { Syncs } from './syncs.js'
 
@@ -57,6 +57,8 @@ export interface ChangeParts {
   readonly toucher: Toucher
   readonly pool: WorkerPool
   readonly syncs: Syncs
+  /** This request can't be sent to the live follower: end the session, and keep the request until that is sorted out. */
+  readonly giveUp: (volume: Volume, request: Request, cause: string) => void
 }
 
 /** Can't be done before it is known whether a follower must have it. */
@@ -195,7 +197,7 @@ export class Changes {
 
   /** An op of our own making: nobody waits for its answer. */
   #sendMode(volume: Volume, node: Node, mode: number): void {
-    const { stream, reply } = this.parts
+    const { stream } = this.parts
     if (!stream.concerns(volume, node)) return
     stream.ops.attributes(volume.index, node.id, {
       ...this.#attributes,
@@ -204,7 +206,7 @@ export class Changes {
       uid: UNCHANGED,
       gid: UNCHANGED,
     })
-    stream.unanswered(volume, reply)
+    stream.unanswered()
   }
 
   #setAttributes(volume: Volume, request: Request, node: Node): number {
@@ -378,6 +380,12 @@ export class Changes {
     const node = table.get(request.u64(0))
     if (node === undefined) return -E.STALE
     const name = request.text(8)
+    const late = node.linkable && stream.live && node.session !== stream.session
+    if (late && !fitsUnnamed(volume, node)) {
+      const cause = 'a large file without a name, made before this session, got a name'
+      this.parts.giveUp(volume, request, cause)
+      return 0
+    }
     toucher.entry(table, parent, name)
     node.pins++
     const fd = table.descriptor(node)
@@ -388,7 +396,6 @@ export class Changes {
     if (made < 0) return made
     const found = this.#stat.ofDescriptor(fd)
     if (found < 0) return found
-    const late = node.linkable && stream.live && node.session !== stream.session
     if (late) sendUnnamed(this.parts, volume, node, parent)
     const sent = stream.concerns(volume, parent) && stream.concerns(volume, node)
     if (sent) {
@@ -606,7 +613,7 @@ export class Changes {
 
   #sync(volume: Volume, request: Request, node: Node): number {
     assert(request.opcode === OP.FSYNC || request.opcode === OP.FSYNCDIR, 'only these are left')
-    const { stream, syncs, reply } = this.parts
+    const { stream, syncs } = this.parts
     const dataOnly = (request.u32(8) & FSYNC_DATA_ONLY) !== 0
     const fd = volume.table.descriptor(node)
     if (fd < 0) return fd
@@ -616,7 +623,7 @@ export class Changes {
     // The times that are owed are part of what a file's owner wants on both disks.
     if (!dataOnly) stream.payTimes()
     stream.ops.sync(volume.index, node.id, dataOnly ? SYNC.DATA_ONLY : 0, token)
-    stream.unanswered(volume, reply)
+    stream.unanswered()
     return 0
   }
 }

@@ -3,8 +3,8 @@
  * as it is. The content waits in the connection's buffer; files of that kind are small in practice, and larger ones than
  * the buffer may hold are left to the next comparison by ending the session.
  */
-import { HoldfastError } from '@holdfast/sdk'
-import { MODE, StatBuffer, addressOf, errnoName, getxattr, listxattr, pread, selfPath } from '../libc.js'
+import { assert } from '@holdfast/sdk'
+import { MODE, StatBuffer, addressOf, getxattr, listxattr, pread, selfPath } from '../libc.js'
 import { ATTRIBUTE, MAKE } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
@@ -19,27 +19,29 @@ const piece = Buffer.allocUnsafeSlow(PIECE_BYTES)
 const pieceAddress = addressOf(piece)
 const stat = new StatBuffer()
 
-/** Throws E_RFS_UNNAMED when the file is too large: the caller ends the session. */
+/** Can the whole file wait in the connection's buffer? */
+export function fitsUnnamed(volume: Volume, node: Node): boolean {
+  return volume.table.stat(node, stat) === 0 && stat.size <= UNNAMED_BYTES_MAX
+}
+
+/** Makes the follower know the file; `fitsUnnamed` was asked before. */
 export function sendUnnamed(parts: ChangeParts, volume: Volume, node: Node, parent: Node): void {
-  const { stream, reply } = parts
+  const { stream } = parts
   const fd = volume.table.descriptor(node)
-  const found = fd < 0 ? fd : stat.ofDescriptor(fd)
-  if (found < 0 || stat.size > UNNAMED_BYTES_MAX || !stream.concerns(volume, parent)) {
-    const why = found < 0 ? errnoName(found) : `more than ${UNNAMED_BYTES_MAX} bytes`
-    throw new HoldfastError('E_RFS_UNNAMED', `a file made without a name can't be sent: ${why}`)
-  }
+  const known = fd >= 0 && stat.ofDescriptor(fd) === 0 && stream.concerns(volume, parent)
+  assert(known, 'a file without a name has a descriptor, and its new directory a name')
   const { size } = stat
   const permissions = stat.mode & 0o7777
   const { uid, gid } = stat
   const making = { mode: MODE.FILE | 0o600, umask: 0, uid: -1, gid: -1, rdev: 0, target: '' }
   stream.ops.make(volume.index, parent.id, node.id, '', MAKE.UNNAMED, making)
   stream.introduced(node)
-  stream.unanswered(volume, reply)
+  stream.unanswered()
   for (let offset = 0; offset < size; offset += PIECE_BYTES) {
     const got = pread(fd, pieceAddress, Math.min(PIECE_BYTES, size - offset), offset)
     if (got <= 0) break
     stream.write(volume, node, offset, piece, 0, got)
-    stream.unanswered(volume, reply)
+    stream.unanswered()
   }
   sendXattrs(parts, volume, node, fd)
   stream.ops.attributes(volume.index, node.id, {
@@ -53,11 +55,11 @@ export function sendUnnamed(parts: ChangeParts, volume: Volume, node: Node, pare
     mtimeSeconds: 0,
     mtimeNanos: 0,
   })
-  stream.unanswered(volume, reply)
+  stream.unanswered()
   stream.owe(volume, node)
 }
 
-function sendXattrs({ stream, reply }: ChangeParts, volume: Volume, node: Node, fd: number): void {
+function sendXattrs({ stream }: ChangeParts, volume: Volume, node: Node, fd: number): void {
   const path = selfPath(fd)
   const names = Buffer.alloc(XATTR_BYTES)
   const got = listxattr(path, names, XATTR_BYTES)
@@ -67,6 +69,6 @@ function sendXattrs({ stream, reply }: ChangeParts, volume: Volume, node: Node, 
     const size = getxattr(path, Buffer.from(name + '\0', 'latin1'), value, XATTR_BYTES)
     if (size < 0) continue
     stream.ops.setXattr(volume.index, node.id, name, value.subarray(0, size), 0)
-    stream.unanswered(volume, reply)
+    stream.unanswered()
   }
 }

@@ -12,6 +12,7 @@ import type { Volume } from '../volume.js'
 import { findName } from './find-name.js'
 import type { Pending } from './pending.js'
 
+const NOTHING = Buffer.alloc(0)
 /** Times told in one go; the others are told a moment later. */
 const TIMES_AT_ONCE_MAX = 4096
 
@@ -101,9 +102,9 @@ export class Stream {
   }
 
   /** The op just written is numbered, and nobody waits for it. */
-  unanswered(volume: Volume, reply: Reply): void {
+  unanswered(): void {
     this.opsSent++
-    this.pending.hold(volume.fuse, reply.bytes, 0, WRITE_HEAD, this.now)
+    this.pending.hold(-1, NOTHING, 0, WRITE_HEAD, this.now)
   }
 
   /** The node left the table. */

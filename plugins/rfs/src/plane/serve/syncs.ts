@@ -8,9 +8,9 @@ import type { WorkerPool } from '../workers/pool.js'
 
 interface Sync {
   readonly volume: Volume
+  readonly node: Node
   readonly uniqueLow: number
   readonly uniqueHigh: number
-  readonly since: number
   local: number | undefined
   remoteWaits: boolean
 }
@@ -42,9 +42,9 @@ export class Syncs {
     const token = (this.#token = (this.#token + 1) % 0xffff_ffff)
     const sync: Sync = {
       volume,
+      node,
       uniqueLow: request.uniqueLow,
       uniqueHigh: request.uniqueHigh,
-      since: performance.now(),
       local: undefined,
       remoteWaits: remote,
     }
@@ -70,6 +70,13 @@ export class Syncs {
   /** Going on alone: only the local disk counts. */
   releaseRemote(): void {
     for (const token of [...this.#open.keys()]) this.remoteDone(token)
+  }
+
+  /** A new session: what still waits for the follower's disk is asked for again. `ask` false: nobody can. */
+  repeatRemote(ask: (volume: Volume, node: Node, token: number) => boolean): void {
+    for (const [token, sync] of [...this.#open]) {
+      if (sync.remoteWaits && !ask(sync.volume, sync.node, token)) this.remoteDone(token)
+    }
   }
 
   #answerIfDone(token: number, sync: Sync): void {

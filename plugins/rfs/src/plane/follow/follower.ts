@@ -1,0 +1,250 @@
+/** The following side: dials, becomes identical through the resynchronisation, then applies what the server sends. */
+import { randomBytes } from 'node:crypto'
+import type { Progress } from '@holdfast/sdk'
+import type { PlaneLink } from '../../driver/protocol.js'
+import { errnoName } from '../libc.js'
+import { Connection } from '../link/connection.js'
+import { DiallerGreeting, type Greeted } from '../link/greeting.js'
+import { LINK_KIND } from '../link/handshake.js'
+import { KIND } from '../link/ops.js'
+import type { InBuffer } from '../link/records.js'
+import { dialTcp } from '../link/sockets.js'
+import type { PlaneParts } from '../parts.js'
+import { progressOf } from '../progress.js'
+import type { ResyncEvent } from '../resync-port.js'
+import { Volume } from '../volume.js'
+import { ApplyFailure, Applier } from './applier.js'
+import { MalformedRecord } from './record.js'
+
+export interface FollowOrder {
+  readonly epoch: number
+  readonly full: boolean
+  readonly address: string
+  readonly port: number
+  readonly session: Buffer
+  readonly key: Buffer
+}
+
+export class Follower {
+  readonly #volumes: Volume[]
+  readonly #run: number
+  readonly #startedAt: number
+  #greeting: DiallerGreeting | undefined
+  #connection: Connection | undefined
+  #applier: Applier | undefined
+  #acknowledged = 0
+  #copying = false
+  #equal = false
+  #live = false
+  #over = false
+  progress: Progress | undefined
+
+  /** Opens the volumes and dials. Throws E_RFS_ROOT. */
+  constructor(
+    readonly parts: PlaneParts,
+    readonly order: FollowOrder,
+  ) {
+    const { launch, descriptors, loop } = parts
+    this.#volumes = launch.volumes.map(({ index, directory }) =>
+      Volume.open(index, directory, descriptors),
+    )
+    // Numbers of runs only have to differ from one follower of this process to the next.
+    this.#run = randomBytes(4).readUInt32LE(0)
+    this.#startedAt = loop.now
+    this.#dial(LINK_KIND.OPS)
+  }
+
+  get link(): PlaneLink {
+    if (this.#live) return 'live'
+    return this.#connection === undefined ? 'none' : 'copying'
+  }
+
+  get counters(): Record<string, number> {
+    return {
+      opsApplied: this.#applier?.applied ?? 0,
+      nodes: this.#volumes.reduce((sum, { table }) => sum + table.count, 0),
+      descriptors: this.parts.descriptors.count,
+    }
+  }
+
+  tick(): void {
+    this.#greeting?.tick()
+    this.#connection?.tick(undefined)
+  }
+
+  afterRound(): void {
+    this.#acknowledge()
+    this.#connection?.flush()
+  }
+
+  onResync(event: ResyncEvent): void {
+    if (event.run !== this.#run || this.#over) return
+    const { journal, resync, tell, log } = this.parts
+    switch (event.kind) {
+      case 'scoped':
+        log('info', 'copyScoped', { scope: event.scope, why: event.why })
+        // Cut in the middle, such a copy leaves a tree that no list of keys describes.
+        if (event.scope !== 'keys') journal.distrust('a copy of everything was not finished')
+        resync.order({ kind: 'proceed', run: this.#run })
+        return
+      case 'progressed':
+        this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
+        tell({ event: 'progressed', epoch: this.order.epoch, progress: this.progress })
+        return
+      case 'roundDone':
+        if (event.last) this.#becomeEqual()
+        return
+      case 'failed':
+        this.#copying = false
+        this.#lost(`the copy ended: ${event.reason}`)
+    }
+  }
+
+  /** Ends following. Resolves when everything that was received is applied and on this disk. */
+  async stop(): Promise<void> {
+    if (this.#live && !this.#over) this.#connection?.receive()
+    this.#end()
+    while (this.parts.pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
+    await Promise.all(this.#volumes.map((volume) => this.#sync(volume)))
+    for (const volume of this.#volumes) volume.close()
+  }
+
+  #sync(volume: Volume): Promise<void> {
+    return new Promise((resolve) => {
+      this.parts.pool.syncfs(volume.root, () => resolve())
+    })
+  }
+
+  #dial(kind: number): void {
+    const { loop, launch } = this.parts
+    const { address, port } = this.order
+    const fd = dialTcp(address, port)
+    if (fd < 0) {
+      this.#lost(`can't dial ${address} port ${port}: ${errnoName(fd)}`)
+      return
+    }
+    this.#greeting = new DiallerGreeting(
+      loop,
+      fd,
+      launch.timeoutMs,
+      kind,
+      this.order,
+      launch.encryption,
+      {
+        onDone: (greeted) => this.#greeted(greeted),
+        onFailed: (cause) => this.#lost(`can't reach ${address} port ${port}: ${cause}`),
+      },
+    )
+  }
+
+  #greeted(greeted: Greeted): void {
+    this.#greeting = undefined
+    if (greeted.kind === LINK_KIND.OPS) {
+      this.#open(greeted)
+      this.#dial(LINK_KIND.RESYNC)
+      return
+    }
+    const { journal, resync, launch } = this.parts
+    this.#copying = true
+    resync.order({
+      kind: 'target',
+      run: this.#run,
+      socket: greeted.fd,
+      keys: greeted.keys,
+      volumes: this.#volumes.map(({ index, root }) => ({ index, root })),
+      zoneBytes: launch.zoneBytes,
+      standing: journal.standing,
+      journal: journal.snapshot(),
+      timeoutMs: launch.timeoutMs,
+    })
+  }
+
+  #open(greeted: Greeted): void {
+    const { loop, launch } = this.parts
+    const connection = new Connection(loop, greeted.fd, greeted.keys, launch.timeoutMs, {
+      onRecord: (input) => this.#record(input),
+      onDrained: () => {
+        this.#acknowledge()
+        connection.flush()
+      },
+      onLost: (cause) => this.#lost(cause),
+    })
+    this.#connection = connection
+    this.#applier = new Applier(this.parts, this.#volumes, connection.ops, (reason) =>
+      this.#fail(reason),
+    )
+  }
+
+  #record(input: InBuffer): string | undefined {
+    const applier = this.#applier
+    if (applier === undefined) return undefined
+    const kind = input.bytes[input.at]
+    if (kind !== KIND.PULSE && !this.#equal) return `an op came before the copy was done (${kind ?? -1})`
+    if (kind !== KIND.PULSE && !this.#live) this.#becomeLive()
+    try {
+      applier.reads(input)
+      applier.apply(input)
+      return undefined
+    } catch (error) {
+      if (error instanceof MalformedRecord) return error.message
+      if (!(error instanceof ApplyFailure)) throw error
+      this.#fail(error.message)
+      return undefined
+    }
+  }
+
+  /** The trees are equal. The server is told, and holds changes until it knows. */
+  #becomeEqual(): void {
+    this.#copying = false
+    this.#equal = true
+    this.#connection?.ops.plain(KIND.READY)
+  }
+
+  /**
+   * The server's first op: from its side nothing is acknowledged without this node any more. Not a moment earlier may
+   * this copy be called current: the server could still be going on alone.
+   */
+  #becomeLive(): void {
+    this.#live = true
+    this.progress = undefined
+    const { journal, tell } = this.parts
+    journal.trust(this.order.session.toString('hex'))
+    tell({ event: 'copyFinished', epoch: this.order.epoch })
+  }
+
+  #acknowledge(): void {
+    const applied = this.#applier?.applied ?? 0
+    if (applied === this.#acknowledged || this.#connection?.over !== false) return
+    this.#acknowledged = applied
+    this.#connection.ops.plain(KIND.APPLIED, 0, applied)
+  }
+
+  /** This side can't go on: the server is told why, as far as that still goes. */
+  #fail(reason: string): void {
+    const connection = this.#connection
+    if (connection === undefined || connection.over) return
+    this.#acknowledge()
+    connection.ops.failed(reason)
+    connection.flush()
+    connection.close()
+    this.#lost(reason)
+  }
+
+  #lost(cause: string): void {
+    if (this.#over) return
+    const wasLive = this.#live
+    this.#end()
+    this.parts.tell({ event: 'linkLost', epoch: this.order.epoch, cause, wasLive })
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#live = false
+    this.progress = undefined
+    this.#greeting?.abort()
+    this.#connection?.close()
+    if (this.#copying) this.parts.resync.order({ kind: 'stop', run: this.#run })
+    this.#copying = false
+  }
+}

@@ -1,0 +1,37 @@
+/** Reads orders from the control socket. The plugin is our own program, yet another version of it may be running. Pure. */
+import type { PlaneOrder } from '../driver/protocol.js'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** A text: what is wrong with it. */
+export function orderOf(line: Fields): PlaneOrder | string {
+  const { order, epoch, full, session, key, generation } = line
+  switch (order) {
+    case 'status':
+    case 'drain':
+    case 'unfollow':
+    case 'exit':
+      return { order }
+    case 'unserve':
+      return { order, force: line['force'] === true }
+    case 'serve':
+      if (typeof generation !== 'string') return '"generation" must be a text'
+      if (typeof line['alone'] !== 'boolean') return '"alone" must be true or false'
+      return { order, generation, alone: line['alone'] }
+    case 'detach':
+      if (typeof generation !== 'string') return '"generation" must be a text'
+      if (typeof epoch !== 'number') return '"epoch" must be a number'
+      return { order, epoch, generation }
+    default:
+  }
+  if (order !== 'admit' && order !== 'follow') return `unknown order ${JSON.stringify(order)}`
+  if (typeof epoch !== 'number') return '"epoch" must be a number'
+  if (typeof full !== 'boolean') return '"full" must be true or false'
+  if (typeof session !== 'string' || typeof key !== 'string') return '"session" and "key" are missing'
+  const common = { epoch, full, session, key }
+  if (order === 'admit') return { order, ...common }
+  const { address, port } = line
+  if (typeof address !== 'string') return '"address" must be a text'
+  if (typeof port !== 'number') return '"port" must be a number'
+  return { order, ...common, address, port }
+}

@@ -1,0 +1,218 @@
+/** The data plane's role, as the plugin orders it: idle, serving or following. Everything else is done by those two. */
+import { HoldfastError, assertNever, messageOf } from '@holdfast/sdk'
+import type { PlaneEvent, PlaneOrder, PlaneStatus } from '../driver/protocol.js'
+import { Follower } from './follow/follower.js'
+import type { AdmitOrder } from './serve/copy.js'
+import { Server } from './serve/server.js'
+import type { PlaneParts } from './parts.js'
+import type { Journal } from './resync-port.js'
+
+/** What outlives a role. */
+export interface PlaneOptions extends Omit<PlaneParts, 'journal'> {
+  readonly openJournal: () => Journal
+}
+
+type Role =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'serving'; readonly server: Server; readonly journal: Journal }
+  | { readonly kind: 'following'; readonly follower: Follower; readonly journal: Journal }
+
+export class Plane {
+  #role: Role = { kind: 'idle' }
+  #epoch = 0
+  /** An order that changes the role is under way: the next one waits for it to end. */
+  #changing = false
+
+  constructor(
+    readonly options: PlaneOptions,
+    readonly onExit: () => void,
+  ) {}
+
+  get status(): PlaneStatus {
+    const role = this.#role
+    const progress =
+      role.kind === 'serving'
+        ? role.server.copy.progress
+        : role.kind === 'following'
+          ? role.follower.progress
+          : undefined
+    const active =
+      role.kind === 'serving'
+        ? role.server
+        : role.kind === 'following'
+          ? role.follower
+          : undefined
+    return {
+      pid: process.pid,
+      role: role.kind,
+      generation: role.kind === 'serving' ? role.server.generation : undefined,
+      epoch: this.#epoch,
+      link: active?.link ?? 'none',
+      progress,
+      counters: active?.counters ?? {},
+    }
+  }
+
+  /** Throws HoldfastError when the order can't be carried out. */
+  async obey(order: PlaneOrder): Promise<object> {
+    switch (order.order) {
+      case 'status':
+        return { ...this.status }
+      case 'serve':
+        return this.#change(() => this.#serve(order.generation, order.alone))
+      case 'admit':
+        this.#serving('admit').admit(admissionOf(order))
+        this.#epoch = order.epoch
+        return {}
+      case 'detach':
+        this.#serving('detach').detach(order.generation)
+        this.#epoch = order.epoch
+        return {}
+      case 'drain':
+        await this.#serving('drain').drain()
+        return {}
+      case 'unserve':
+        return this.#change(() => this.#unserve(order.force))
+      case 'follow':
+        return this.#change(() => this.#follow(order))
+      case 'unfollow':
+        return this.#change(() => this.#unfollow())
+      case 'exit':
+        if (this.#role.kind !== 'idle' || this.#changing) throw wrongRole('exit', this.#role.kind)
+        this.onExit()
+        return {}
+      default:
+        return assertNever(order)
+    }
+  }
+
+  /** At least five times in a time-out. */
+  tick(): void {
+    const role = this.#role
+    if (role.kind === 'serving') role.server.tick()
+    else if (role.kind === 'following') role.follower.tick()
+  }
+
+  afterRound(): void {
+    const role = this.#role
+    if (role.kind === 'serving') role.server.afterRound()
+    else if (role.kind === 'following') role.follower.afterRound()
+  }
+
+  /** The resynchronisation's worker has told something. */
+  takeResync(): void {
+    const { resync } = this.options
+    for (let event = resync.take(); event !== undefined; event = resync.take()) {
+      const role = this.#role
+      if (role.kind === 'serving') role.server.onResync(event)
+      else if (role.kind === 'following') role.follower.onResync(event)
+    }
+  }
+
+  async #change(work: () => Promise<void>): Promise<object> {
+    if (this.#changing) {
+      throw new HoldfastError('E_RFS_CHANGING', 'another order is changing the role', {
+        hint: 'Wait for its answer.',
+      })
+    }
+    this.#changing = true
+    try {
+      await work()
+      return {}
+    } finally {
+      this.#changing = false
+    }
+  }
+
+  async #serve(generation: string, alone: boolean): Promise<void> {
+    if (this.#role.kind !== 'idle') throw wrongRole('serve', this.#role.kind)
+    const journal = this.options.openJournal()
+    const server = new Server(this.#parts(journal), generation, alone)
+    // Before it is started: mounting needs the loop's attention for the new mount.
+    this.#role = { kind: 'serving', server, journal }
+    try {
+      await server.start()
+    } catch (error) {
+      this.#role = { kind: 'idle' }
+      journal.closeClean()
+      throw error
+    }
+  }
+
+  async #unserve(force: boolean): Promise<void> {
+    const role = this.#role
+    if (role.kind === 'idle') return
+    if (role.kind !== 'serving') throw wrongRole('unserve', role.kind)
+    await role.server.stop(force)
+    this.#role = { kind: 'idle' }
+    role.journal.closeClean()
+  }
+
+  async #follow(order: Extract<PlaneOrder, { order: 'follow' }>): Promise<void> {
+    if (this.#role.kind === 'following') await this.#unfollow()
+    if (this.#role.kind !== 'idle') throw wrongRole('follow', this.#role.kind)
+    const journal = this.options.openJournal()
+    this.#epoch = order.epoch
+    try {
+      const { address, port } = order
+      const admission = admissionOf(order)
+      const follower = new Follower(this.#parts(journal), { ...admission, address, port })
+      this.#role = { kind: 'following', follower, journal }
+    } catch (error) {
+      journal.closeClean()
+      throw error
+    }
+  }
+
+  async #unfollow(): Promise<void> {
+    const role = this.#role
+    if (role.kind === 'idle') return
+    if (role.kind !== 'following') throw wrongRole('unfollow', role.kind)
+    await role.follower.stop()
+    this.#role = { kind: 'idle' }
+    role.journal.closeClean()
+  }
+
+  #parts(journal: Journal): PlaneParts {
+    return { ...this.options, journal }
+  }
+
+  #serving(order: string): Server {
+    if (this.#role.kind !== 'serving') throw wrongRole(order, this.#role.kind)
+    return this.#role.server
+  }
+}
+
+/** The line that answers an order that failed. */
+export function failureOf(error: unknown): { code: string; reason: string; hint?: string } {
+  if (!(error instanceof HoldfastError)) {
+    return { code: 'E_RFS_INTERNAL', reason: messageOf(error) }
+  }
+  const failure = { code: error.code, reason: error.message }
+  return error.hint === undefined ? failure : { ...failure, hint: error.hint }
+}
+
+/** An event as a line of the control socket. */
+export function lineOf(event: PlaneEvent): Readonly<Record<string, unknown>> {
+  return { ...event }
+}
+
+function admissionOf(order: {
+  readonly epoch: number
+  readonly full: boolean
+  readonly session: string
+  readonly key: string
+}): AdmitOrder {
+  const { epoch, full } = order
+  return { epoch, full, session: bytesOf(order.session, 16), key: bytesOf(order.key, 32) }
+}
+
+function bytesOf(text: string, length: number): Buffer {
+  const bytes = Buffer.from(text, 'hex')
+  if (bytes.length === length) return bytes
+  throw new HoldfastError('E_RFS_SESSION', 'a session is 16 and its key 32 bytes, in hexadecimal')
+}
+
+function wrongRole(order: string, role: string): HoldfastError {
+  return new HoldfastError('E_RFS_ROLE', `the order "${order}" does not fit: this side is ${role}`)
+}

@@ -1,0 +1,263 @@
+/**
+ * The way of a follower from its admission to being live: two connections, the rounds of the resynchronisation, the
+ * last one while changes wait. Tells the server what happened; the server owns what applications see.
+ */
+import type { LogLevel, Progress } from '@holdfast/sdk'
+import { Connection, type ConnectionParts } from '../link/connection.js'
+import { ServerGreeting, type Greeted } from '../link/greeting.js'
+import { LINK_KIND } from '../link/handshake.js'
+import { acceptTcp, listenTcp, portOf } from '../link/sockets.js'
+import { POLL, close } from '../libc.js'
+import type { Watch } from '../loop.js'
+import type { ResyncEvent } from '../resync-port.js'
+import { progressOf } from '../progress.js'
+import type { PlaneParts } from '../parts.js'
+import type { Volume } from '../volume.js'
+
+/** A round whose set is not larger than this may be the last. */
+const LAST_BYTES_MAX = 16 * 1024 * 1024
+const LAST_KEYS_MAX = 256
+/** After this many rounds the next one is the last, however large. */
+const ROUNDS_MAX = 20
+/** Connections that may shake hands at once: whoever knocks is not known yet. */
+const GREETINGS_MAX = 8
+
+export interface AdmitOrder {
+  readonly epoch: number
+  readonly full: boolean
+  readonly session: Buffer
+  readonly key: Buffer
+}
+
+export interface CopyEvents {
+  /** Changes wait from now on, until live, lost or given up. */
+  readonly onLastRound: () => void
+  readonly onLive: (connection: Connection, order: AdmitOrder) => void
+  /** The connection or the copy ended. `wasLive` is for the server to know. */
+  readonly onLost: (epoch: number, cause: string) => void
+  readonly onProgress: (epoch: number, progress: Progress) => void
+  /** Records of a live follower. */
+  readonly onRecord: ConnectionParts['onRecord']
+  readonly log: (level: LogLevel, name: string, fields: Record<string, unknown>) => void
+}
+
+export class Copy {
+  #order: AdmitOrder | undefined
+  #greetings: ServerGreeting[] = []
+  #listener: Watch | undefined
+  #connection: Connection | undefined
+  #resync: Greeted | undefined
+  #run = 0
+  #running = false
+  #rounds = 0
+  #startedAt = 0
+  /** Both sides of the copy say that the trees are equal: the worker here, the follower's loop there. */
+  #equal = false
+  #ready = false
+  #live = false
+  progress: Progress | undefined
+
+  constructor(
+    readonly parts: PlaneParts,
+    readonly volumes: readonly Volume[],
+    readonly events: CopyEvents,
+  ) {}
+
+  get connection(): Connection | undefined {
+    return this.#connection
+  }
+
+  get copying(): boolean {
+    return this.#connection !== undefined && !this.#live
+  }
+
+  /** Throws E_RFS_PORT. Returns the port. */
+  listen(): number {
+    const { loop, launch } = this.parts
+    const fd = listenTcp(launch.listen.address, launch.listen.port)
+    const watch = { fd, wants: POLL.IN as number, onReady: () => this.#accept(fd) }
+    this.#listener = watch
+    loop.add(watch)
+    return portOf(fd)
+  }
+
+  /** Replaces an older admission and whatever came of it. */
+  admit(order: AdmitOrder): void {
+    if (this.#connection !== undefined) this.#lost('another follower was admitted')
+    this.#order = order
+  }
+
+  /** Ends everything that concerns a follower; nobody is admitted any more. */
+  stop(): void {
+    this.#order = undefined
+    this.#end()
+    for (const greeting of this.#greetings) greeting.abort()
+    this.#greetings = []
+    if (this.#listener === undefined) return
+    this.parts.loop.remove(this.#listener)
+    close(this.#listener.fd)
+    this.#listener = undefined
+  }
+
+  /** Ends the connection, as if it had been lost. */
+  drop(cause: string): void {
+    if (this.#connection !== undefined) this.#lost(cause)
+  }
+
+  tick(oldest: number | undefined): void {
+    for (const greeting of this.#greetings) greeting.tick()
+    this.#greetings = this.#greetings.filter((greeting) => !greeting.over)
+    this.#connection?.tick(oldest)
+  }
+
+  /** What the resynchronisation's worker told. */
+  onResync(event: ResyncEvent): void {
+    const order = this.#order
+    if (order === undefined || !this.#running || event.run !== this.#run) return
+    switch (event.kind) {
+      case 'scoped':
+        this.events.log('info', 'copyScoped', { scope: event.scope, why: event.why })
+        return
+      case 'progressed':
+        this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
+        this.events.onProgress(order.epoch, this.progress)
+        return
+      case 'roundDone':
+        if (event.last) this.#equal = true
+        else this.#nextRound()
+        this.#liveIfReady()
+        return
+      case 'failed':
+        this.#running = false
+        this.#lost(`the copy ended: ${event.reason}`)
+    }
+  }
+
+  /** The follower's loop knows that its copy is done. */
+  onReady(): void {
+    this.#ready = true
+    this.#liveIfReady()
+  }
+
+  #liveIfReady(): void {
+    if (this.#order !== undefined && this.#equal && this.#ready) this.#becomeLive(this.#order)
+  }
+
+  #accept(listener: number): void {
+    const { loop, launch } = this.parts
+    const fd = acceptTcp(listener)
+    if (fd < 0) return
+    if (this.#greetings.length >= GREETINGS_MAX) {
+      close(fd)
+      return
+    }
+    const greeting = new ServerGreeting(
+      loop,
+      fd,
+      launch.timeoutMs,
+      () => this.#order,
+      launch.encryption,
+      {
+        onDone: (greeted) => this.#greeted(greeted),
+        onFailed: (cause) => this.events.log('warning', 'linkRefused', { cause }),
+      },
+    )
+    this.#greetings.push(greeting)
+  }
+
+  #greeted(greeted: Greeted): void {
+    if (greeted.kind === LINK_KIND.OPS) this.#opsArrived(greeted)
+    else this.#resyncArrived(greeted)
+  }
+
+  #opsArrived(greeted: Greeted): void {
+    // The same session dials again: what it had before is over.
+    if (this.#connection !== undefined) this.#lost('the follower dialled again')
+    const { loop, launch } = this.parts
+    this.#connection = new Connection(loop, greeted.fd, greeted.keys, launch.timeoutMs, {
+      onRecord: this.events.onRecord,
+      onLost: (cause) => this.#lost(cause),
+    })
+    this.#start()
+  }
+
+  #resyncArrived(greeted: Greeted): void {
+    if (this.#resync !== undefined) close(this.#resync.fd)
+    this.#resync = greeted
+    this.#start()
+  }
+
+  /** Both connections are there: the copy begins. From here on changes are recorded for the next round. */
+  #start(): void {
+    const order = this.#order
+    const greeted = this.#resync
+    if (order === undefined || greeted === undefined || this.#connection === undefined) return
+    if (this.#running) return
+    this.#resync = undefined
+    this.#running = true
+    this.#rounds = 0
+    this.#startedAt = this.parts.loop.now
+    const { journal, resync, launch } = this.parts
+    const keys = journal.snapshot()
+    journal.beginSet()
+    resync.order({
+      kind: 'source',
+      run: ++this.#run,
+      full: order.full,
+      socket: greeted.fd,
+      keys: greeted.keys,
+      volumes: this.volumes.map(({ index, root }) => ({ index, root })),
+      zoneBytes: launch.zoneBytes,
+      standing: journal.standing,
+      journal: keys,
+      timeoutMs: launch.timeoutMs,
+    })
+  }
+
+  #nextRound(): void {
+    const { journal, resync } = this.parts
+    this.#rounds++
+    const { keys, bytes } = journal.setSize()
+    const last = bytes <= LAST_BYTES_MAX || keys <= LAST_KEYS_MAX || this.#rounds >= ROUNDS_MAX
+    // No change is made any more before its set is taken: the set is complete.
+    if (last) this.events.onLastRound()
+    resync.order({ kind: 'round', run: this.#run, keys: journal.takeSet(), last })
+  }
+
+  #becomeLive(order: AdmitOrder): void {
+    const connection = this.#connection
+    this.#running = false
+    if (connection === undefined || this.#live) return
+    const { journal } = this.parts
+    journal.endSet()
+    journal.trust(order.session.toString('hex'))
+    this.#live = true
+    this.events.log('info', 'copyDone', {
+      rounds: this.#rounds,
+      ms: Math.round(this.parts.loop.now - this.#startedAt),
+    })
+    this.events.onLive(connection, order)
+  }
+
+  #lost(cause: string): void {
+    const epoch = this.#order?.epoch ?? 0
+    this.#end()
+    this.events.onLost(epoch, cause)
+  }
+
+  #end(): void {
+    if (this.#running) {
+      this.#running = false
+      this.parts.resync.order({ kind: 'stop', run: this.#run })
+      this.parts.journal.endSet()
+    }
+    if (this.#resync !== undefined) close(this.#resync.fd)
+    this.#resync = undefined
+    this.#connection?.close()
+    this.#connection = undefined
+    this.#equal = false
+    this.#ready = false
+    this.#live = false
+    this.progress = undefined
+  }
+}

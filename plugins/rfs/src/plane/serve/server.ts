@@ -1,0 +1,361 @@
+/**
+ * The serving side: the mounts, and what becomes of a change at each moment.
+ *
+ *   alone  it is recorded and answered at once
+ *   live   it is answered when the follower has applied it
+ *   held   it waits: a follower must have it and none is live, or the last round of a copy is under way
+ *
+ * Only the order `detach` leads from held to alone.
+ */
+import { HoldfastError, assert } from '@holdfast/sdk'
+import type { PlaneLink } from '../../driver/protocol.js'
+import { OP } from '../fuse/abi.js'
+import { mountOver, unmount } from '../fuse/mount.js'
+import { Reads } from '../fuse/reads.js'
+import { Reply } from '../fuse/reply.js'
+import { Request } from '../fuse/request.js'
+import { FuseSession } from '../fuse/session.js'
+import { E, POLL, close } from '../libc.js'
+import type { Connection } from '../link/connection.js'
+import { HEAD, KIND } from '../link/ops.js'
+import type { InBuffer } from '../link/records.js'
+import type { PlaneParts } from '../parts.js'
+import type { ResyncEvent } from '../resync-port.js'
+import { Toucher } from '../touch.js'
+import { Volume } from '../volume.js'
+import { Changes, isChange } from './changes.js'
+import { Copy, type AdmitOrder } from './copy.js'
+import { Parked } from './parked.js'
+import { Pending } from './pending.js'
+import { Stream } from './stream.js'
+import { Syncs } from './syncs.js'
+import { WINDOW_MS, Windows } from './windows.js'
+
+type Mode = 'alone' | 'live' | 'held'
+
+const TIMES_MS = 500
+const READY_MS_MAX = 10_000
+
+export class Server {
+  readonly #request = new Request()
+  readonly #reply = new Reply()
+  readonly #pending = new Pending()
+  readonly #stream = new Stream(this.#pending)
+  readonly #parked = new Parked()
+  readonly #syncs: Syncs
+  readonly #changes: Changes
+  readonly #reads: Reads
+  readonly #volumes: Volume[] = []
+  readonly #sessions: FuseSession[] = []
+  readonly #windows: Windows
+  readonly #copy: Copy
+  #mode: Mode
+  /** The last round of a copy: changes wait, whatever the mode is. */
+  #lastRound = false
+  #leaving = false
+  #timesAt = 0
+  #windowAt = 0
+  #windowOps = 0
+  #draining: { done: () => void; failed: (cause: string) => void }[] = []
+
+  constructor(
+    readonly parts: PlaneParts,
+    public generation: string,
+    alone: boolean,
+  ) {
+    this.#mode = alone ? 'alone' : 'held'
+    const { pool, launch, journal } = parts
+    this.#syncs = new Syncs(pool, this.#reply, launch.async === 'none')
+    this.#reads = new Reads(this.#reply, pool)
+    this.#changes = new Changes({
+      reply: this.#reply,
+      stream: this.#stream,
+      toucher: new Toucher(journal, launch.zoneBytes),
+      pool,
+      syncs: this.#syncs,
+      giveUp: (volume, request, cause) => {
+        this.#parked.keep(volume, request)
+        this.#copy.drop(cause)
+      },
+    })
+    this.#windows = new Windows(journal, this.#volumes, pool)
+    this.#copy = new Copy(parts, this.#volumes, {
+      onLastRound: () => {
+        this.#lastRound = true
+      },
+      onLive: (connection, order) => this.#becomeLive(connection, order),
+      onLost: (epoch, cause) => this.#becomeLost(epoch, cause),
+      onProgress: (epoch, progress) => parts.tell({ event: 'progressed', epoch, progress }),
+      onRecord: (input) => this.#record(input),
+      log: parts.log,
+    })
+  }
+
+  get link(): PlaneLink {
+    if (this.#mode === 'live') return 'live'
+    if (this.#copy.copying) return 'copying'
+    return this.#mode === 'held' ? 'held' : 'none'
+  }
+
+  get copy(): Copy {
+    return this.#copy
+  }
+
+  get counters(): Record<string, number> {
+    return {
+      opsSent: this.#stream.opsSent,
+      opsWaiting: this.#pending.count,
+      syncsWaiting: this.#syncs.count,
+      held: this.#parked.count,
+      nodes: this.#volumes.reduce((sum, { table }) => sum + table.count, 0),
+      descriptors: this.parts.descriptors.count,
+    }
+  }
+
+  /** Opens, mounts and listens. On failure everything is undone, and the error says why. */
+  async start(): Promise<void> {
+    const { launch, descriptors } = this.parts
+    try {
+      this.#copy.listen()
+      for (const { index, directory } of launch.volumes) {
+        this.#volumes.push(
+          Volume.open(index, directory, descriptors, (volume, node) =>
+            this.#stream.forget(volume, node),
+          ),
+        )
+      }
+      for (const volume of this.#volumes) await this.#mount(volume)
+    } catch (error) {
+      this.#copy.stop()
+      for (const volume of this.#volumes) {
+        if (volume.fuse >= 0) await unmount(volume.directory, true)
+        this.#abort(volume)
+        volume.close()
+      }
+      throw error
+    }
+  }
+
+  admit(order: AdmitOrder): void {
+    this.#copy.admit(order)
+  }
+
+  /** Alone from now on: the right to it was obtained and persisted by whoever orders this. */
+  detach(generation: string): void {
+    this.generation = generation
+    this.#mode = this.#mode === 'live' ? 'held' : this.#mode
+    this.#copy.drop('this side goes on alone')
+    this.#mode = 'alone'
+    this.#pending.release()
+    this.#syncs.releaseRemote()
+    this.#replay()
+  }
+
+  /** Resolves when all that was changed so far is applied by the follower (or recorded, when alone). */
+  drain(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#mode === 'live') {
+        while (this.#stream.owes) this.#stream.payTimes()
+        this.#stream.ops.plain(KIND.FENCE)
+        this.#stream.unanswered()
+      }
+      const failed = (cause: string): void => {
+        reject(new HoldfastError('E_RFS_HELD', `can't drain: ${cause}`))
+      }
+      if (this.#mode === 'held') failed('changes wait for a follower or for the order to go on alone')
+      else this.#draining.push({ done: resolve, failed })
+    })
+  }
+
+  /** Unmounts. Throws E_RFS_BUSY while files are open, unless it is forced. */
+  async stop(force: boolean): Promise<void> {
+    this.#leaving = true
+    for (const volume of this.#volumes) {
+      if (volume.fuse < 0) continue
+      const failure = await unmount(volume.directory, force)
+      if (failure !== undefined && !force) {
+        this.#leaving = false
+        throw new HoldfastError('E_RFS_BUSY', `${volume.directory} is in use: ${failure}`, {
+          hint: 'A program still uses the directory.',
+        })
+      }
+      this.#abort(volume)
+    }
+    this.#copy.stop()
+    this.#stream.end()
+    this.#parked.clear()
+    await this.#idle()
+    for (const volume of this.#volumes) volume.close()
+  }
+
+  onResync(event: ResyncEvent): void {
+    this.#copy.onResync(event)
+  }
+
+  /** Once in a while, at least five times in a time-out. */
+  tick(): void {
+    const { now } = this.parts.loop
+    this.#copy.tick(this.#pending.oldestSince)
+    if (this.#mode !== 'live') return
+    if (now - this.#timesAt >= TIMES_MS) {
+      this.#timesAt = now
+      this.#stream.payTimes()
+    }
+    const changed = this.#stream.opsSent !== this.#windowOps
+    if (now - this.#windowAt >= WINDOW_MS && changed && !this.#windows.closing) {
+      this.#windowAt = now
+      this.#windowOps = this.#stream.opsSent
+      this.#windows.close(this.#stream.ops)
+    }
+  }
+
+  /** After each round of the loop: what was collected goes out. */
+  afterRound(): void {
+    this.#copy.connection?.flush()
+    const wants = this.#mayRead() ? POLL.IN : 0
+    for (const session of this.#sessions) session.wants = wants
+    if (this.#draining.length > 0) this.#checkDrained()
+  }
+
+  async #mount(volume: Volume): Promise<void> {
+    const { loop, launch } = this.parts
+    volume.fuse = await mountOver(volume.directory, launch.module)
+    const session = new FuseSession(volume, {
+      request: this.#request,
+      reply: this.#reply,
+      onRequest: (one, request) => this.#handle(one, request),
+      onEnded: (one, cause) => this.#mountEnded(one, cause),
+      mayRead: () => this.#mayRead(),
+    })
+    this.#sessions.push(session)
+    loop.add(session)
+    const until = performance.now() + READY_MS_MAX
+    while (!session.ready) {
+      if (performance.now() > until || session.over) {
+        throw new HoldfastError('E_RFS_MOUNT', `${volume.directory}: the kernel did not answer`)
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  #mayRead(): boolean {
+    return !this.#pending.full && !this.#parked.full
+  }
+
+  #handle(volume: Volume, request: Request): void {
+    this.#stream.now = this.parts.loop.now
+    if (this.#reads.handle(volume, request)) return
+    if (!isChange(request.opcode)) {
+      // OPEN, CREATE, FLUSH, ACCESS, IOCTL …: the kernel remembers, and does not ask again.
+      this.#reply.error(request, request.opcode === OP.SYNCFS ? 0 : -E.NOSYS)
+      this.#reply.send(volume.fuse)
+    } else if (this.#mode === 'held' || this.#lastRound) {
+      this.#parked.keep(volume, request)
+    } else {
+      this.#changes.handle(volume, request)
+    }
+  }
+
+  #replay(): void {
+    this.#parked.replay(this.#request, (volume) => this.#handle(volume, this.#request))
+  }
+
+  #becomeLive(connection: Connection, order: AdmitOrder): void {
+    // What waited since an older session was found by the copy: both trees have it.
+    this.#pending.release()
+    this.#stream.begin(connection.out)
+    this.#mode = 'live'
+    // The first op, whatever applications do: it tells the follower that it is live.
+    this.#stream.ops.plain(KIND.FENCE)
+    this.#stream.unanswered()
+    this.#lastRound = false
+    this.#windowAt = this.parts.loop.now
+    this.#windowOps = -1
+    this.#syncs.repeatRemote((volume, node, token) => {
+      if (!this.#stream.concerns(volume, node)) return false
+      this.#stream.ops.sync(volume.index, node.id, 0, token)
+      this.#stream.unanswered()
+      return true
+    })
+    this.parts.tell({ event: 'copyFinished', epoch: order.epoch })
+    this.#replay()
+  }
+
+  #becomeLost(epoch: number, cause: string): void {
+    const wasLive = this.#mode === 'live'
+    this.#windows.giveUp()
+    this.#stream.end()
+    this.#lastRound = false
+    if (wasLive) this.#mode = 'held'
+    for (const { failed } of this.#draining.splice(0)) failed(`the link was lost: ${cause}`)
+    this.parts.tell({ event: 'linkLost', epoch, cause, wasLive })
+    if (this.#mode === 'alone') this.#replay()
+  }
+
+  /** What the live follower says. */
+  #record(input: InBuffer): string | undefined {
+    const { bytes, at, length } = input
+    if (length < HEAD) return 'it is too short'
+    const number = bytes.readUInt32LE(at + 4)
+    const value = bytes.readUInt32LE(at + 8) + bytes.readUInt32LE(at + 12) * 0x1_0000_0000
+    switch (bytes[at]) {
+      case KIND.PULSE:
+        return undefined
+      case KIND.READY:
+        this.#copy.onReady()
+        return undefined
+      case KIND.FAILED:
+        return `the follower failed: ${bytes.toString('utf8', at + HEAD + 2, at + length)}`
+      default:
+    }
+    if (this.#mode !== 'live') return 'it came before the follower was live'
+    switch (bytes[at]) {
+      case KIND.APPLIED:
+        return this.#pending.acknowledge(value) ? undefined : 'it acknowledges what was not sent'
+      case KIND.SYNCED:
+        this.#syncs.remoteDone(number)
+        return undefined
+      case KIND.WINDOW_SYNCED:
+        this.#windows.remoteSynced(this.#stream.ops, value)
+        return undefined
+      default:
+        return `its kind is ${bytes[at] ?? -1}`
+    }
+  }
+
+  #checkDrained(): void {
+    const busy =
+      this.#pending.count > 0 || this.#syncs.count > 0 || this.#parked.count > 0 || this.#lastRound
+    if (busy) return
+    for (const { done } of this.#draining.splice(0)) done()
+  }
+
+  #mountEnded(volume: Volume, cause: string | undefined): void {
+    const session = this.#sessions.find((one) => one.volume === volume)
+    if (session !== undefined) {
+      this.parts.loop.remove(session)
+      this.#sessions.splice(this.#sessions.indexOf(session), 1)
+    }
+    if (this.#leaving) return
+    const why = cause === undefined ? 'it was unmounted' : cause
+    this.parts.tell({ event: 'dataFailed', cause: `the mount of ${volume.directory} ended: ${why}` })
+  }
+
+  /** Ends the connection to the kernel: whoever still holds a file gets errors. */
+  #abort(volume: Volume): void {
+    if (volume.fuse < 0) return
+    const session = this.#sessions.find((one) => one.volume === volume)
+    if (session !== undefined) {
+      this.parts.loop.remove(session)
+      this.#sessions.splice(this.#sessions.indexOf(session), 1)
+    }
+    close(volume.fuse)
+    volume.fuse = -1
+  }
+
+  /** Jobs of worker threads use descriptors that are about to be closed: they end first. */
+  async #idle(): Promise<void> {
+    assert(this.#sessions.length === 0, 'nothing comes in any more')
+    while (this.parts.pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Closes the journal's windows while a follower is live: when both disks have everything that was touched before,
+ * the keys are dropped. A window that does not come to its end (the link is lost) drops nothing.
+ */
+import { KIND, type OpWriter } from '../link/ops.js'
+import type { Journal } from '../resync-port.js'
+import type { Volume } from '../volume.js'
+import type { WorkerPool } from '../workers/pool.js'
+
+export const WINDOW_MS = 30_000
+
+interface Open {
+  readonly window: number
+  localLeft: number
+  remote: boolean
+  failed: boolean
+}
+
+export class Windows {
+  #open: Open | undefined
+
+  constructor(
+    readonly journal: Journal,
+    readonly volumes: readonly Volume[],
+    readonly pool: WorkerPool,
+  ) {}
+
+  get closing(): boolean {
+    return this.#open !== undefined
+  }
+
+  close(ops: OpWriter): void {
+    if (this.#open !== undefined) return
+    const window = this.journal.openWindow()
+    const open: Open = { window, localLeft: this.volumes.length, remote: false, failed: false }
+    this.#open = open
+    ops.plain(KIND.WINDOW, 0, window)
+    for (const { root } of this.volumes) {
+      this.pool.syncfs(root, (result) => {
+        open.localLeft--
+        if (result < 0) open.failed = true
+        this.#finish(ops, open)
+      })
+    }
+  }
+
+  remoteSynced(ops: OpWriter, window: number): void {
+    if (this.#open?.window !== window) return
+    this.#open.remote = true
+    this.#finish(ops, this.#open)
+  }
+
+  /** The link is lost. */
+  giveUp(): void {
+    this.#open = undefined
+  }
+
+  #finish(ops: OpWriter, open: Open): void {
+    if (this.#open !== open || open.localLeft > 0 || !open.remote) return
+    this.#open = undefined
+    if (open.failed) return
+    this.journal.dropBefore(open.window)
+    ops.plain(KIND.WINDOW_DONE, 0, open.window)
+  }
+}
