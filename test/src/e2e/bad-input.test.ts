@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import test from 'ava'
-import { clusterXml, ledger, Product, until } from '@holdfast/lab'
+import { clusterXml, ledger, type Product, until } from '@holdfast/lab'
 import { type Pair, withPair } from './given.js'
 
 const megabyte = 1024 * 1024

@@ -77,6 +77,14 @@ export class Pair {
     await node.mustRun([command, '-m', ledger.name, '--no-wait'])
   }
 
+  /** A node that was off is switched on, and the operator starts its module. */
+  async comesBack(node: Product): Promise<void> {
+    await node.host.powerOn()
+    await node.start()
+    await this.is(node, 'STOP NotReady')
+    await this.order(node, 'start')
+  }
+
   async is(node: Product, ...states: readonly string[]): Promise<string> {
     return node.waitForState(ledger.name, states, patienceMs)
   }

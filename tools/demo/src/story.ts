@@ -162,6 +162,7 @@ export class Story {
     const onMs = monotonicMs()
     await this.#n1.host.powerOn()
     await this.#n1.start()
+    await this.#n1.waitForState(name, ['STOP NotReady'], 15_000)
     await this.#command(this.#n1, 'start')
     await this.#n1.waitForState(name, ['SECOND Ready'], 60_000)
     const failbackMs = Math.round(monotonicMs() - onMs)
