@@ -1,7 +1,7 @@
 /** Puts the daemon together: log, plugins, cluster, modules, control. Each part is made once, here. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf } from '@holdfast/sdk'
+import { messageOf, type Peers } from '@holdfast/sdk'
 import { ClusterService } from '../cluster/index.js'
 import type { Directories } from '../files/directories.js'
 import { discoverPlugins, pluginPaths } from '../kernel/discover.js'
@@ -45,12 +45,13 @@ export async function startDaemon(
   const nodes = (): readonly string[] => [...(cluster.current()?.config.nodes ?? [])].sort()
   const self = (): string => cluster.current()?.config.self ?? ''
   const others = (): readonly string[] => nodes().filter((node) => node !== self())
-  const late = new Map<string, LatePeers>()
-  const peersFor = (owner: string, allowed: () => readonly string[]): LatePeers => {
-    const peers = late.get(owner) ?? new LatePeers(owner, allowed)
-    late.set(owner, peers)
+  // Asked for before this node is a member: by the plugins of the node, once each.
+  const late: LatePeers[] = []
+  const peersFor = (owner: string, allowed: () => readonly string[]): Peers => {
     const network = cluster.current()?.network
-    if (network !== undefined) peers.attach(network)
+    if (network !== undefined) return network.peersFor(owner, allowed)
+    const peers = new LatePeers(owner, allowed)
+    late.push(peers)
     return peers
   }
   const core = new CoreServices({
@@ -71,7 +72,7 @@ export async function startDaemon(
   const enter = async (): Promise<void> => {
     const network = cluster.current()?.network
     if (network === undefined) return
-    for (const peers of late.values()) peers.attach(network)
+    for (const peers of late.splice(0)) peers.attach(network)
     await modules.open()
   }
   cluster.onChange(() => {

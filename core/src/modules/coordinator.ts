@@ -5,8 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HoldfastError, messageOf, type Peers } from '@holdfast/sdk'
+import { HoldfastError, type Peers } from '@holdfast/sdk'
 import { removeFile } from '../files/atomic.js'
+import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { bindErrorsMax } from '../xml/bind.js'
 import type { ModulePackage } from './package.js'
@@ -89,8 +90,7 @@ export class Coordinator {
       const question: Question = { kind: 'prepare', transaction, order }
       return { node, ...preparedOf(await this.peers.call(node, question, prepareTimeoutMs)) }
     } catch (thrown) {
-      if (!(thrown instanceof HoldfastError)) throw thrown
-      return { node, findings: [], warnings: [], failure: thrown }
+      return { node, findings: [], warnings: [], failure: expectedFailure(thrown) }
     }
   }
 
@@ -111,8 +111,8 @@ export class Coordinator {
           else await this.peers.call(node, decision, questionTimeoutMs)
           return []
         } catch (thrown) {
-          if (!(thrown instanceof HoldfastError)) throw thrown
-          return [`node ${node} will follow when it is back: ${messageOf(thrown)}`]
+          const { message } = expectedFailure(thrown)
+          return [`node ${node} will follow when it is back: ${message}`]
         }
       }),
     )

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { HoldfastError, type Peers } from '@holdfast/sdk'
+import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { Serial } from '../scheduling/serial.js'
 import { assertShape, type Question, questionTimeoutMs } from './protocol.js'
@@ -83,12 +84,28 @@ export class Identities {
       known.push((answer as { ids: Ids }).ids) // As checked.
     }
     const id = chooseId(name, known)
-    await this.reserve(name, id)
-    for (const node of this.peers.others) {
-      const question: Question = { kind: 'reserve', name, id }
-      await this.peers.call(node, question, questionTimeoutMs)
+    const isNew = this.of(name) === undefined
+    try {
+      await this.reserve(name, id)
+      for (const node of this.peers.others) {
+        const question: Question = { kind: 'reserve', name, id }
+        await this.peers.call(node, question, questionTimeoutMs)
+      }
+    } catch (thrown) {
+      if (isNew) await this.withdraw(name)
+      throw thrown
     }
     return id
+  }
+
+  /** A number that not all nodes agreed on must not stay reserved: there are only 64. */
+  private async withdraw(name: string): Promise<void> {
+    await this.release(name)
+    const question: Question = { kind: 'release', name }
+    const told = this.peers.others.map((node) =>
+      this.peers.call(node, question, questionTimeoutMs).catch(expectedFailure),
+    )
+    await Promise.all(told) // Who can't be reached keeps it; the same name gets it again.
   }
 
   /** Refuses what contradicts this node: somebody else was quicker. */

@@ -6,13 +6,13 @@ import {
   type CommandOptions,
   type ConfigReport,
   HoldfastError,
-  messageOf,
   type ModuleState,
   type ModuleView,
   type OperatorCommand,
   type Peers,
 } from '@holdfast/sdk'
 import { codeOf } from '../files/atomic.js'
+import { expectedFailure } from '../files/failure.js'
 import type { Directories } from '../files/directories.js'
 import type { Discovered } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
@@ -60,6 +60,7 @@ export class Modules {
   private readonly transfers = new Transfers()
   private readonly serial = new Serial('orders about modules', operationsMax)
   private readonly cancels: Cancel[] = []
+  private opening: Promise<void> | undefined
   private isOpen = false
   private settling = false
 
@@ -80,9 +81,12 @@ export class Modules {
   }
 
   /** Starts what is configured: adopts what runs, starts what is to start at boot. Needs the cluster's network. */
-  async open(): Promise<void> {
-    if (this.isOpen) return
-    this.isOpen = true
+  open(): Promise<void> {
+    this.opening ??= this.openAll()
+    return this.opening
+  }
+
+  private async openAll(): Promise<void> {
     const { peers, core, directories } = this.options
     await this.identities.open()
     await this.participant.open()
@@ -95,6 +99,7 @@ export class Modules {
     // Side by side: a module whose plugins hang must not keep the others from being adopted.
     await Promise.all([...names].sort().map((name) => this.refresh(name)))
     this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settle()))
+    this.isOpen = true
   }
 
   /** Ends the plugins; what runs goes on and is adopted by the next start. */
@@ -128,6 +133,7 @@ export class Modules {
       await this.identities.assign(name)
       await writeSources(layout, sources)
       await this.refresh(name)
+      this.note(name, 'moduleInstalled', { from: path })
       return this.view(name)
     })
   }
@@ -149,6 +155,7 @@ export class Modules {
       const digest = digestOf(sources)
       const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file }
       const { warnings } = await this.coordinator.carryOut(order, sources)
+      this.note(name, 'moduleConfigured', { nodes, warnings, digest })
       return { nodes, warnings }
     })
   }
@@ -159,6 +166,7 @@ export class Modules {
       if (applied === undefined) throw this.unconfigured(request.name)
       const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', digest: '' }
       const { warnings } = await this.coordinator.carryOut(order, undefined)
+      this.note(request.name, 'moduleDeconfigured', { nodes: order.nodes })
       return { nodes: order.nodes, warnings }
     })
   }
@@ -172,6 +180,7 @@ export class Modules {
       const nodes = this.options.nodes()
       const order: ModuleOrder = { kind: 'uninstall', name, id, nodes, digest: '', file: '' }
       await this.coordinator.carryOut(order, undefined)
+      this.note(name, 'moduleUninstalled', { nodes })
     })
   }
 
@@ -229,9 +238,9 @@ export class Modules {
         const outcome = await this.outcomeOf(transaction, coordinator)
         if (outcome !== 'pending') await this.participant.decide(transaction, outcome)
       } catch (thrown) {
-        if (!(thrown instanceof HoldfastError)) throw thrown
+        const { message: cause } = expectedFailure(thrown)
         const log = this.options.core.log.for(order.name, undefined)
-        log.write('debug', 'orderUndecided', { coordinator, cause: messageOf(thrown) })
+        log.write('debug', 'orderUndecided', { coordinator, cause })
       }
     }
     this.settling = false
@@ -324,6 +333,10 @@ export class Modules {
       )
     }
     return nodes
+  }
+
+  private note(name: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.options.core.log.for(name, undefined).write('event', event, fields)
   }
 
   private assertCluster(): void {

@@ -72,7 +72,10 @@ export class Participant {
     this.preparing.add(order.name)
     try {
       const prepared = await this.executor.verify(order, sources)
-      if (prepared.findings.length > 0) return prepared
+      if (prepared.findings.length > 0) {
+        await this.executor.discard(order)
+        return prepared
+      }
       await this.executor.stage(order, sources)
       await writeVersioned(this.path(order.name), format, pending)
       this.pending.set(order.name, pending)

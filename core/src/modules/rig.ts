@@ -1,0 +1,233 @@
+/** For tests: nodes with plugins written for the purpose, on temporary directories, talking in memory. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { HoldfastError, type LogEntry, type Peers } from '@holdfast/sdk'
+import { type Directories, directoriesFrom } from '../files/directories.js'
+import { discoverPlugins } from '../kernel/discover.js'
+import { loadPlugin } from '../kernel/loader.js'
+import { EventLog } from '../log/event-log.js'
+import { systemClock } from '../scheduling/clock.js'
+import { makeExec } from './exec.js'
+import { Modules } from './modules.js'
+import { CoreServices } from './services.js'
+
+type Answer = (node: string, message: unknown) => Promise<unknown>
+
+export interface RigNode {
+  readonly name: string
+  readonly directories: Directories
+  modules: Modules
+  log(): readonly LogEntry[]
+}
+
+/** Says whether a message gets through; may throw what the network would throw. */
+export type Traffic = (from: string, to: string, message: unknown) => void
+
+export class Rig {
+  readonly nodes = new Map<string, RigNode>()
+  /** Also those that a restart left behind: their timers must end with the test. */
+  private readonly started: Modules[] = []
+  private readonly answers = new Map<string, Answer>()
+  traffic: Traffic = () => undefined
+  bootId = 'boot-1'
+
+  private constructor(readonly directory: string) {}
+
+  static async with(names: readonly string[], act: (rig: Rig) => Promise<void>): Promise<void> {
+    const rig = new Rig(await mkdtemp(join(tmpdir(), 'holdfast-modules-')))
+    try {
+      await rig.write('plugins', fakePlugins)
+      for (const name of names) await rig.start(name)
+      await act(rig)
+    } finally {
+      for (const modules of rig.started) await modules.close()
+      await rm(rig.directory, { recursive: true })
+    }
+  }
+
+  async write(below: string, files: Readonly<Record<string, string>>): Promise<string> {
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(this.directory, below, path)
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, text, { mode: path.includes('bin/') ? 0o755 : 0o644 })
+    }
+    return join(this.directory, below)
+  }
+
+  node(name: string): RigNode {
+    const node = this.nodes.get(name)
+    if (node === undefined) throw new Error(`no node ${name}`)
+    return node
+  }
+
+  /** What a daemon does at its start. Starting a node again leaves the old one like a crash does. */
+  async start(name: string): Promise<void> {
+    const directories = directoriesFrom({ HOLDFAST_ROOT: join(this.directory, name) })
+    const log = new EventLog({
+      ...{ directory: join(directories.lib, 'log'), clock: systemClock, print: undefined },
+    })
+    const names = (): readonly string[] => [...new Set([...this.nodes.keys(), name])].sort()
+    const peersFor = (): Peers => this.peers(name, names)
+    const core = new CoreServices({
+      ...{ clock: systemClock, log, exec: makeExec(), directories, bootId: this.bootId, peersFor },
+      self: () => name,
+      allOthers: () => names().filter((other) => other !== name),
+    })
+    const modules = new Modules({
+      ...{ directories, core, load: loadPlugin, bootId: this.bootId, nodes: names },
+      discovered: await discoverPlugins([join(this.directory, 'plugins')], '0.1.0'),
+      peers: this.peers(name, names),
+      onState: () => undefined,
+    })
+    const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })
+    this.nodes.set(name, { name, directories, modules, log: read })
+    this.started.push(modules)
+    await modules.open()
+  }
+
+  private peers(self: string, names: () => readonly string[]): Peers {
+    return {
+      self,
+      get others() {
+        return names().filter((name) => name !== self)
+      },
+      state: (node) => ({ node, lans: [], connected: true, incarnation: undefined }),
+      watch: () => () => undefined,
+      send: () => true,
+      onMessage: () => () => undefined,
+      call: async (node, message) => {
+        // As over the wire: nothing but JSON gets through.
+        const sent: unknown = JSON.parse(JSON.stringify(message))
+        this.traffic(self, node, sent)
+        const answer = this.answers.get(node)
+        if (answer === undefined) throw new HoldfastError('E_PEER_DOWN', `${node} is not connected`)
+        return JSON.parse(JSON.stringify(await answer(self, sent))) as unknown
+      },
+      onCall: (answer) => {
+        this.answers.set(self, answer)
+        return () => this.answers.delete(self)
+      },
+      address: () => undefined,
+    }
+  }
+}
+
+export function kindOf(message: unknown): unknown {
+  return typeof message === 'object' && message !== null && 'kind' in message ? message.kind : ''
+}
+
+const common = {
+  version: '1.0.0',
+  engines: { holdfast: '^0.1.0' },
+  entry: 'index.mjs',
+  scope: 'module',
+  platforms: ['linux'],
+  needs: [],
+  provides: [],
+  contributes: [],
+  requires: {},
+  conflicts: [],
+  capabilities: [],
+  startTimeoutMs: 200,
+  stopTimeoutMs: 200,
+}
+
+const element = (properties: object, required: string[] = []): object => ({
+  type: 'object',
+  additionalProperties: false,
+  required,
+  properties,
+})
+
+/** A topology that is UP or STOP, a plugin whose check knows bad values, and one that fails to start. */
+const fakePlugins: Readonly<Record<string, string>> = {
+  'pair/plugin.json': JSON.stringify({
+    ...common,
+    id: 'pair',
+    modes: ['pair'],
+    needs: ['core.store', 'core.log'],
+    contributes: ['point.topology'],
+    config: element(
+      {
+        service: element(
+          { mode: { type: 'string' }, boot: { enum: ['on', 'off', 'auto'], default: 'off' } },
+          ['mode'],
+        ),
+        heart: element({ timeout: { type: 'integer', 'x-duration': 'ms', default: 5_000 } }),
+      },
+      ['service'],
+    ),
+  }),
+  'pair/index.mjs': `
+    const t = (id) => ({ kind: 'token', id })
+    export const plugin = {
+      needs: { store: t('core.store'), log: t('core.log') },
+      activate({ store, log }, config, scope) {
+        let role = 'STOP'
+        const on = new Set()
+        const become = async (next) => {
+          role = next
+          await store.volatile.write('role', role)
+          for (const call of on) call(state())
+        }
+        const state = () => ({ role, sub: 'Ready', cause: 'test', sinceMs: 0 })
+        scope.contribute({ kind: 'point', id: 'point.topology' }, 'pair', {
+          command: async (command) => {
+            if (command === 'swap') return { ok: false, code: 'E_FAKE', reason: 'no peer' }
+            await become(command === 'stop' ? 'STOP' : 'UP')
+            return { ok: true }
+          },
+          state,
+          watch: (call) => { on.add(call); return () => on.delete(call) },
+          begin: async (mode) => {
+            log.write('info', 'began', { mode, timeout: config.heart?.timeout })
+            if (mode === 'adopt') await become((await store.volatile.read('role')) ?? 'STOP')
+            if (mode === 'start') await become('UP')
+            return { ok: true }
+          },
+        })
+      },
+    }`,
+  'wheel/plugin.json': JSON.stringify({
+    ...common,
+    id: 'wheel',
+    needs: ['core.log'],
+    config: element({
+      wheel: element(
+        { tyre: { type: 'array', items: element({ size: { type: 'integer' } }, ['size']) } },
+        [],
+      ),
+    }),
+  }),
+  'wheel/index.mjs': `
+    export const plugin = { needs: { log: { kind: 'token', id: 'core.log' } }, activate({ log }, config, scope) {
+      log.write('info', 'wheelStarted')
+      scope.onStop(() => log.write('info', 'wheelStopped'))
+    } }
+    export async function check({ wheel }, { node, others }) {
+      const errors = []
+      const warnings = []
+      wheel.tyre?.forEach(({ size }, index) => {
+        const path = '/wheel/tyre/' + index + '/size'
+        if (size === 13) errors.push({ path, message: 'size 13 brings bad luck' })
+        if (size === 2 && node === 'n2') errors.push({ path, message: 'does not fit' })
+        if (size === 7) warnings.push({ path, message: 'is small' })
+        if (size === 99) throw new Error('the scale broke')
+        for (const { module, config } of others) {
+          if (size === 50 && config.wheel.tyre?.some((tyre) => tyre.size === 50)) errors.push({ path, message: 'used by ' + module })
+        }
+      })
+      return { errors, warnings }
+    }`,
+  'bomb/plugin.json': JSON.stringify({
+    ...common,
+    id: 'bomb',
+    config: element({ bomb: element({ hang: { type: 'boolean', default: false } }) }),
+  }),
+  'bomb/index.mjs': `
+    export const plugin = { needs: {}, activate(_, { bomb }) {
+      if (bomb.hang) return new Promise(() => undefined)
+      throw new Error('boom')
+    } }`,
+}
