@@ -1,0 +1,74 @@
+#!/bin/sh
+# Installs Holdfast from a built source tree: /usr/lib/holdfast, the commands, the group, the systemd unit.
+# Run it again to upgrade: the running daemon is not touched, and neither is any application. DESTDIR is for packagers.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+destination=${DESTDIR:-}
+library=$destination/usr/lib/holdfast
+
+fail() {
+  echo "install: $1" >&2
+  exit 1
+}
+
+[ -n "$destination" ] || [ "$(id -u)" = 0 ] || fail "run it as root"
+command -v node >/dev/null || fail "node is missing: install Node.js 20.19 or newer"
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+  fail "Node.js $(node -v) is too old: 20.19 or newer is needed"
+for command in ip ss mount umount; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v $command >/dev/null || fail "$command is missing: install iproute2 and mount"
+done
+for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api tools/cli; do
+  [ -d "$root/$part/dist" ] || fail "$part is not built: run npm ci --ignore-scripts && npm run build first"
+done
+
+staging=$library.new
+rm -rf "$staging"
+mkdir -p "$staging/bin"
+trap 'rm -rf "$staging"' EXIT
+cp "$root/package.json" "$root/package-lock.json" "$root/LICENSE" "$root/README.md" "$staging/"
+# npm wants every workspace of the lock file; only those of the product get their code.
+for manifest in "$root"/sdk/package.json "$root"/core/package.json "$root"/test/package.json \
+  "$root"/plugins/*/package.json "$root"/tools/*/package.json; do
+  part=${manifest#"$root"/}
+  part=${part%/package.json}
+  mkdir -p "$staging/$part"
+  cp "$manifest" "$staging/$part/"
+  case $part in
+  sdk | core | plugins/* | tools/cli)
+    cp -R "$root/$part/dist" "$staging/$part/"
+    [ ! -f "$root/$part/plugin.json" ] || cp "$root/$part/plugin.json" "$staging/$part/"
+    ;;
+  esac
+done
+find "$staging" \( -name '*.test.js' -o -name '*.test.d.ts' -o -name '*.map' \) -exec rm -f {} +
+cp -R "$root/modules-registry" "$staging/"
+(cd "$staging" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent) ||
+  fail "npm ci failed in $staging"
+chmod 755 "$staging/core/dist/main.js" "$staging/tools/cli/dist/main.js"
+ln -s ../core/dist/main.js "$staging/bin/holdfastd"
+ln -s ../tools/cli/dist/main.js "$staging/bin/holdfast"
+
+# Two renames: what runs keeps the files that it has open.
+rm -rf "$library.old"
+[ ! -e "$library" ] || mv "$library" "$library.old"
+mv "$staging" "$library"
+rm -rf "$library.old"
+trap - EXIT
+
+mkdir -p "$destination/usr/bin" "$destination/usr/sbin" "$destination/usr/lib/systemd/system"
+ln -sf ../lib/holdfast/bin/holdfast "$destination/usr/bin/holdfast"
+ln -sf ../lib/holdfast/bin/holdfastd "$destination/usr/sbin/holdfastd"
+cp "$root/packaging/holdfastd.service" "$destination/usr/lib/systemd/system/holdfastd.service"
+
+if [ -z "$destination" ]; then
+  # Members of this group may give orders to the cluster; root always may.
+  getent group holdfast >/dev/null || groupadd --system holdfast
+  if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    echo "installed; now: systemctl enable --now holdfastd (upgrade: systemctl restart holdfastd, the application goes on)"
+    exit 0
+  fi
+fi
+echo "installed in $library"
