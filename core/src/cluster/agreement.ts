@@ -75,18 +75,21 @@ export class Agreement {
 
   /** Applies `xml` on all nodes that have joined, or on none. */
   async propose(xml: string): Promise<void> {
-    const { present, peers, accept, apply, follow } = this.options
+    const { present, peers, accept, follow } = this.options
     const layout = readLayout(xml, 'cluster.xml')
     const { revision, joined } = present()
     const proposal = { revision: revision + 1, xml }
-    const others = joined.filter((node) => node !== peers.self)
+    // A node that has just joined may be connected before it is on the list.
+    const connected = peers.others.filter((node) => peers.state(node).connected)
+    const known = new Set([...joined, ...connected])
+    const others = [...known].filter((node) => node !== peers.self).sort()
     const staying = others.filter((node) => layout.nodes.includes(node))
     this.hold(peers.self, Number.POSITIVE_INFINITY)
     try {
       await accept(layout)
       this.insistConnected(staying)
       await this.prepareAll(staying, proposal)
-      await apply(proposal)
+      await this.decide(staying, proposal)
       await this.commitAll(others, proposal)
     } finally {
       this.held = undefined
@@ -111,13 +114,27 @@ export class Agreement {
     const outcomes = await this.callAll(nodes, { kind: 'prepare', ...proposal }, prepareTimeoutMs)
     const failed = outcomes.find((outcome) => outcome.error !== undefined)
     if (failed?.error === undefined) return
-    await this.callAll(nodes, { kind: 'abort', revision: proposal.revision }, commitTimeoutMs)
+    await this.abortAll(nodes, proposal)
     const { code, message, hint } = failed.error
     throw new HoldfastError(
       code,
       `${failed.node}: ${message}; nothing was changed on any node`,
       hint === undefined ? {} : { hint },
     )
+  }
+
+  /** From here on the configuration is in force, and nothing takes it back. */
+  private async decide(nodes: readonly string[], proposal: Proposal): Promise<void> {
+    try {
+      await this.options.apply(proposal)
+    } catch (thrown) {
+      await this.abortAll(nodes, proposal)
+      throw thrown
+    }
+  }
+
+  private async abortAll(nodes: readonly string[], { revision }: Proposal): Promise<void> {
+    await this.callAll(nodes, { kind: 'abort', revision }, commitTimeoutMs)
   }
 
   private async commitAll(nodes: readonly string[], proposal: Proposal): Promise<void> {

@@ -106,8 +106,8 @@ export function isSignedFor(
 }
 
 async function library() {
-  // The library builds on tsyringe, which refuses to load without this polyfill.
-  await import('reflect-metadata')
+  // The library builds on tsyringe, which refuses to load before the container's file has brought its polyfill.
+  await import('../kernel/container.js')
   const x509 = await import('@peculiar/x509')
   x509.cryptoProvider.set(webcrypto)
   return x509

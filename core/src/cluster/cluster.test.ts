@@ -1,10 +1,10 @@
 /** Forming a cluster and agreeing on its configuration, with real sockets on loopback addresses. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
-import { Rig, until } from './rig.js'
+import { Rig, until } from './rig.fixture.js'
 import { decodeToken, encodeToken } from './token.js'
 
 function withRig(title: string, run: (t: ExecutionContext, rig: Rig) => Promise<void>): void {
@@ -260,4 +260,49 @@ withRig('the certificate of another cluster is refused on both sides', async (t,
   } finally {
     await stranger.remove()
   }
+})
+
+withRig(
+  'a join that is cut before its last step leaves no member, and can be repeated',
+  async (t, rig) => {
+    const first = await rig.start('node1')
+    await first.init({ xml: rig.xml(['node1', 'node2']), node: 'node1' })
+    const second = await rig.start('node2')
+    // A directory in the place of the member file: the last write cannot be done.
+    const member = join(await rig.root('node2'), 'var/lib/holdfast/cluster/member.json')
+    await mkdir(join(member, 'x'), { recursive: true })
+    const cut = await first.invite({ node: 'node2', ttlMs: 60_000 })
+    await t.throwsAsync(second.join({ token: cut.token }))
+    t.is(second.current(), undefined)
+    await rm(member, { recursive: true })
+    const restarted = await rig.start('node2')
+    t.is(restarted.current(), undefined)
+    t.is((await refusal(t, restarted.join({ token: cut.token }))).code, 'E_JOIN_USED')
+    const { token } = await first.invite({ node: 'node2', ttlMs: 60_000 })
+    await restarted.join({ token })
+    await until('both are connected', () => first.view().nodes.every((node) => node.connected))
+  },
+)
+
+withRig('a node that lost a key file says which one', async (t, rig) => {
+  const first = await rig.start('node1')
+  await first.init({ xml: rig.xml(['node1']), node: 'node1' })
+  await rig.stop('node1')
+  await rm(join(await rig.root('node1'), 'etc/holdfast/keys/node.key'))
+  const error = await refusal(t, rig.start('node1'))
+  t.is(error.code, 'E_CLUSTER_KEYS')
+  t.regex(error.message, /node\.key/)
+})
+
+withRig('an edited cluster.xml that was not applied is left alone and reported', async (t, rig) => {
+  const first = await rig.start('node1')
+  const xml = rig.xml(['node1'])
+  await first.init({ xml, node: 'node1' })
+  await rig.stop('node1')
+  const copy = join(await rig.root('node1'), 'etc/holdfast/cluster.xml')
+  await writeFile(copy, '<cluster/>')
+  const restarted = await rig.start('node1')
+  t.is(restarted.xml(), xml)
+  t.is(await readFile(copy, 'utf8'), '<cluster/>')
+  t.is(rig.logged('clusterXmlNotApplied').length, 1)
 })

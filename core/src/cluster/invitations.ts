@@ -6,6 +6,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { done, HoldfastError, refused, type Verdict } from '@holdfast/sdk'
+import { onDisk } from './disk.js'
 import { readVersioned, type StateFormat, writeVersioned } from '../files/versioned.js'
 
 interface Invitation {
@@ -98,9 +99,11 @@ export class Invitations {
 
   private async write(invitations: readonly Invitation[]): Promise<void> {
     const sinceMs = this.wallMs() - rememberedMs
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
     const kept = invitations.filter((one) => one.expiresMs > sinceMs)
-    await writeVersioned(this.path, format, kept)
+    await onDisk('the invitations', async () => {
+      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 })
+      await writeVersioned(this.path, format, kept)
+    })
   }
 }
 

@@ -1,8 +1,9 @@
 /** The key files of a node, in `/etc/holdfast/keys`, readable by root only. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
 import { readIfExists, syncDirectory, writeFileAtomic } from '../files/atomic.js'
+import { onDisk } from './disk.js'
 import type { Credentials } from '../network/index.js'
 
 /** All secrets of a member. Every member holds the authority's key, so that every member can invite. */
@@ -17,17 +18,31 @@ const files = {
   privateKeyPem: 'node.key',
   heartbeat: 'heartbeat.key',
 } as const
+const names = [
+  'authorityPem',
+  'authorityKeyPem',
+  'certificatePem',
+  'privateKeyPem',
+  'heartbeat',
+] as const
 
 /** Safe to be cut after any step: the keys count only when the member file says so. */
 export async function writeKeyring(etc: string, keyring: Keyring): Promise<void> {
   const directory = join(etc, 'keys')
-  await mkdir(directory, { recursive: true, mode: 0o700 })
   const { heartbeatKey, ...pems } = keyring
   const contents = { ...pems, heartbeat: `${heartbeatKey.toString('hex')}\n` }
-  for (const [name, file] of Object.entries(files) as [keyof typeof files, string][]) {
-    await writeFileAtomic(join(directory, file), contents[name], 0o600)
-  }
-  await syncDirectory(etc)
+  await onDisk('the keys', async () => {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    for (const name of names) {
+      await writeFileAtomic(join(directory, files[name]), contents[name], 0o600)
+    }
+    await syncDirectory(etc)
+  })
+}
+
+/** Removes all secrets; no error when there are none. */
+export async function removeKeyring(etc: string): Promise<void> {
+  await onDisk('the keys', () => rm(join(etc, 'keys'), { recursive: true, force: true }))
 }
 
 /** Throws `E_CLUSTER_KEYS` when one is missing or damaged. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
 import { readIfExists, removeFile, writeFileAtomic } from '../files/atomic.js'
 import type { Directories } from '../files/directories.js'
+import { onDisk } from './disk.js'
 import { readVersioned, type StateFormat, writeVersioned } from '../files/versioned.js'
 
 export interface Membership {
@@ -34,12 +35,14 @@ export async function writeMembership(
   directories: Directories,
   membership: Membership,
 ): Promise<void> {
-  await mkdir(join(directories.lib, 'cluster'), { recursive: true, mode: 0o700 })
-  await writeVersioned(pathOf(directories), format, membership)
+  await onDisk('the membership', async () => {
+    await mkdir(join(directories.lib, 'cluster'), { recursive: true, mode: 0o700 })
+    await writeVersioned(pathOf(directories), format, membership)
+  })
 }
 
 export async function removeMembership(directories: Directories): Promise<void> {
-  await removeFile(pathOf(directories))
+  await onDisk('the membership', () => removeFile(pathOf(directories)))
 }
 
 /** The copy for people. False: it differs from `xml`, and it was left as the operator has it. */
@@ -50,8 +53,10 @@ export async function isCopyCurrent(directories: Directories, xml: string): Prom
 }
 
 export async function writeCopy(directories: Directories, xml: string): Promise<void> {
-  await mkdir(directories.etc, { recursive: true })
-  await writeFileAtomic(join(directories.etc, 'cluster.xml'), xml, 0o644)
+  await onDisk('cluster.xml', async () => {
+    await mkdir(directories.etc, { recursive: true })
+    await writeFileAtomic(join(directories.etc, 'cluster.xml'), xml, 0o644)
+  })
 }
 
 function pathOf(directories: Directories): string {

@@ -1,6 +1,5 @@
 /** The cluster as this node knows it: member or not, its configuration, and the network that runs on it. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Cancel, type Clock, type ClusterView, HoldfastError, type Log } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
@@ -18,8 +17,9 @@ import { Agreement, type Proposal } from './agreement.js'
 import { createAuthority, createRequest, fingerprintOf, signRequest } from './certificates.js'
 import { type ClusterConfig, type ClusterLayout, configOf, readLayout } from './config.js'
 import { Invitations } from './invitations.js'
+import { onDisk } from './disk.js'
 import { joinCluster } from './join.js'
-import { type Keyring, readKeyring, writeKeyring } from './keyring.js'
+import { type Keyring, readKeyring, removeKeyring, writeKeyring } from './keyring.js'
 import {
   isCopyCurrent,
   type Membership,
@@ -188,9 +188,8 @@ export class ClusterService {
   private async run(membership: Membership, keyring: Keyring): Promise<void> {
     const { directories, clock, log, version } = this.options
     const config = configFrom(membership)
-    await mkdir(join(directories.lib, 'cluster'), { recursive: true, mode: 0o700 })
     const path = join(directories.lib, 'cluster', 'incarnation.json')
-    const incarnation = await nextIncarnation(path, clock.wallMs())
+    const incarnation = await onDisk('the incarnation', () => nextIncarnation(path, clock.wallMs()))
     const gate = new LogGate(log, clock)
     const network = new ClusterNetwork({
       ...{ settings: config, credentials: keyring, incarnation, version, clock, log },
@@ -221,7 +220,7 @@ export class ClusterService {
       accept: (layout) => this.insistPorts(layout, this.member().config.self),
       apply: (proposal) => this.turn.take(() => this.apply(proposal)),
       follow: () => {
-        void this.turn.take(() => this.follow())
+        this.later(() => this.follow())
       },
     })
   }
@@ -243,13 +242,28 @@ export class ClusterService {
 
   private onConnected(node: string): void {
     this.running?.agreement.announce(node)
-    void this.turn.take(async () => {
+    this.later(async () => {
       const { running } = this
       if (running === undefined || running.membership.joined.includes(node)) return
       const joined = [...running.membership.joined, node].sort()
-      running.membership = { ...running.membership, joined }
-      await writeMembership(this.options.directories, running.membership)
+      const next = { ...running.membership, joined }
+      await writeMembership(this.options.directories, next)
+      running.membership = next
     })
+  }
+
+  /** Work that nobody waits for: what it cannot do is for the log. */
+  private later(work: () => Promise<void>): void {
+    const supervised = async (): Promise<void> => {
+      try {
+        await this.turn.take(work)
+      } catch (thrown) {
+        if (!(thrown instanceof HoldfastError)) throw thrown
+        const { code, message } = thrown
+        this.options.log.write('critical', 'clusterWorkFailed', { code, text: message })
+      }
+    }
+    void supervised()
   }
 
   private async apply(proposal: Proposal): Promise<void> {
@@ -283,7 +297,7 @@ export class ClusterService {
     const { directories, log } = this.options
     await this.halt()
     await removeMembership(directories)
-    await rm(join(directories.etc, 'keys'), { recursive: true, force: true })
+    await removeKeyring(directories.etc)
     log.write('critical', 'clusterLeft', { node: self, cause: 'removed from cluster.xml' })
     this.tellChange()
   }

@@ -12,7 +12,7 @@ interface Outcome {
   readonly silentMs: number
 }
 
-const scenario = fileURLToPath(new URL('./cut-lan.rig.js', import.meta.url))
+const scenario = fileURLToPath(new URL('./cut-lan.fixture.js', import.meta.url))
 const isRoot = process.getuid?.() === 0
 const forRoot = isRoot ? test : test.skip
 

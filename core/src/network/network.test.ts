@@ -7,13 +7,17 @@ import { connect, type TLSSocket } from 'node:tls'
 import { HoldfastError, type PeerEvent, type Peers } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
 import { type Keyring, readKeyring } from '../cluster/keyring.js'
-import { Rig, until } from '../cluster/rig.js'
+import { Rig, until } from '../cluster/rig.fixture.js'
 import type { ClusterService } from '../cluster/service.js'
 import { dialMember, joinProtocol } from './tls.js'
 import { FrameCutter, type Frame, framed, type Hello, jsonCodec } from './wire.js'
 
-function withRig(title: string, run: (t: ExecutionContext, rig: Rig) => Promise<void>): void {
-  test(title, async (t) => {
+function withRig(
+  title: string,
+  run: (t: ExecutionContext, rig: Rig) => Promise<void>,
+  declare: (title: string, run: (t: ExecutionContext) => Promise<void>) => void = test,
+): void {
+  declare(title, async (t) => {
     const rig = new Rig()
     try {
       await run(t, rig)
@@ -150,19 +154,23 @@ withRig('a watcher hears of silence and return, and of the connection', async (t
   t.deepEqual(events.slice(4).sort(), ['peerConnected', 'peerHeard'])
 })
 
-withRig('a blocked event loop is not read as the silence of the peer', async (t, rig) => {
-  const [one, two] = await rig.cluster(['node1', 'node2'])
-  const silent: PeerEvent[] = []
-  for (const [service, peer] of [[one, 'node2'] as const, [two, 'node1'] as const]) {
-    peersOf(service).watch(peer, { timeoutMs: 400, lans: [] }, (event) => {
-      if (event.kind === 'peerSilent' || event.kind === 'peerDisconnected') silent.push(event)
-    })
-  }
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000)
-  await until('the freeze is noticed', () => rig.logged('processFrozen').length === 2)
-  await new Promise((resolve) => setTimeout(resolve, 1_000)) // Long enough for a wrong silence.
-  t.deepEqual(silent, [])
-})
+withRig(
+  'a blocked event loop is not read as the silence of the peer',
+  async (t, rig) => {
+    const [one, two] = await rig.cluster(['node1', 'node2'])
+    const silent: PeerEvent[] = []
+    for (const [service, peer] of [[one, 'node2'] as const, [two, 'node1'] as const]) {
+      peersOf(service).watch(peer, { timeoutMs: 400, lans: [] }, (event) => {
+        if (event.kind === 'peerSilent' || event.kind === 'peerDisconnected') silent.push(event)
+      })
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000)
+    await until('the freeze is noticed', () => rig.logged('processFrozen').length === 2)
+    await new Promise((resolve) => setTimeout(resolve, 1_000)) // Long enough for a wrong silence.
+    t.deepEqual(silent, [])
+  },
+  test.serial,
+) // It blocks the other tests of this file too.
 
 withRig('a peer with a newer protocol is refused, and the log says so', async (t, rig) => {
   const { two, keyring } = await clusterWithout1(rig)

@@ -68,7 +68,8 @@ export class ClusterNetwork implements Network {
       ...common,
       heartbeatKey: credentials.heartbeatKey,
       onLan: (node, lan, up) => {
-        if (!up) this.transport.lanWentDown(node, lan)
+        if (up) this.transport.lanWentUp(node)
+        else this.transport.lanWentDown(node, lan)
         this.tellChange()
       },
     })

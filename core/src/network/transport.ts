@@ -123,6 +123,16 @@ export class Transport {
     if (hasOther) stream.close(`LAN ${lan} is down and another one is up`)
   }
 
+  /** A LAN went up: whoever waits to dial again tries at once, the preferred LAN first. */
+  lanWentUp(node: string): void {
+    const link = this.links.get(node)
+    if (link === undefined || link.stream !== undefined || link.pending !== undefined) return
+    if (this.stopped || this.settings.self > node) return
+    link.cancelTimer()
+    link.attempts = 0
+    this.dial(link)
+  }
+
   close(node: string, cause: string): void {
     this.links.get(node)?.stream?.close(cause)
   }

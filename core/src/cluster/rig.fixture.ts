@@ -87,7 +87,9 @@ export class Rig {
       await service.join({ token })
     }
     await until('all nodes are connected', () =>
-      services.every((service) => service.view().nodes.every((node) => node.connected)),
+      services.every((service) =>
+        service.view().nodes.every((node) => node.connected && node.lans.every((lan) => lan.up)),
+      ),
     )
     return services
   }

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import type { PeerEvent, Peers } from '@holdfast/sdk'
-import { Rig, until } from '../cluster/rig.js'
+import { Rig, until } from '../cluster/rig.fixture.js'
 import type { ClusterService } from '../cluster/service.js'
 
 const ip = (...args: readonly string[]): void => {
