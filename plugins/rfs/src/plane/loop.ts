@@ -38,7 +38,8 @@ export class Loop {
   now = performance.now()
 
   add(watch: Watch): void {
-    if (this.#watches.length >= WATCHES_MAX) throw new Error('assertion failed: too many descriptors')
+    if (this.#watches.length >= WATCHES_MAX)
+      throw new Error('assertion failed: too many descriptors')
     this.#watches = [...this.#watches, watch]
   }
 

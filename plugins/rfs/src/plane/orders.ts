@@ -27,7 +27,8 @@ export function orderOf(line: Fields): PlaneOrder | string {
   if (order !== 'admit' && order !== 'follow') return `unknown order ${JSON.stringify(order)}`
   if (typeof epoch !== 'number') return '"epoch" must be a number'
   if (typeof full !== 'boolean') return '"full" must be true or false'
-  if (typeof session !== 'string' || typeof key !== 'string') return '"session" and "key" are missing'
+  if (typeof session !== 'string' || typeof key !== 'string')
+    return '"session" and "key" are missing'
   const common = { epoch, full, session, key }
   if (order === 'admit') return { order, ...common }
   const { address, port } = line

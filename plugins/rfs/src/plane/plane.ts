@@ -37,11 +37,7 @@ export class Plane {
           ? role.follower.progress
           : undefined
     const active =
-      role.kind === 'serving'
-        ? role.server
-        : role.kind === 'following'
-          ? role.follower
-          : undefined
+      role.kind === 'serving' ? role.server : role.kind === 'following' ? role.follower : undefined
     return {
       pid: process.pid,
       role: role.kind,

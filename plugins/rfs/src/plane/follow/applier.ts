@@ -245,7 +245,13 @@ export class Applier {
   }
 
   /** A file that keeps other links and loses its last known name keeps its descriptor instead. */
-  #beforeLoss(volume: Volume, parent: Node, name: string, node: Node | undefined, last: boolean): void {
+  #beforeLoss(
+    volume: Volume,
+    parent: Node,
+    name: string,
+    node: Node | undefined,
+    last: boolean,
+  ): void {
     if (last) return
     this.#toucher.moved(volume.table, parent, name, node)
     if (node !== undefined && node.others === undefined) this.#descriptor(volume, node)
@@ -419,4 +425,3 @@ export class Applier {
     this.parts.journal.dropBefore(own)
   }
 }
-

@@ -179,7 +179,8 @@ export class Follower {
     const applier = this.#applier
     if (applier === undefined) return undefined
     const kind = input.bytes[input.at]
-    if (kind !== KIND.PULSE && !this.#equal) return `an op came before the copy was done (${kind ?? -1})`
+    if (kind !== KIND.PULSE && !this.#equal)
+      return `an op came before the copy was done (${kind ?? -1})`
     if (kind !== KIND.PULSE && !this.#live) this.#becomeLive()
     try {
       applier.reads(input)

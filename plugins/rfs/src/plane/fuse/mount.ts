@@ -40,7 +40,11 @@ export function unmount(directory: string, lazy: boolean): Promise<string | unde
   return run('umount', [...(lazy ? ['-l'] : []), '-i', directory])
 }
 
-function run(program: string, args: readonly string[], inherited?: number): Promise<string | undefined> {
+function run(
+  program: string,
+  args: readonly string[],
+  inherited?: number,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const stdio = ['ignore', 'ignore', 'pipe', ...(inherited === undefined ? [] : [inherited])]
     // What spawn takes as a list is a union; ours is one of strings and a descriptor.

@@ -141,7 +141,8 @@ export class Reads {
     }
     const short = got >= 0 && got < size
     // Less than was asked for: the end of the file, or the end of what is in memory?
-    if (short && this.#stat.ofDescriptor(fd) === 0 && offset + got < this.#stat.size) return -E.AGAIN
+    if (short && this.#stat.ofDescriptor(fd) === 0 && offset + got < this.#stat.size)
+      return -E.AGAIN
     return got
   }
 
@@ -259,7 +260,7 @@ export class Reads {
     const dents = this.#dentsView
     let to = SIZE.OUT_HEADER
     const end = SIZE.OUT_HEADER + size
-    for (let from = 0; from < got; ) {
+    for (let from = 0; from < got;) {
       const length = dents.getUint16(from + 16, true)
       const nameEnd = this.#dents.indexOf(0, from + 19)
       const nameBytes = nameEnd - from - 19

@@ -31,7 +31,8 @@ export function listenTcp(address: string | undefined, port: number): number {
   if (fd >= 0) {
     setFlag(fd, SOCKET.SOL_SOCKET, SOCKET.REUSEADDR, 1)
     setFlag(fd, IPPROTO_IP, IP_FREEBIND, 1)
-    if (family === SOCKET.INET6) setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, address === undefined ? 0 : 1)
+    if (family === SOCKET.INET6)
+      setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, address === undefined ? 0 : 1)
   }
   const name = socketAddress(where, port)
   const bound = fd < 0 ? fd : bind(fd, name, name.length)

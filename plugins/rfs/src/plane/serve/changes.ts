@@ -415,16 +415,13 @@ export class Changes {
     const name = request.text(0)
     parent.pins++
     const directory = table.descriptor(parent)
-    const found =
-      directory < 0 ? directory : this.#stat.ofName(directory, request.addressAt(0))
+    const found = directory < 0 ? directory : this.#stat.ofName(directory, request.addressAt(0))
     const last = isDirectory || this.#stat.links === 1
     const node = found < 0 ? undefined : table.get(this.#stat.inode)
     if (found === 0) this.#beforeLoss(volume, parent, name, node, last)
     toucher.entry(table, parent, name)
     const removed =
-      found < 0
-        ? found
-        : unlinkat(directory, request.addressAt(0), isDirectory ? AT.REMOVEDIR : 0)
+      found < 0 ? found : unlinkat(directory, request.addressAt(0), isDirectory ? AT.REMOVEDIR : 0)
     parent.pins--
     if (removed < 0) return removed
     if (node !== undefined) table.removeName(node, parent, name)
@@ -453,13 +450,7 @@ export class Changes {
     if (node !== undefined && node.others === undefined) volume.table.descriptor(node)
   }
 
-  #rename(
-    volume: Volume,
-    request: Request,
-    parent: Node,
-    namesAt: number,
-    flags: number,
-  ): number {
+  #rename(volume: Volume, request: Request, parent: Node, namesAt: number, flags: number): number {
     const { table } = volume
     const newParent = table.get(request.u64(0))
     if (newParent === undefined) return -E.STALE

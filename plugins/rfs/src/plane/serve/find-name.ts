@@ -32,7 +32,7 @@ function searchDirectory(volume: Volume, directory: Node, wanted: Node, waiting:
   const fd = parent < 0 ? parent : openat(parent, nameAddress('.'), flags, 0)
   if (fd < 0) return false
   let found = false
-  for (let got = 1; got > 0 && !found; ) {
+  for (let got = 1; got > 0 && !found;) {
     got = getdents64(fd, dentsAddress, DENTS_BYTES)
     for (let from = 0; from < got && !found; from += dents.readUInt16LE(from + 16)) {
       found = consider(volume, directory, from, wanted, waiting)

@@ -162,7 +162,8 @@ export class Server {
       const failed = (cause: string): void => {
         reject(new HoldfastError('E_RFS_HELD', `can't drain: ${cause}`))
       }
-      if (this.#mode === 'held') failed('changes wait for a follower or for the order to go on alone')
+      if (this.#mode === 'held')
+        failed('changes wait for a follower or for the order to go on alone')
       else this.#draining.push({ done: resolve, failed })
     })
   }
@@ -338,7 +339,10 @@ export class Server {
     }
     if (this.#leaving) return
     const why = cause === undefined ? 'it was unmounted' : cause
-    this.parts.tell({ event: 'dataFailed', cause: `the mount of ${volume.directory} ended: ${why}` })
+    this.parts.tell({
+      event: 'dataFailed',
+      cause: `the mount of ${volume.directory} ended: ${why}`,
+    })
   }
 
   /** Ends the connection to the kernel: whoever still holds a file gets errors. */

@@ -1,0 +1,202 @@
+/** For tests: data planes as real processes on one machine, driven over their control sockets. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync, existsSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { PlaneLaunch } from '../driver/protocol.js'
+
+type Line = Readonly<Record<string, unknown>>
+
+const ORDER_MS = 30_000
+const EVENT_MS = 30_000
+const ENTRY = new URL('./main.js', import.meta.url).pathname
+
+/** One data plane with one or more replicated directories in a temporary directory. */
+export class TestPlane {
+  readonly events: Line[] = []
+  readonly #waiting = new Map<number, (line: Line) => void>()
+  readonly #watchers = new Set<() => void>()
+  #child: ChildProcess | undefined
+  #socket: Socket | undefined
+  #id = 0
+
+  private constructor(
+    readonly base: string,
+    readonly launch: PlaneLaunch,
+  ) {}
+
+  static prepare(name: string, options: Partial<PlaneLaunch> = {}, volumes = 1): TestPlane {
+    const base = mkdtempSync(join(process.env['HOLDFAST_TEST_TMP'] ?? '/var/tmp', `hfrfs-${name}-`))
+    const directories = Array.from({ length: volumes }, (_, index) => join(base, `data${index}`))
+    for (const directory of directories) mkdirSync(directory)
+    return new TestPlane(base, {
+      format: 1,
+      module: 'test',
+      node: name,
+      socket: join(base, 'rfs.sock'),
+      journal: join(base, 'journal'),
+      volumes: directories.map((directory, index) => ({ index, directory })),
+      zoneBytes: 262_144,
+      timeoutMs: 5000,
+      async: 'none',
+      encryption: true,
+      listen: { address: '127.0.0.1', port: 20_000 + Math.floor(Math.random() * 10_000) },
+      copyBytesPerSecond: undefined,
+      ...options,
+    })
+  }
+
+  get directory(): string {
+    return join(this.base, 'data0')
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  async start(): Promise<this> {
+    const file = join(this.base, 'launch.json')
+    writeFileSync(file, JSON.stringify(this.launch))
+    const child = spawn(process.execPath, [ENTRY, file], {
+      stdio: ['ignore', 'inherit', 'pipe'],
+      env: { ...process.env, NODE_V8_COVERAGE: '' },
+    })
+    this.#child = child
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+      process.stderr.write(text)
+    })
+    const until = Date.now() + ORDER_MS
+    while (!existsSync(this.launch.socket)) {
+      if (child.exitCode !== null || Date.now() > until) throw new Error(`no data plane: ${said}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await this.#connect()
+    return this
+  }
+
+  async #connect(): Promise<void> {
+    const socket = connect(this.launch.socket)
+    this.#socket = socket
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve)
+      socket.once('error', reject)
+    })
+    socket.on('error', () => undefined)
+    let text = ''
+    socket.setEncoding('utf8').on('data', (more: string) => {
+      text += more
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        this.#line(text.slice(0, end))
+        text = text.slice(end + 1)
+      }
+    })
+  }
+
+  #line(text: string): void {
+    // The data plane's own lines; a test that gets another one fails when it looks into it.
+    const line = JSON.parse(text) as Line
+    const id = line['id']
+    if (typeof id === 'number') this.#waiting.get(id)?.(line)
+    else this.events.push(line)
+    for (const watcher of this.#watchers) watcher()
+  }
+
+  /** Sends an order; resolves with its answer, also when it is a refusal. */
+  ask(order: string, fields: Line = {}): Promise<Line> {
+    const id = ++this.#id
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`no answer to ${order}`))
+      }, ORDER_MS)
+      this.#waiting.set(id, (line) => {
+        clearTimeout(timer)
+        this.#waiting.delete(id)
+        resolve(line)
+      })
+      this.#socket?.write(JSON.stringify({ id, order, ...fields }) + '\n')
+    })
+  }
+
+  /** Sends an order that must succeed. */
+  async must(order: string, fields: Line = {}): Promise<Line> {
+    const answer = await this.ask(order, fields)
+    if (answer['ok'] !== true) throw new Error(`${order}: ${JSON.stringify(answer)}`)
+    return answer
+  }
+
+  /** Resolves with the first event of this kind from `from` on (an index into `events`). */
+  event(kind: string, from = 0): Promise<Line> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = this.events.slice(from).find((line) => line['event'] === kind)
+        if (found === undefined) return
+        clearTimeout(timer)
+        this.#watchers.delete(look)
+        resolve(found)
+      }
+      const timer = setTimeout(() => {
+        this.#watchers.delete(look)
+        reject(new Error(`no event ${kind}; there were ${JSON.stringify(this.events)}`))
+      }, EVENT_MS)
+      this.#watchers.add(look)
+      look()
+    })
+  }
+
+  /** Ends the process at once, as a crash does; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
+  }
+
+  unmount(): void {
+    for (const { directory } of this.launch.volumes) {
+      if (isMounted(directory)) spawnSync('umount', ['-l', directory])
+    }
+  }
+
+  /** In any case at the end of a test: no process, no mount and no file stays. */
+  async remove(): Promise<void> {
+    this.#socket?.destroy()
+    await this.kill()
+    this.unmount()
+    rmSync(this.base, { recursive: true, force: true })
+  }
+}
+
+export function isMounted(directory: string): boolean {
+  return readFileSync('/proc/self/mounts', 'utf8').includes(` ${directory} `)
+}
+
+/** Lets `follower` join `server`; resolves when both say that the copy is finished. */
+export async function join2(
+  server: TestPlane,
+  follower: TestPlane,
+  epoch = 1,
+  full = false,
+): Promise<void> {
+  const session = randomBytes(16).toString('hex')
+  const key = randomBytes(32).toString('hex')
+  const from = [server.events.length, follower.events.length] as const
+  await server.must('admit', { epoch, full, session, key })
+  const { address, port } = server.launch.listen
+  await follower.must('follow', { epoch, full, address, port, session, key })
+  await Promise.all([
+    server.event('copyFinished', from[0]),
+    follower.event('copyFinished', from[1]),
+  ])
+}
