@@ -15,6 +15,8 @@ interface InterfacesMessage {
   readonly kind: 'interfaces'
   readonly version: 1
   readonly macs: readonly string[]
+  /** The sender wants the receiver's: what was told to it before it was there is lost. */
+  readonly asks: boolean
 }
 
 export class PeerInterfaces {
@@ -34,20 +36,20 @@ export class PeerInterfaces {
     const remembered = await store.read<Readonly<Record<string, readonly string[]>>>(storeName)
     for (const [node, macs] of Object.entries(remembered ?? {})) this.macsOf.set(node, macs)
     const own = (await kernel.interfaces()).filter((one) => !one.loopback).map((one) => one.mac)
-    const message: InterfacesMessage = {
-      kind: 'interfaces',
-      version: 1,
-      macs: own.filter((mac) => macPattern.test(mac)).slice(0, macsMax),
-    }
+    const macs = own.filter((mac) => macPattern.test(mac)).slice(0, macsMax)
+    const message = (asks: boolean): InterfacesMessage => ({
+      ...{ kind: 'interfaces', version: 1, macs, asks },
+    })
     scope.onStop(
       peers.onMessage((node, received) => {
         this.received(node, received)
+        if (asksIn(received)) peers.send(node, message(false))
       }),
     )
     for (const node of peers.others) {
       const cancel = peers.watch(node, { timeoutMs: silenceMs, lans: [] }, (event) => {
         // A full queue loses it; the next connection tells it again.
-        if (event.kind === 'peerConnected') peers.send(node, message)
+        if (event.kind === 'peerConnected') peers.send(node, message(true))
       })
       scope.onStop(cancel)
     }
@@ -68,6 +70,13 @@ export class PeerInterfaces {
       this.tools.log.write('warning', 'peerInterfacesNotSaved', { cause: String(cause) })
     })
   }
+}
+
+function asksIn(message: unknown): boolean {
+  if (macsIn(message) === undefined) return false
+  return (
+    typeof message === 'object' && message !== null && 'asks' in message && message.asks === true
+  )
 }
 
 /** Undefined: not a message of this kind, or malformed. */

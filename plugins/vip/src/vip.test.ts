@@ -188,7 +188,8 @@ test.serial(
     const scope = { contribute: () => undefined, provide: () => undefined, onStop: () => undefined }
     const first = new PeerInterfaces({ kernel, peers, store, log })
     await first.open(scope)
-    t.like(sent, [{ node: 'n2', message: { kind: 'interfaces', macs: [lan.mac('n1')] } }])
+    const told = { kind: 'interfaces', macs: [lan.mac('n1')] }
+    t.like(sent, [{ node: 'n2', message: { ...told, asks: true } }])
     for (const hostile of [null, 7, 'x', {}, { kind: 'interfaces', macs: [7] }])
       receive('n2', hostile)
     receive('n2', { kind: 'interfaces', macs: Array.from({ length: 65 }, () => lan.mac('n2')) })
