@@ -1,10 +1,10 @@
 /** Puts the daemon together: log, plugins, cluster, modules, control. Each part is made once, here. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { messageOf, type Peers } from '@holdfast/sdk'
+import { messageOf } from '@holdfast/sdk'
 import { ClusterService } from '../cluster/index.js'
 import type { Directories } from '../files/directories.js'
-import { discoverPlugins, pluginPaths } from '../kernel/discover.js'
+import { type Discovered, discoverPlugins, pluginPaths } from '../kernel/discover.js'
 import { loadPlugin } from '../kernel/loader.js'
 import { EventLog } from '../log/event-log.js'
 import { lineOf } from '../log/print.js'
@@ -13,7 +13,7 @@ import { Modules } from '../modules/modules.js'
 import { CoreServices } from '../modules/services.js'
 import { systemClock } from '../scheduling/clock.js'
 import { NodeControl } from './control.js'
-import { LatePeers } from './late-peers.js'
+import { NodeMembership } from './membership.js'
 import { startNodePlugins } from './node-plugins.js'
 import { readBootId, readVersion } from './version.js'
 
@@ -38,53 +38,32 @@ export async function startDaemon(
   own.write('event', 'daemonStarted', { version, pid: process.pid })
 
   const discovered = await discoverPlugins(pluginPaths(environment), version)
-  for (const { id, code, reason } of discovered.broken) {
-    own.write('critical', 'pluginRefused', { plugin: id, code, text: reason })
-  }
+  reportBroken(discovered, log)
   const cluster = await ClusterService.open({ directories, clock, log: own, version })
-  const nodes = (): readonly string[] => [...(cluster.current()?.config.nodes ?? [])].sort()
-  const self = (): string => cluster.current()?.config.self ?? ''
-  const others = (): readonly string[] => nodes().filter((node) => node !== self())
-  // Asked for before this node is a member: by the plugins of the node, once each.
-  const late: LatePeers[] = []
-  const peersFor = (owner: string, allowed: () => readonly string[]): Peers => {
-    const network = cluster.current()?.network
-    if (network !== undefined) return network.peersFor(owner, allowed)
-    const peers = new LatePeers(owner, allowed)
-    late.push(peers)
-    return peers
-  }
+  const membership = new NodeMembership(cluster)
   const core = new CoreServices({
-    ...{ clock, log, directories, bootId, self, peersFor },
+    ...{ clock, log, directories, bootId },
     exec: makeExec(),
-    allOthers: others,
+    self: () => membership.self(),
+    allOthers: () => membership.others(),
+    peersFor: (owner, others) => membership.peersFor(owner, others),
   })
   const load = loadPlugin
   const modules = new Modules({
-    ...{ directories, core, discovered, load, bootId, nodes },
-    peers: peersFor('core/modules', others),
+    ...{ directories, core, discovered, load, bootId },
+    nodes: () => membership.nodes(),
+    peers: membership.peersFor('core/modules', () => membership.others()),
     onState: (name, state) => {
       control.moduleChanged(name, state)
     },
   })
   const control: NodeControl = new NodeControl(version, { cluster, modules, log })
-  let isMember = cluster.current() !== undefined
-  const enter = async (): Promise<void> => {
-    const network = cluster.current()?.network
-    if (network === undefined) return
-    for (const peers of late.splice(0)) peers.attach(network)
-    await modules.open()
-  }
-  cluster.onChange(() => {
-    if (isMember || cluster.current() === undefined) return
-    isMember = true
-    void enter()
-  })
+  membership.onEntered(() => modules.open())
   const plugins = await startNodePlugins({
     ...{ directories, clock, log, core, discovered, load, control },
   })
-  await enter()
-  own.write('info', 'daemonReady', { node: self(), modules: modules.list().length })
+  if (membership.enter()) await modules.open()
+  own.write('info', 'daemonReady', { node: membership.self(), modules: modules.list().length })
   return {
     log,
     stop: async () => {
@@ -95,6 +74,12 @@ export async function startDaemon(
       own.write('event', 'daemonStopped', {})
       log.close()
     },
+  }
+}
+
+function reportBroken({ broken }: Discovered, log: EventLog): void {
+  for (const { id, code, reason } of broken) {
+    log.for(undefined, id).write('critical', 'pluginRefused', { code, text: reason })
   }
 }
 

@@ -23,23 +23,25 @@ export interface NodePluginsOptions {
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<PluginSet> {
   const { discovered, clock, load, core, control, log } = options
-  let failed: string | undefined
+  const failed = new Set<string>()
   const set = new PluginSet({
     ...{ clock, load },
     services: (plugin) => core.forNode(plugin, control),
     onStatus: ({ id, failure }) => {
       if (failure === undefined) return
-      failed = id
+      failed.add(id)
       log.for(undefined, id).write('critical', 'pluginFailed', { ...failure, text: failure.reason })
     },
   })
   let candidates = discovered.sources.filter(({ manifest }) => manifest.scope === 'node')
   // Each round leaves at least one plugin out, so this ends.
   while (candidates.length > 0) {
-    failed = undefined
+    failed.clear()
     const usable = await planNode(candidates, options)
-    if ((await set.apply(usable)).ok || failed === undefined) return set
-    candidates = usable.map(({ source }) => source).filter(({ manifest }) => manifest.id !== failed)
+    if ((await set.apply(usable)).ok || failed.size === 0) return set
+    candidates = usable
+      .map(({ source }) => source)
+      .filter(({ manifest }) => !failed.has(manifest.id))
   }
   return set
 }

@@ -246,5 +246,5 @@ function manifestOf(planned: PlannedPlugin): PluginManifest {
 }
 
 function textOf(value: unknown): string {
-  return JSON.stringify(value) ?? ''
+  return value === undefined ? '' : JSON.stringify(value)
 }

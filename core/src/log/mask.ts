@@ -21,7 +21,8 @@ function plain(value: unknown, depth: number): unknown {
   if (value instanceof Error) return cut(value.message)
   if (depth > depthMax) return '…'
   if (Array.isArray(value)) return value.slice(0, itemsMax).map((item) => plain(item, depth + 1))
-  if (typeof value !== 'object') return cut(String(value))
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object') return typeof value // A function or symbol: a mistake of the caller.
   const copy: Record<string, unknown> = {}
   for (const [name, inner] of Object.entries(value).slice(0, itemsMax)) {
     if (inner !== undefined) copy[name] = secretName.test(name) ? '***' : plain(inner, depth + 1)

@@ -1,52 +1,21 @@
-/** Modules of a cluster in memory: on all nodes or on none, whatever is cut, and adopted after a restart. */
+/** Modules of a cluster in memory: on all nodes or on none, whatever is cut. */
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { chooseId } from './identities.js'
-import { kindOf, Rig, type RigNode } from './rig.js'
-
-const userconfig = (service: string): Readonly<Record<string, string>> => ({
-  'conf/userconfig.xml': `<safe>\n${service}\n</safe>`,
-  'bin/start_prim': '#!/bin/sh\n',
-})
-const plain = userconfig('<service mode="pair"><heart timeout="2s"/></service>')
-
-async function refusal(t: ExecutionContext, promise: Promise<unknown>): Promise<HoldfastError> {
-  const error = await t.throwsAsync(promise, { instanceOf: HoldfastError })
-  return error as HoldfastError // ava returns undefined only when the assertion has failed already.
-}
-
-async function installed(
-  rig: Rig,
-  name: string,
-  files: Readonly<Record<string, string>> = plain,
-): Promise<RigNode> {
-  const path = await rig.write(`sources-${name}`, files)
-  const node = rig.node('n1')
-  await node.modules.install({ name, path })
-  return node
-}
-
-async function configured(
-  rig: Rig,
-  name: string,
-  files?: Readonly<Record<string, string>>,
-): Promise<RigNode> {
-  const node = await installed(rig, name, files)
-  await node.modules.config({ name })
-  return node
-}
-
-const roleOf = (node: RigNode, name = 'app'): string | undefined =>
-  node.modules.one(name).state?.role
-
-function eventsOf(node: RigNode, event: string): unknown[] {
-  return node
-    .log()
-    .filter((entry) => entry.event === event)
-    .map(({ fields }) => fields)
-}
+import {
+  configured,
+  eventsOf,
+  installed,
+  kindOf,
+  plain,
+  refusal,
+  Rig,
+  type RigNode,
+  roleOf,
+  userconfig,
+} from './rig.js'
 
 async function filesBelow(node: RigNode): Promise<string[]> {
   const all = await readdir(join(node.directories.lib), { recursive: true })
@@ -122,7 +91,7 @@ test('all mistakes are told at once with their places, and nothing is changed an
 </service>`
     const node = await installed(rig, 'app', userconfig(service))
     const before = await Promise.all([...rig.nodes.values()].map(filesBelow))
-    const error = await refusal(t, node.modules.config({ name: 'app' }))
+    const error = await refusal(node.modules.config({ name: 'app' }))
     t.is(error.code, 'E_CONFIG_INVALID')
     const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
     t.deepEqual(error.message.replaceAll(`${file}:`, '').split('\n'), [
@@ -142,10 +111,10 @@ test('an unknown macro and an unknown mode are told with what is allowed', async
     const macro =
       '<macro name="DIR" value="/a"/><service mode="pair"><heart timeout="%DIRS%"/></service>'
     const node = await installed(rig, 'app', userconfig(macro))
-    const unknown = await refusal(t, node.modules.config({ name: 'app' }))
+    const unknown = await refusal(node.modules.config({ name: 'app' }))
     t.regex(unknown.message, /:2:59: unknown macro %DIRS% \(did you mean %DIR%\?\); defined: DIR$/)
     await installed(rig, 'other', userconfig('<service mode="farm"/>'))
-    const mode = await refusal(t, node.modules.config({ name: 'other' }))
+    const mode = await refusal(node.modules.config({ name: 'other' }))
     t.regex(mode.message, /:2:10: attribute "mode" of <service> is "farm"; allowed: pair$/)
   })
 })
@@ -158,7 +127,7 @@ test('each node asks its plugins: what one of them refuses is refused for all, w
   <tyre size="13"/>
 </wheel></service>`
     const node = await installed(rig, 'app', userconfig(service))
-    const error = await refusal(t, node.modules.config({ name: 'app' }))
+    const error = await refusal(node.modules.config({ name: 'app' }))
     const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
     t.deepEqual(error.message.replaceAll(`${file}:`, '').split('\n'), [
       '5:9: size 13 brings bad luck',
@@ -178,7 +147,7 @@ test('warnings are reported with the node, and a check that throws refuses', asy
     t.regex(report.warnings[1] ?? '', /userconfig\.xml:2:35: is small \(node n2\)$/)
     const bad = userconfig('<service mode="pair"><wheel><tyre size="99"/></wheel></service>')
     await installed(rig, 'broken', bad)
-    const error = await refusal(t, node.modules.config({ name: 'broken' }))
+    const error = await refusal(node.modules.config({ name: 'broken' }))
     t.regex(error.message, /plugin wheel: the scale broke \(E_PLUGIN_CHECK\)/)
   })
 })
@@ -188,7 +157,7 @@ test("a plugin's check sees its configurations in the other modules", async (t) 
     const files = userconfig('<service mode="pair"><wheel><tyre size="50"/></wheel></service>')
     const node = await configured(rig, 'first', files)
     await installed(rig, 'second', files)
-    const error = await refusal(t, node.modules.config({ name: 'second' }))
+    const error = await refusal(node.modules.config({ name: 'second' }))
     t.regex(error.message, /used by first$/)
     await node.modules.config({ name: 'first' }) // Its own use is not in its way.
   })
@@ -202,7 +171,7 @@ test('a node that can not be reached refuses the order, and nothing is changed',
         throw new HoldfastError('E_PEER_DOWN', 'n2 is not connected')
       }
     }
-    const error = await refusal(t, node.modules.config({ name: 'app' }))
+    const error = await refusal(node.modules.config({ name: 'app' }))
     t.is(error.code, 'E_PEER_DOWN')
     t.regex(error.message, /^node n2: /)
     t.false(node.modules.one('app').configured)
@@ -245,7 +214,7 @@ test('what was prepared and never decided is dropped after a restart of both', a
     const bad = userconfig('<service mode="pair"><wheel><tyre size="13"/></wheel></service>')
     const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
     await writeFile(file, bad['conf/userconfig.xml'] ?? '')
-    await refusal(t, node.modules.config({ name: 'app' }))
+    await refusal(node.modules.config({ name: 'app' }))
     t.deepEqual(await readdir(pendingAt), []) // It refused: nothing is pending.
 
     await writeFile(file, plain['conf/userconfig.xml'] ?? '')
@@ -259,10 +228,10 @@ test('what was prepared and never decided is dropped after a restart of both', a
         throw new HoldfastError('E_PEER_DOWN', 'cut')
       }
     }
-    await refusal(t, node.modules.config({ name: 'app' }))
+    await refusal(node.modules.config({ name: 'app' }))
     t.deepEqual(await readdir(pendingAt), ['app.json'])
     rig.traffic = () => undefined
-    const busy = await refusal(t, node.modules.config({ name: 'app' }))
+    const busy = await refusal(node.modules.config({ name: 'app' }))
     t.is(busy.code, 'E_MODULE_BUSY')
     await rig.start('n1')
     await rig.start('n2')
@@ -280,10 +249,10 @@ test('a running module can be neither configured nor deconfigured, on whichever 
       node.modules.config({ name: 'app' }),
       node.modules.deconfig({ name: 'app' }),
     ]) {
-      const error = await refusal(t, attempt)
+      const error = await refusal(attempt)
       t.is(error.message, 'module app is UP: stop it first (node n2)')
     }
-    const uninstall = await refusal(t, node.modules.uninstall({ name: 'app' }))
+    const uninstall = await refusal(node.modules.uninstall({ name: 'app' }))
     t.regex(uninstall.message, /is configured: deconfigure it first/)
     t.is(roleOf(rig.node('n2')), 'UP')
     await rig.node('n2').modules.command({ name: 'app', command: 'stop', options: {} })
@@ -295,89 +264,14 @@ test('a running module can be neither configured nor deconfigured, on whichever 
 test('orders that the topology refuses, and unknown modules, are refused with a code', async (t) => {
   await Rig.with(['n1'], async (rig) => {
     const { modules } = await configured(rig, 'app')
-    const swap = await refusal(t, modules.command({ name: 'app', command: 'swap', options: {} }))
+    const swap = await refusal(modules.command({ name: 'app', command: 'swap', options: {} }))
     t.deepEqual([swap.code, swap.message], ['E_FAKE', 'no peer'])
-    const none = await refusal(t, modules.command({ name: 'no', command: 'start', options: {} }))
+    const none = await refusal(modules.command({ name: 'no', command: 'start', options: {} }))
     t.is(none.code, 'E_MODULE_UNKNOWN')
-    const name = await refusal(t, modules.install({ name: '../x', path: '/tmp' }))
+    const name = await refusal(modules.install({ name: '../x', path: '/tmp' }))
     t.is(name.code, 'E_MODULE_NAME')
-    const twice = await refusal(t, modules.install({ name: 'app', path: '/tmp' }))
+    const twice = await refusal(modules.install({ name: 'app', path: '/tmp' }))
     t.is(twice.code, 'E_MODULE_EXISTS')
-  })
-})
-
-test('a restarted daemon adopts what runs, and after a reboot it does not', async (t) => {
-  await Rig.with(['n1'], async (rig) => {
-    const first = await configured(rig, 'app')
-    await first.modules.command({ name: 'app', command: 'start', options: {} })
-    await rig.start('n1')
-    t.deepEqual(eventsOf(rig.node('n1'), 'began').map(modeOf), ['rest', 'adopt'])
-    t.is(roleOf(rig.node('n1')), 'UP')
-    rig.bootId = 'boot-2'
-    await rig.start('n1')
-    t.deepEqual(eventsOf(rig.node('n1'), 'began').map(modeOf), ['rest', 'adopt', 'rest'])
-    t.is(roleOf(rig.node('n1')), 'STOP')
-  })
-})
-
-const boots: readonly [string, 'start' | 'stop', string][] = [
-  ['on', 'stop', 'UP'],
-  ['auto', 'start', 'UP'],
-  ['auto', 'stop', 'STOP'],
-  ['off', 'start', 'STOP'],
-]
-
-for (const [boot, last, role] of boots) {
-  test(`boot="${boot}" after ${last}: the module is ${role} after a reboot`, async (t) => {
-    await Rig.with(['n1'], async (rig) => {
-      const { modules } = await configured(
-        rig,
-        'app',
-        userconfig(`<service mode="pair" boot="${boot}"/>`),
-      )
-      await modules.command({ name: 'app', command: 'start', options: {} })
-      await modules.command({ name: 'app', command: last, options: {} })
-      rig.bootId = 'boot-2'
-      await rig.start('n1')
-      t.is(roleOf(rig.node('n1')), role)
-    })
-  })
-}
-
-test('a plugin that fails or hangs fails its module with a sentence, and no other module', async (t) => {
-  await Rig.with(['n1'], async (rig) => {
-    const node = await configured(rig, 'app')
-    await configured(rig, 'broken', userconfig('<service mode="pair"><bomb/></service>'))
-    await configured(rig, 'stuck', userconfig('<service mode="pair"><bomb hang="on"/></service>'))
-    t.deepEqual(node.modules.one('broken').failure, {
-      code: 'E_PLUGIN_ACTIVATE',
-      reason: 'plugin bomb: boom',
-    })
-    t.is(node.modules.one('stuck').failure?.code, 'E_TIMEOUT')
-    const order = { name: 'broken', command: 'start', options: {} } as const
-    t.is((await refusal(t, node.modules.command(order))).code, 'E_PLUGIN_ACTIVATE')
-    await rig.start('n1')
-    t.is(roleOf(rig.node('n1')), 'STOP')
-    t.is(rig.node('n1').modules.one('broken').failure?.code, 'E_PLUGIN_ACTIVATE')
-    // Corrected, it runs.
-    const file = join(node.directories.etc, 'modules/broken/conf/userconfig.xml')
-    await writeFile(file, plain['conf/userconfig.xml'] ?? '')
-    await rig.node('n1').modules.config({ name: 'broken' })
-    t.is(roleOf(rig.node('n1'), 'broken'), 'STOP')
-    t.is(rig.node('n1').modules.one('broken').failure, undefined)
-  })
-})
-
-test('a new configuration replaces the plugins that it concerns and keeps the others', async (t) => {
-  await Rig.with(['n1'], async (rig) => {
-    const service = (timeout: string): string =>
-      `<service mode="pair"><heart timeout="${timeout}"/><wheel><tyre size="1"/></wheel></service>`
-    const node = await configured(rig, 'app', userconfig(service('1s')))
-    const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
-    await writeFile(file, userconfig(service('2s'))['conf/userconfig.xml'] ?? '')
-    await node.modules.config({ name: 'app' })
-    t.is(eventsOf(node, 'wheelStarted').length, 1)
-    t.deepEqual(eventsOf(node, 'began').map(modeOf), ['rest', 'rest'])
   })
 })
 
@@ -385,7 +279,7 @@ test('sources with a link are refused, and modes arrive on the other node', asyn
   await Rig.with(['n1', 'n2'], async (rig) => {
     const path = await rig.write('linked', plain)
     await symlink('/etc/passwd', join(path, 'bin/passwd'))
-    const error = await refusal(t, rig.node('n1').modules.install({ name: 'linked', path }))
+    const error = await refusal(rig.node('n1').modules.install({ name: 'linked', path }))
     t.regex(error.message, /"bin\/passwd" is neither file nor directory/)
     await chmod(join(await rig.write('sources-app', plain), 'bin/start_prim'), 0o700)
     const node = await configured(rig, 'app')
@@ -413,7 +307,3 @@ test('a package of several parts arrives whole', async (t) => {
     t.true(rig.node('n2').modules.one('app').configured)
   })
 })
-
-function modeOf(fields: unknown): unknown {
-  return typeof fields === 'object' && fields !== null && 'mode' in fields ? fields.mode : undefined
-}

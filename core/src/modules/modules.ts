@@ -1,5 +1,4 @@
 /** All modules of this node: installing, configuring on all nodes or none, running, and what is known about each. */
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Cancel,
@@ -11,23 +10,22 @@ import {
   type OperatorCommand,
   type Peers,
 } from '@holdfast/sdk'
-import { codeOf } from '../files/atomic.js'
 import { expectedFailure } from '../files/failure.js'
 import type { Directories } from '../files/directories.js'
 import type { Discovered } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import { Serial } from '../scheduling/serial.js'
-import { aboutPackage, type ModuleAbout, writeSources } from './applied.js'
-import { readArchive } from './archive.js'
+import { type ModuleAbout, writeSources } from './applied.js'
 import { Coordinator } from './coordinator.js'
 import { ModuleExecutor } from './executor.js'
 import { Identities } from './identities.js'
 import { ModuleInstance } from './instance.js'
 import { layoutOf } from './layout.js'
-import { digestOf, exists, type ModulePackage, readPackage } from './package.js'
+import { digestOf, exists, readPackage } from './package.js'
 import { busy, Participant } from './participant.js'
 import { type ModuleOrder, type Question, questionOf, questionTimeoutMs } from './protocol.js'
 import type { CoreServices } from './services.js'
+import { aboutSources, namesIn, readSources } from './sources.js'
 import { Transfers } from './transfer.js'
 import { assertModuleName } from './userconfig.js'
 
@@ -357,38 +355,6 @@ export class Modules {
     return new HoldfastError('E_MODULE_UNCONFIGURED', `module ${name} is not configured here`, {
       hint: `run "holdfast module config ${name}" first`,
     })
-  }
-}
-
-async function readSources(path: string): Promise<ModulePackage> {
-  try {
-    return (await stat(path)).isDirectory() ? await readPackage(path) : await readArchive(path)
-  } catch (thrown) {
-    if (codeOf(thrown) !== 'ENOENT' && codeOf(thrown) !== 'ENOTDIR') throw thrown
-    throw new HoldfastError('E_PACKAGE_INVALID', `there is no ${path}`, {
-      hint: 'name a directory with the sources of a module, or a .safe archive',
-    })
-  }
-}
-
-/** Sources that the operator is editing may be incomplete: they are listed all the same. */
-async function aboutSources(path: string, name: string): Promise<ModuleAbout> {
-  try {
-    return aboutPackage(await readPackage(path), name)
-  } catch (thrown) {
-    if (!(thrown instanceof HoldfastError)) throw thrown
-    return { title: name, version: '0.0.0' }
-  }
-}
-
-async function namesIn(path: string): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(path, { withFileTypes: true })
-    const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-    return names.filter((name) => /^[a-z][a-z0-9_-]{0,31}$/.test(name))
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return []
-    throw thrown
   }
 }
 

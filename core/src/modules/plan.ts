@@ -120,7 +120,8 @@ function elementFor(
 }
 
 export function elementsOf(manifest: PluginManifest): string[] {
-  const properties = Object.entries(manifest.config).find(([key]) => key === 'properties')?.[1]
+  const properties: unknown =
+    'properties' in manifest.config ? manifest.config.properties : undefined
   if (typeof properties !== 'object' || properties === null) return []
   return Object.keys(properties).filter((name) => name !== 'service')
 }

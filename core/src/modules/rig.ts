@@ -102,7 +102,8 @@ export class Rig {
         this.traffic(self, node, sent)
         const answer = this.answers.get(node)
         if (answer === undefined) throw new HoldfastError('E_PEER_DOWN', `${node} is not connected`)
-        return JSON.parse(JSON.stringify(await answer(self, sent))) as unknown
+        const replied: unknown = JSON.parse(JSON.stringify(await answer(self, sent)))
+        return replied
       },
       onCall: (answer) => {
         this.answers.set(self, answer)
@@ -111,6 +112,54 @@ export class Rig {
       address: () => undefined,
     }
   }
+}
+
+export const userconfig = (service: string): Readonly<Record<string, string>> => ({
+  'conf/userconfig.xml': `<safe>\n${service}\n</safe>`,
+  'bin/start_prim': '#!/bin/sh\n',
+})
+export const plain = userconfig('<service mode="pair"><heart timeout="2s"/></service>')
+
+/** The error with which `promise` is refused; a promise that is kept fails the test. */
+export async function refusal(promise: Promise<unknown>): Promise<HoldfastError> {
+  try {
+    await promise
+  } catch (thrown) {
+    if (thrown instanceof HoldfastError) return thrown
+    throw thrown
+  }
+  throw new Error('it was not refused')
+}
+
+export async function installed(
+  rig: Rig,
+  name: string,
+  files: Readonly<Record<string, string>> = plain,
+): Promise<RigNode> {
+  const path = await rig.write(`sources-${name}`, files)
+  const node = rig.node('n1')
+  await node.modules.install({ name, path })
+  return node
+}
+
+export async function configured(
+  rig: Rig,
+  name: string,
+  files?: Readonly<Record<string, string>>,
+): Promise<RigNode> {
+  const node = await installed(rig, name, files)
+  await node.modules.config({ name })
+  return node
+}
+
+export const roleOf = (node: RigNode, name = 'app'): string | undefined =>
+  node.modules.one(name).state?.role
+
+export function eventsOf(node: RigNode, event: string): unknown[] {
+  return node
+    .log()
+    .filter((entry) => entry.event === event)
+    .map(({ fields }) => fields)
 }
 
 export function kindOf(message: unknown): unknown {

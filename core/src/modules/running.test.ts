@@ -1,0 +1,84 @@
+/** What runs on a node: adopted after a restart, started at boot, failed alone, replaced where it changed. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import test from 'ava'
+import { configured, eventsOf, plain, refusal, Rig, roleOf, userconfig } from './rig.js'
+
+test('a restarted daemon adopts what runs, and after a reboot it does not', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const first = await configured(rig, 'app')
+    await first.modules.command({ name: 'app', command: 'start', options: {} })
+    await rig.start('n1')
+    t.deepEqual(eventsOf(rig.node('n1'), 'began').map(modeOf), ['rest', 'adopt'])
+    t.is(roleOf(rig.node('n1')), 'UP')
+    rig.bootId = 'boot-2'
+    await rig.start('n1')
+    t.deepEqual(eventsOf(rig.node('n1'), 'began').map(modeOf), ['rest', 'adopt', 'rest'])
+    t.is(roleOf(rig.node('n1')), 'STOP')
+  })
+})
+
+const boots: readonly [string, 'start' | 'stop', string][] = [
+  ['on', 'stop', 'UP'],
+  ['auto', 'start', 'UP'],
+  ['auto', 'stop', 'STOP'],
+  ['off', 'start', 'STOP'],
+]
+
+for (const [boot, last, role] of boots) {
+  test(`boot="${boot}" after ${last}: the module is ${role} after a reboot`, async (t) => {
+    await Rig.with(['n1'], async (rig) => {
+      const { modules } = await configured(
+        rig,
+        'app',
+        userconfig(`<service mode="pair" boot="${boot}"/>`),
+      )
+      await modules.command({ name: 'app', command: 'start', options: {} })
+      await modules.command({ name: 'app', command: last, options: {} })
+      rig.bootId = 'boot-2'
+      await rig.start('n1')
+      t.is(roleOf(rig.node('n1')), role)
+    })
+  })
+}
+
+test('a plugin that fails or hangs fails its module with a sentence, and no other module', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const node = await configured(rig, 'app')
+    await configured(rig, 'broken', userconfig('<service mode="pair"><bomb/></service>'))
+    await configured(rig, 'stuck', userconfig('<service mode="pair"><bomb hang="on"/></service>'))
+    t.deepEqual(node.modules.one('broken').failure, {
+      code: 'E_PLUGIN_ACTIVATE',
+      reason: 'plugin bomb: boom',
+    })
+    t.is(node.modules.one('stuck').failure?.code, 'E_TIMEOUT')
+    const order = { name: 'broken', command: 'start', options: {} } as const
+    t.is((await refusal(node.modules.command(order))).code, 'E_PLUGIN_ACTIVATE')
+    await rig.start('n1')
+    t.is(roleOf(rig.node('n1')), 'STOP')
+    t.is(rig.node('n1').modules.one('broken').failure?.code, 'E_PLUGIN_ACTIVATE')
+    // Corrected, it runs.
+    const file = join(node.directories.etc, 'modules/broken/conf/userconfig.xml')
+    await writeFile(file, plain['conf/userconfig.xml'] ?? '')
+    await rig.node('n1').modules.config({ name: 'broken' })
+    t.is(roleOf(rig.node('n1'), 'broken'), 'STOP')
+    t.is(rig.node('n1').modules.one('broken').failure, undefined)
+  })
+})
+
+test('a new configuration replaces the plugins that it concerns and keeps the others', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const service = (timeout: string): string =>
+      `<service mode="pair"><heart timeout="${timeout}"/><wheel><tyre size="1"/></wheel></service>`
+    const node = await configured(rig, 'app', userconfig(service('1s')))
+    const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
+    await writeFile(file, userconfig(service('2s'))['conf/userconfig.xml'] ?? '')
+    await node.modules.config({ name: 'app' })
+    t.is(eventsOf(node, 'wheelStarted').length, 1)
+    t.deepEqual(eventsOf(node, 'began').map(modeOf), ['rest', 'rest'])
+  })
+})
+
+function modeOf(fields: unknown): unknown {
+  return typeof fields === 'object' && fields !== null && 'mode' in fields ? fields.mode : undefined
+}
