@@ -59,10 +59,11 @@ export async function startDaemon(
   })
   const control: NodeControl = new NodeControl(version, { cluster, modules, log })
   membership.onEntered(() => modules.open())
-  const plugins = await startNodePlugins({
-    ...{ directories, clock, log, core, discovered, load, control },
-  })
-  if (membership.enter()) await modules.open()
+  // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.
+  const [plugins] = await Promise.all([
+    startNodePlugins({ ...{ directories, clock, log, core, discovered, load, control } }),
+    membership.enter() ? modules.open() : undefined,
+  ])
   own.write('info', 'daemonReady', { node: membership.self(), modules: modules.list().length })
   return {
     log,

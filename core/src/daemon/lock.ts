@@ -5,7 +5,7 @@ import { HoldfastError } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
 import { codeOf } from '../files/atomic.js'
 
-/** Keep the returned server: the lock lasts as long as it. Throws `E_DAEMON_RUNNING`. */
+/** The lock lasts as long as the returned server, which also keeps the process alive. Throws `E_DAEMON_RUNNING`. */
 export async function takeLock(directories: Directories): Promise<Server> {
   // A name in the abstract namespace, from the directories: several nodes can live on one machine.
   const where = createHash('sha256').update(`${directories.lib}\n${directories.run}`).digest('hex')
@@ -16,7 +16,6 @@ export async function takeLock(directories: Directories): Promise<Server> {
     })
     server.listen(`\0holdfastd-${where.slice(0, 32)}`, resolve)
   })
-  server.unref()
   return server
 }
 

@@ -13,6 +13,7 @@ import { bindErrorsMax } from '../xml/bind.js'
 import type { ModulePackage } from './package.js'
 import type { Participant } from './participant.js'
 import {
+  decisionTimeoutMs,
   type ModuleOrder,
   type Outcome,
   type Prepared,
@@ -108,7 +109,7 @@ export class Coordinator {
       nodes.map(async (node) => {
         try {
           if (node === this.peers.self) await this.participant.decide(transaction, outcome)
-          else await this.peers.call(node, decision, questionTimeoutMs)
+          else await this.peers.call(node, decision, decisionTimeoutMs)
           return []
         } catch (thrown) {
           const { message } = expectedFailure(thrown)

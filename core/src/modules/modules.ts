@@ -154,7 +154,9 @@ export class Modules {
       const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file }
       const { warnings } = await this.coordinator.carryOut(order, sources)
       this.note(name, 'moduleConfigured', { nodes, warnings, digest })
-      return { nodes, warnings }
+      const failure = this.instances.get(name)?.failure
+      if (failure === undefined) return { nodes, warnings }
+      return { nodes, warnings: [...warnings, `the module can't be started: ${failure.reason}`] }
     })
   }
 

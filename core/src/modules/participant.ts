@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
 import { codeOf, removeFile } from '../files/atomic.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
+import { Serial } from '../scheduling/serial.js'
 import type { ModulePackage } from './package.js'
 import {
   assertShape,
@@ -39,6 +40,7 @@ export class Participant {
   private readonly pending = new Map<string, Pending>()
   /** Names whose prepare runs at this moment: a second one must not slip in between. */
   private readonly preparing = new Set<string>()
+  private readonly decisions = new Serial('decisions about modules', 256)
 
   constructor(
     private readonly directory: string,
@@ -87,6 +89,11 @@ export class Participant {
 
   /** Carries out the decision; unknown transactions were decided before, so there is nothing left to do. */
   async decide(transaction: string, outcome: Exclude<Outcome, 'pending'>): Promise<void> {
+    // The decision may arrive twice, told and asked for: the second waits and finds nothing to do.
+    await this.decisions.run(() => this.carryOut(transaction, outcome))
+  }
+
+  private async carryOut(transaction: string, outcome: Exclude<Outcome, 'pending'>): Promise<void> {
     const pending = this.list().find((one) => one.transaction === transaction)
     if (pending === undefined) return
     if (outcome === 'committed') await this.executor.apply(pending.order)

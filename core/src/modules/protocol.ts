@@ -8,8 +8,9 @@ import { compileSchema, type SchemaCheck } from '../schema/validate.js'
 export const partBytes = 512 * 1024
 export const partsMax = 128
 export const questionTimeoutMs = 15_000
-/** Longer than the checks of all plugins of a module may take. */
+/** Longer than the checks of all plugins of a module may take, or their start. */
 export const prepareTimeoutMs = 60_000
+export const decisionTimeoutMs = 60_000
 
 /** What shall happen to a module on each of `nodes`. */
 export interface ModuleOrder {
