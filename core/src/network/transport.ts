@@ -351,7 +351,7 @@ export class Transport {
     // The other side dials again only when it has lost the older stream, even if we have not noticed yet.
     if (older !== undefined) {
       older.close('replaced by a newer connection')
-      this.onDisconnected(node, stream.lan, 'replaced by a newer connection')
+      this.onDisconnected(node, older.lan, 'replaced by a newer connection')
     }
     link.cancelTimer()
     Object.assign(link, { stream, hello, pending: undefined, attempts: 0 })
