@@ -1,0 +1,94 @@
+/** Two full Holdfast nodes with one module: a replicated directory, nothing else. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { formCluster, type Lab, LabError, Product, runCommand } from '@holdfast/lab'
+import { beneathDirectory, diskDirectory } from '../disks.js'
+import type { BenchOptions } from '../options.js'
+import type { Side } from './side.js'
+
+const moduleName = 'bench'
+const directory = join(diskDirectory, 'replicated')
+const beneath = join(beneathDirectory, 'replicated')
+const startTimeoutMs = 60_000
+const compareProgram = fileURLToPath(
+  new URL('../../../../plugins/rfs/dist/verify/main.js', import.meta.url),
+)
+
+export async function holdfastSide(lab: Lab, options: BenchOptions): Promise<Side> {
+  const primary = new Product(lab.host('n1'))
+  const secondary = new Product(lab.host('n2'))
+  const products = [primary, secondary]
+  for (const { host } of products) await host.mustRun(['mkdir', '-p', directory])
+  await Promise.all(products.map((product) => product.start()))
+  await formCluster(lab.spec, products)
+  await primary.mustRun(['module', 'install', moduleName, await writeModule(lab, options)])
+  await primary.mustRun(['module', 'config', moduleName])
+  await order(primary, 'prim')
+  await primary.waitForState(moduleName, ['ALONE Ready'], startTimeoutMs)
+  await order(secondary, 'start')
+  await secondary.waitForState(moduleName, ['SECOND Ready'], startTimeoutMs)
+  await primary.waitForState(moduleName, ['PRIM Ready'], startTimeoutMs)
+  return {
+    name: 'holdfast',
+    node: primary.host,
+    directory,
+    copies: products.map(({ host }) => ({ node: host, directory: beneath })),
+    movesData: (commandLine) =>
+      commandLine.some((word) => word.endsWith('/rfs/dist/plane/main.js')),
+    check: () => checkPair(primary, secondary),
+    end: () => endPair(primary, secondary),
+  }
+}
+
+/** A primary that lost its secondary writes faster: such a figure must not be shown. */
+async function checkPair(primary: Product, secondary: Product): Promise<void> {
+  const states = [await primary.state(moduleName), await secondary.state(moduleName)]
+  if (states[0] === 'PRIM Ready' && states[1] === 'SECOND Ready') return
+  const causes = await Promise.all(
+    [primary, secondary].map(async (product) => (await product.module(moduleName))?.state?.cause),
+  )
+  throw new LabError(
+    `the pair does not replicate any more: n1 is ${states[0] ?? '?'} (${causes[0] ?? '?'}), ` +
+      `n2 is ${states[1] ?? '?'} (${causes[1] ?? '?'})`,
+  )
+}
+
+/** Stops the module on both nodes and compares the copies: speed that loses something is worth nothing. */
+async function endPair(primary: Product, secondary: Product): Promise<void> {
+  for (const product of [secondary, primary]) {
+    await order(product, 'stop')
+    await product.waitForState(moduleName, ['STOP NotReady'], startTimeoutMs)
+  }
+  const copies = await Promise.all([primary, secondary].map(({ host }) => host.inside(beneath)))
+  const compared = await runCommand(process.execPath, [compareProgram, ...copies], {
+    timeoutMs: 300_000,
+  })
+  if (compared.code === 0) return
+  const said = `${compared.stdout}${compared.stderr}`.trim().slice(0, 2_000)
+  throw new LabError(`the copies of n1 and n2 differ after the load: ${said}`)
+}
+
+async function order(product: Product, command: string): Promise<void> {
+  await product.mustRun([command, '-m', moduleName, '--no-wait'])
+}
+
+/** No `<user>`: the load is started by hand, as a program on the primary would be. */
+async function writeModule(lab: Lab, options: BenchOptions): Promise<string> {
+  const sources = join(lab.host('n1').directory, 'module', moduleName)
+  await mkdir(join(sources, 'conf'), { recursive: true })
+  await mkdir(join(sources, 'bin'), { recursive: true })
+  const about = { name: moduleName, version: '1.0.0', title: 'Benchmark', mode: 'mirror' }
+  await writeFile(join(sources, 'module.json'), JSON.stringify(about))
+  const xml = `<safe>
+  <service mode="mirror">
+    <heart/>
+    <rfs async="${options.async}" encryption="${options.encryption}">
+      <replicated dir="${directory}"/>
+    </rfs>
+  </service>
+</safe>
+`
+  await writeFile(join(sources, 'conf', 'userconfig.xml'), xml)
+  return sources
+}
