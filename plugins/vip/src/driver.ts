@@ -16,6 +16,7 @@ import {
 import { Announcer } from './announcer.js'
 import type { VipConfig } from './config.js'
 import { type Answer, judge, type PlacedAddress, sameAddress, toAdd, toRemove } from './decide.js'
+import { Keeper } from './keeper.js'
 import { addressOf, type VipKernel } from './kernel.js'
 import type { PeerInterfaces } from './neighbours.js'
 import { askForOwners, pause } from './probe.js'
@@ -46,6 +47,9 @@ export class VipResource implements Resource {
   readonly order = 200
   private readonly wanted: readonly WantedEntry[]
   private readonly announcer: Announcer
+  private readonly keeper: Keeper
+  /** What was said last about missing addresses, so that it is said once. */
+  private complaint = ''
 
   constructor(
     private readonly config: VipConfig,
@@ -53,6 +57,7 @@ export class VipResource implements Resource {
   ) {
     this.wanted = wantedOf(config)
     this.announcer = new Announcer(tools)
+    this.keeper = new Keeper(tools)
   }
 
   async leave(transition: Transition, signal: AbortSignal): Promise<Verdict> {
@@ -75,13 +80,20 @@ export class VipResource implements Resource {
   }
 
   /** The addresses stay: a daemon that ends leaves the application reachable. */
-  stopAnnouncing(): void {
+  async rest(): Promise<void> {
     this.announcer.stop()
+    await this.keeper.stop()
+  }
+
+  /** Returns when no look at the held addresses is under way. */
+  async looked(): Promise<void> {
+    await this.keeper.looked()
   }
 
   private async take(signal: AbortSignal): Promise<Verdict> {
     const { kernel, clock, log } = this.tools
     const startMs = clock.monotonicMs()
+    await this.keeper.stop()
     const interfaces = await kernel.interfaces(signal)
     const { placed, reason } = placeAll(this.wanted, interfaces)
     if (reason !== undefined) {
@@ -93,12 +105,40 @@ export class VipResource implements Resource {
     await this.writeHeld(placed)
     await this.addAndAnnounce(missing, placed, signal)
     this.announcer.start(this.repeatsFor(placed))
+    this.keeper.start((until) => this.keep(until))
     log.write('event', 'addressTaken', {
       text: `virtual address ${textOf(placed)} is on this node`,
       added: missing.length,
       tookMs: Math.round(clock.monotonicMs() - startMs),
     })
     return done
+  }
+
+  /** Network services that are restarted clear addresses that they do not know. */
+  private async keep(signal: AbortSignal): Promise<void> {
+    const { kernel } = this.tools
+    const interfaces = await kernel.interfaces(signal)
+    const { placed, reason } = placeAll(this.wanted, interfaces)
+    const missing = reason === undefined ? toAdd(placed, interfaces) : []
+    if (reason !== undefined || missing.length === 0) {
+      this.complain(reason ?? '')
+      return
+    }
+    const [answer] = await askForOwners(this.tools, missing, signal)
+    if (answer !== undefined) {
+      this.complain(`${answer.address.text} was removed here and is in use by ${answer.mac}`)
+      return
+    }
+    await kernel.add(missing, signal)
+    for (const name of interfaceNamesOf(missing)) await this.announcer.announce(name, signal)
+    this.complain(`${textOf(missing)} was removed by somebody; it is back`)
+  }
+
+  private complain(text: string): void {
+    if (text !== '' && text !== this.complaint) {
+      this.tools.log.write('warning', 'addressMissing', { text })
+    }
+    this.complaint = text
   }
 
   private async addAndAnnounce(
@@ -145,7 +185,7 @@ export class VipResource implements Resource {
 
   private async letGo(signal?: AbortSignal): Promise<Verdict> {
     const { kernel, store, log } = this.tools
-    this.announcer.stop()
+    await this.rest()
     const held = await this.readHeld()
     if (held.length === 0) return done
     const present = toRemove(held, await kernel.interfaces(signal))

@@ -15,9 +15,7 @@ export const plugin = definePlugin({
     await peerInterfaces.open(scope)
     const addresses = new VipResource(config, { ...deps, kernel, peerInterfaces })
     scope.contribute(resource, 'vip', addresses)
-    scope.onStop(() => {
-      addresses.stopAnnouncing()
-    })
+    scope.onStop(() => addresses.rest())
   },
 })
 

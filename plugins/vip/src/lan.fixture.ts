@@ -89,10 +89,17 @@ export function vipNode(
   options: { readonly config: VipConfig; readonly peerMacs?: readonly string[]; store?: Store },
 ) {
   const events: string[] = []
+  const looks = new Set<() => void>()
   const store = options.store ?? memoryStore()
   const resource = new VipResource(options.config, {
     kernel: new VipKernel(lan.exec(machine)),
-    clock: realClock,
+    clock: {
+      ...realClock,
+      every: (_periodMs, call) => {
+        looks.add(call)
+        return () => looks.delete(call)
+      },
+    },
     log: {
       write: (_level, event) => {
         events.push(event)
@@ -101,7 +108,12 @@ export function vipNode(
     store,
     peerInterfaces: { macs: () => options.peerMacs ?? [] },
   })
-  return { resource, store, events }
+  /** What the node does every few seconds, now. */
+  const look = async (): Promise<void> => {
+    for (const call of looks) call()
+    await resource.looked()
+  }
+  return { resource, store, events, look }
 }
 
 export const realClock: Clock = {
