@@ -87,6 +87,14 @@ export class ModuleExecutor implements OrderExecutor {
     if (state !== undefined && state.role !== 'STOP') {
       return [`module ${name} is ${state.role}: stop it first`]
     }
+    // Its plugins failed, its application may run on: a new configuration is the way back, removing it is not.
+    const lastRole = instance?.lastRole() ?? 'STOP'
+    if (order.kind === 'deconfig' && lastRole !== 'STOP') {
+      const failure = instance?.failure?.reason ?? 'its plugins do not run'
+      return [
+        `module ${name} was ${lastRole} when it failed (${failure}): correct it, then stop it`,
+      ]
+    }
     const present = this.options.identities.of(name)
     if (present !== undefined && present !== id) {
       return [`module ${name} has the number ${String(present)} here, not ${String(id)}`]

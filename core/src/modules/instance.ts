@@ -21,16 +21,17 @@ import {
 import type { PluginSource } from '../kernel/discover.js'
 import { PluginSet, type PluginStatus } from '../kernel/lifecycle.js'
 import type { PluginLoader } from '../kernel/loader.js'
+import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { within } from '../scheduling/deadline.js'
 import { invalid } from '../xml/bind.js'
 import { type AppliedModule, readApplied } from './applied.js'
 import type { ModuleLayout } from './layout.js'
+import { LiveMark } from './live-mark.js'
 import { planModule } from './plan.js'
 import { type CoreServices, installedFor } from './services.js'
 import { type BootMode, bootModeOf, parseUserConfig } from './userconfig.js'
 
-const liveFormat = { format: 'module-live', version: 1 }
 const wantedFormat = { format: 'module-wanted', version: 1 }
 /** What a plugin may take to accept an order; carrying it out takes as long as it takes. */
 const commandTimeoutMs = 30_000
@@ -58,10 +59,12 @@ export class ModuleInstance {
   private topology: Topology | undefined
   private unwatch: Cancel = () => undefined
   private boot: BootMode = 'off'
+  private readonly mark: LiveMark
   failure: InstanceFailure | undefined
 
   constructor(private readonly options: InstanceOptions) {
     const { core, load, name } = options
+    this.mark = new LiveMark(options.layout.run, options.bootId)
     this.set = new PluginSet({
       clock: core.clock,
       load,
@@ -82,17 +85,24 @@ export class ModuleInstance {
     return this.topology?.state()
   }
 
+  /** The role that its topology says, or said last since this boot: a module that failed may still run. */
+  lastRole(): string {
+    return this.topology?.state().role ?? this.mark.role ?? 'STOP'
+  }
+
   plugins(): readonly PluginStatus[] {
     return [...this.statuses.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
-  /** After a start of the daemon: adopts what runs since this boot, or starts what is to start at boot. */
-  async open(): Promise<void> {
-    const wasLive = await this.isLive()
+  /** Adopts what runs since this boot; otherwise, when the daemon starts, starts what is to start at boot. */
+  async open(isDaemonStart: boolean): Promise<void> {
+    const wasLive = await this.mark.read()
     await this.guarded(async () => {
       const verdict = await this.activate()
       if (!verdict.ok) return verdict
-      return await this.begin(wasLive ? 'adopt' : (await this.startsAtBoot()) ? 'start' : 'rest')
+      if (wasLive) return await this.begin('adopt')
+      const starts = isDaemonStart && (await this.startsAtBoot())
+      return await this.begin(starts ? 'start' : 'rest')
     })
   }
 
@@ -102,12 +112,14 @@ export class ModuleInstance {
       const before = this.topology
       const verdict = await this.activate()
       if (!verdict.ok || this.topology === before) return verdict
-      return await this.begin('rest')
+      // Corrected after a failure: what its predecessor ran may still be there.
+      const mayRun = before === undefined && this.mark.role !== undefined
+      return await this.begin(mayRun ? 'adopt' : 'rest')
     })
   }
 
   async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
-    if (this.failure !== undefined && this.topology === undefined) await this.open()
+    if (this.failure !== undefined && this.topology === undefined) await this.open(false)
     if (this.topology === undefined) {
       const { code, reason } = this.failure ?? {
         code: 'E_MODULE_UNCONFIGURED',
@@ -167,15 +179,15 @@ export class ModuleInstance {
     this.unwatch()
     this.topology = only
     this.unwatch = only.watch((state) => {
-      this.options.onState(state)
+      this.onState(state)
     })
     return done
   }
 
   /** The mark is written first: after a crash in `begin`, adopting nothing is right and starting twice is not. */
   private async begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict> {
-    const { layout, bootId, core, name } = this.options
-    await writeVersioned(this.livePath(), liveFormat, { bootId })
+    const { layout, core, name } = this.options
+    if (mode !== 'adopt') await this.mark.write('STOP')
     core.log.for(name, undefined).write('info', 'moduleBegins', { mode, run: layout.run })
     if (this.topology === undefined) return refused('E_PLUGIN_TOPOLOGY', 'there is no topology')
     const what = `module ${name}: its beginning (${mode})`
@@ -227,6 +239,15 @@ export class ModuleInstance {
     }
   }
 
+  private onState(state: ModuleState): void {
+    const { core, name, onState } = this.options
+    this.mark.write(state.role).catch((thrown: unknown) => {
+      const { code, message } = expectedFailure(thrown)
+      core.log.for(name, undefined).write('warning', 'roleNotMarked', { code, text: message })
+    })
+    onState(state)
+  }
+
   private onStatus(status: PluginStatus): void {
     this.statuses.set(status.id, status)
     const { core, name } = this.options
@@ -234,16 +255,6 @@ export class ModuleInstance {
     if (failure === undefined) return
     const fields = { code: failure.code, text: failure.reason }
     core.log.for(name, status.id).write('critical', 'pluginFailed', fields)
-  }
-
-  private livePath(): string {
-    return join(this.options.layout.run, 'live.json')
-  }
-
-  private async isLive(): Promise<boolean> {
-    const body = await readVersioned(this.livePath(), liveFormat)
-    if (typeof body !== 'object' || body === null || !('bootId' in body)) return false
-    return body.bootId === this.options.bootId
   }
 
   private async startsAtBoot(): Promise<boolean> {

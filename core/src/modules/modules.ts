@@ -71,7 +71,7 @@ export class Modules {
       identities: this.identities,
       instance: (name) => this.instances.get(name),
       names: () => [...this.instances.keys()].sort(),
-      onApplied: (name) => this.refresh(name),
+      onApplied: (name) => this.refresh(name, false),
       onRemoving: (name) => this.closeInstance(name),
     })
     this.participant = new Participant(join(directories.lib, 'pending'), executor)
@@ -95,7 +95,7 @@ export class Modules {
       ...(await namesIn(join(directories.lib, 'modules'))),
     ])
     // Side by side: a module whose plugins hang must not keep the others from being adopted.
-    await Promise.all([...names].sort().map((name) => this.refresh(name)))
+    await Promise.all([...names].sort().map((name) => this.refresh(name, true)))
     this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settle()))
     this.isOpen = true
   }
@@ -130,7 +130,7 @@ export class Modules {
       const sources = await readSources(path)
       await this.identities.assign(name)
       await writeSources(layout, sources)
-      await this.refresh(name)
+      await this.refresh(name, false)
       this.note(name, 'moduleInstalled', { from: path })
       return this.view(name)
     })
@@ -262,7 +262,7 @@ export class Modules {
   }
 
   /** Makes memory equal to the disk: after start, and after an order was applied. */
-  private async refresh(name: string): Promise<void> {
+  private async refresh(name: string, isDaemonStart: boolean): Promise<void> {
     const layout = layoutOf(this.options.directories, name)
     if (await exists(layout.sources)) {
       const about = await aboutSources(layout.sources, name)
@@ -272,10 +272,10 @@ export class Modules {
     const instance = this.instances.get(name)
     if (!isApplied) this.instances.delete(name)
     else if (instance !== undefined) await instance.reconfigure()
-    else await this.openInstance(name)
+    else await this.openInstance(name, isDaemonStart)
   }
 
-  private async openInstance(name: string): Promise<void> {
+  private async openInstance(name: string, isDaemonStart: boolean): Promise<void> {
     const { core, discovered, load, bootId, directories, onState } = this.options
     const instance = new ModuleInstance({
       ...{ name, core, load, bootId },
@@ -287,7 +287,7 @@ export class Modules {
       },
     })
     this.instances.set(name, instance)
-    await instance.open()
+    await instance.open(isDaemonStart)
   }
 
   private async closeInstance(name: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** What runs on a node: adopted after a restart, started at boot, failed alone, replaced where it changed. */
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
 import { configured, eventsOf, plain, refusal, Rig, roleOf, userconfig } from './rig.js'
@@ -33,6 +33,7 @@ for (const [boot, last, role] of boots) {
         'app',
         userconfig(`<service mode="pair" boot="${boot}"/>`),
       )
+      t.is(roleOf(rig.node('n1')), 'STOP') // Configuring is not booting.
       await modules.command({ name: 'app', command: 'start', options: {} })
       await modules.command({ name: 'app', command: last, options: {} })
       rig.bootId = 'boot-2'
@@ -63,6 +64,27 @@ test('a plugin that fails or hangs fails its module with a sentence, and no othe
     await rig.node('n1').modules.config({ name: 'broken' })
     t.is(roleOf(rig.node('n1'), 'broken'), 'STOP')
     t.is(rig.node('n1').modules.one('broken').failure, undefined)
+  })
+})
+
+test('a module that failed while it ran is not removed, and adopted when it is corrected', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const service = '<service mode="pair"><wheel/></service>'
+    const { modules, directories } = await configured(rig, 'app', userconfig(service))
+    await modules.command({ name: 'app', command: 'start', options: {} })
+    const manifest = join(rig.directory, 'plugins/wheel/plugin.json')
+    await rename(manifest, `${manifest}.gone`)
+    await rig.start('n1')
+    const node = rig.node('n1')
+    t.is(node.modules.one('app').state, undefined)
+    t.regex(node.modules.one('app').failure?.reason ?? '', /unknown element <wheel>/)
+    const error = await refusal(node.modules.deconfig({ name: 'app' }))
+    t.regex(error.message, /module app was UP when it failed/)
+    const file = join(directories.etc, 'modules/app/conf/userconfig.xml')
+    await writeFile(file, plain['conf/userconfig.xml'] ?? '')
+    await node.modules.config({ name: 'app' })
+    t.is(roleOf(node), 'UP')
+    t.deepEqual(eventsOf(node, 'began').map(modeOf), ['rest', 'adopt'])
   })
 })
 
