@@ -27,7 +27,7 @@ export class Conversation {
       if (isSane && this.heard.length <= heardMax) this.wake()
       else this.fail('the other side does not follow the protocol')
     })
-    socket.on('error', (error) => {
+    socket.on('error', (error: Error) => {
       this.fail(error.message)
     })
     socket.on('close', () => {

@@ -1,7 +1,7 @@
 /** One UDP socket on one LAN. It binds again by itself when its address appears later (boot, DHCP) or goes away. */
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import type { Cancel, Clock } from '@holdfast/sdk'
+import type { Cancel, Clock, LogLevel } from '@holdfast/sdk'
 import type { LogGate } from './log-gate.js'
 
 const bindAgainMs = 1_000
@@ -54,7 +54,7 @@ export class HeartbeatSocket {
     const { address: own, port, lan, onDatagram } = this.options
     const address = own()
     if (address === undefined) {
-      this.openLater('the name of this node is not resolved')
+      this.openLater('info', 'the name of this node is not resolved')
       return
     }
     const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
@@ -64,7 +64,7 @@ export class HeartbeatSocket {
     })
     socket.on('error', (error) => {
       this.drop()
-      if (!this.closed) this.openLater(error.message)
+      if (!this.closed) this.openLater('warning', error.message)
     })
     socket.bind({ address, port, exclusive: true }, () => {
       if (this.socket !== socket) return
@@ -73,9 +73,9 @@ export class HeartbeatSocket {
     })
   }
 
-  private openLater(cause: string): void {
+  private openLater(level: LogLevel, cause: string): void {
     const { lan, port, gate, clock } = this.options
-    gate.write('warning', 'heartbeatPortNotOpen', lan, { lan, port, cause })
+    gate.write(level, 'heartbeatPortNotOpen', `${lan} ${cause}`, { lan, port, cause })
     this.cancelRetry = clock.after(bindAgainMs, () => {
       if (!this.closed) this.open()
     })

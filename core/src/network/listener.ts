@@ -1,6 +1,6 @@
 /** The TCP port of a node on one LAN. Like the heartbeat socket, it opens again by itself when its address appears. */
 import type { Server, TLSSocket } from 'node:tls'
-import type { Cancel, Clock } from '@holdfast/sdk'
+import type { Cancel, Clock, LogLevel } from '@holdfast/sdk'
 import type { LogGate } from './log-gate.js'
 
 const listenAgainMs = 1_000
@@ -38,7 +38,7 @@ export class Listener {
     const { lan, port, gate, onConnection } = this.options
     const address = this.options.address()
     if (address === undefined) {
-      this.openLater('the name of this node is not resolved')
+      this.openLater('info', 'the name of this node is not resolved')
       return
     }
     const server = this.options.create()
@@ -51,16 +51,16 @@ export class Listener {
       const from = socket.remoteAddress ?? 'unknown'
       gate.write('warning', 'connectionRefused', from, { lan, from, cause: error.message })
     })
-    server.on('error', (error) => {
+    server.on('error', (error: Error) => {
       server.close()
-      if (!this.closed) this.openLater(error.message)
+      if (!this.closed) this.openLater('critical', error.message)
     })
     server.listen({ host: address, port, exclusive: true })
   }
 
-  private openLater(cause: string): void {
+  private openLater(level: LogLevel, cause: string): void {
     const { lan, port, clock, gate } = this.options
-    gate.write('critical', 'portNotOpen', lan, { lan, port, cause })
+    gate.write(level, 'portNotOpen', `${lan} ${cause}`, { lan, port, cause })
     this.cancelRetry = clock.after(listenAgainMs, () => {
       if (!this.closed) this.open()
     })
