@@ -1,7 +1,7 @@
 /** The thread of the copy: takes orders, runs a source or a target until it is finished, failed or stopped. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { messageOf } from '@holdfast/sdk'
-import { POLL, addressOf, poll, read, write } from '../libc.js'
+import { POLL, poll, read, write } from '../libc.js'
 import { decodeInto } from '../journal/codec.js'
 import { Keys } from '../journal/keys.js'
 import type { ResyncEvent, ResyncOrder } from '../resync-port.js'
@@ -15,11 +15,11 @@ import type { ThreadStart } from './worker.js'
 // The only starter of this thread is worker.ts, which gives it this.
 const { port, wake, ordered } = workerData as ThreadStart
 const one = Buffer.from(BigUint64Array.of(1n).buffer)
-const oneAddress = addressOf(one)
 
 function tell(event: ResyncEvent): void {
   port.postMessage(event)
-  write(wake, oneAddress, 8)
+  // The buffer itself, not its address: nothing else would keep its memory.
+  write(wake, one, 8)
 }
 
 function takeOrder(): ResyncOrder | undefined {

@@ -1,6 +1,6 @@
 /** The worker thread of the copy, as the loop sees it: orders in, events out, one copy at a time. */
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
-import { addressOf, eventfd, write } from '../libc.js'
+import { eventfd, write } from '../libc.js'
 import type { ResyncEvent, ResyncOrder, ResyncWorker, StartResyncWorker } from '../resync-port.js'
 
 /** What the thread is started with. */
@@ -16,7 +16,6 @@ export interface ThreadStart {
 const NONBLOCK = 0o4000
 const CLOEXEC = 0o2000000
 const ONE = Buffer.from(BigUint64Array.of(1n).buffer)
-const ONE_ADDRESS = addressOf(ONE)
 
 /** Starts the thread. Called once, before the loop starts; the thread sleeps until its first order. */
 export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker => {
@@ -31,7 +30,8 @@ export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker
   return {
     order(order: ResyncOrder): void {
       port1.postMessage(order)
-      write(ordered, ONE_ADDRESS, 8)
+      // The buffer itself, not its address: nothing else would keep its memory.
+      write(ordered, ONE, 8)
     },
     take(): ResyncEvent | undefined {
       // Only the thread of this file posts to this port, and it posts ResyncEvents.
