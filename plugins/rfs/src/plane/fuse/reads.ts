@@ -27,6 +27,7 @@ import type { Request } from './request.js'
 const DENTS_BYTES = 64 * 1024
 const EMPTY = cstring('')
 const STATFS_BYTES = 120
+const XATTR_BYTES = 65_536
 
 export class Reads {
   readonly #stat = new StatBuffer()
@@ -35,6 +36,7 @@ export class Reads {
   readonly #dentsAddress = addressOf(this.#dents)
   readonly #vector = new BigUint64Array(2)
   readonly #vectorAddress = addressOf(new Uint8Array(this.#vector.buffer))
+  readonly #names = Buffer.alloc(XATTR_BYTES)
   readonly #statfs = Buffer.alloc(STATFS_BYTES)
 
   constructor(
@@ -184,7 +186,7 @@ export class Reads {
   #xattr(volume: Volume, request: Request, node: Node | undefined): true {
     const fd = node === undefined ? -E.STALE : volume.table.descriptor(node)
     if (fd < 0) return this.#error(volume, request, fd)
-    const size = Math.min(request.u32(0), 65_536)
+    const size = Math.min(request.u32(0), XATTR_BYTES)
     const got = getxattr(selfPath(fd), request.addressAt(8), this.reply.body, size)
     return this.#sized(volume, request, size, got)
   }
@@ -192,8 +194,13 @@ export class Reads {
   #xattrNames(volume: Volume, request: Request, node: Node | undefined): true {
     const fd = node === undefined ? -E.STALE : volume.table.descriptor(node)
     if (fd < 0) return this.#error(volume, request, fd)
-    const size = Math.min(request.u32(0), 65_536)
-    return this.#sized(volume, request, size, listxattr(selfPath(fd), this.reply.body, size))
+    const size = Math.min(request.u32(0), XATTR_BYTES)
+    const got = listxattr(selfPath(fd), this.#names, XATTR_BYTES)
+    if (got < 0) return this.#error(volume, request, got)
+    const length = request.uid === 0 ? got : hideTrusted(this.#names, got)
+    if (size !== 0 && size < length) return this.#error(volume, request, -E.RANGE)
+    this.#names.copy(this.reply.bytes, SIZE.OUT_HEADER, 0, length)
+    return this.#sized(volume, request, size, length)
   }
 
   /** Extended attributes are asked for twice: first how large (`size` 0), then the bytes. */
@@ -295,4 +302,18 @@ export class Reads {
     if (skipped) bytes.fill(0, to, to + SIZE.ENTRY_OUT)
     else this.reply.entryAt(to, this.#stat, this.#known(volume, parent, name))
   }
+}
+
+/** Names of `trusted.` are for the superuser; the file system beneath shows them because we are. Returns the new length. */
+function hideTrusted(names: Buffer, length: number): number {
+  let to = 0
+  for (let from = 0; from < length; ) {
+    const end = names.indexOf(0, from) + 1
+    if (!names.toString('latin1', from, end).startsWith('trusted.')) {
+      names.copyWithin(to, from, end)
+      to += end - from
+    }
+    from = end
+  }
+  return to
 }
