@@ -21,7 +21,8 @@ const ALL = '/all'
 interface Volume {
   /** Entry keys by directory. The entry key of the root itself is kept apart, in `whole`. */
   readonly entries: Map<BytePath, Names>
-  readonly zones: Map<BytePath, ZoneSet>
+  /** A number alone is the only zone of its file: an object for each of a million files would be half of the memory. */
+  readonly zones: Map<BytePath, number | ZoneSet>
   readonly metas: Set<BytePath>
   whole: boolean
   count: number
@@ -76,9 +77,7 @@ export class Keys {
   addZone(index: number, path: BytePath, zone: number): boolean {
     const volume = this.#volume(index)
     if (volume.whole || (this.#fold && hasEntry(volume, path))) return false
-    let zones = volume.zones.get(path)
-    if (zones === undefined) volume.zones.set(path, (zones = new ZoneSet()))
-    if (!zones.add(zone)) return false
+    if (!putZone(volume.zones, path, zone)) return false
     this.#zones += 1
     this.#counted(volume)
     return true
@@ -125,7 +124,7 @@ export class Keys {
         if (typeof names !== 'string') for (const name of names) visitor.entry(index, prefix + name)
         else if (names !== ALL) visitor.entry(index, prefix + names)
       }
-      for (const [path, zones] of volume.zones) visitor.zones(index, path, zones)
+      for (const [path, zones] of volume.zones) visitor.zones(index, path, setOf(zones))
       for (const path of volume.metas) visitor.meta(index, path)
     })
   }
@@ -175,8 +174,8 @@ export class Keys {
     const zones = volume.zones.get(path)
     if (zones !== undefined) {
       volume.zones.delete(path)
-      volume.count -= zones.size
-      this.#zones -= zones.size
+      volume.count -= countOf(zones)
+      this.#zones -= countOf(zones)
     }
     if (volume.metas.delete(path)) volume.count -= 1
   }
@@ -188,7 +187,7 @@ export class Keys {
 
   /** The whole volume may differ. */
   #collapse(volume: Volume): void {
-    for (const zones of volume.zones.values()) this.#zones -= zones.size
+    for (const zones of volume.zones.values()) this.#zones -= countOf(zones)
     volume.entries.clear()
     volume.zones.clear()
     volume.metas.clear()
@@ -209,4 +208,29 @@ function hasEntry(volume: Volume, path: BytePath): boolean {
   if (names === undefined) return false
   if (typeof names !== 'string') return names.has(nameOf(path))
   return names === ALL || names === nameOf(path)
+}
+
+/** True when the zone is new. */
+function putZone(zones: Map<BytePath, number | ZoneSet>, path: BytePath, zone: number): boolean {
+  const known = zones.get(path)
+  if (known === undefined) zones.set(path, zone)
+  else if (typeof known !== 'number') return known.add(zone)
+  else if (known === zone) return false
+  else {
+    const both = setOf(known)
+    both.add(zone)
+    zones.set(path, both)
+  }
+  return true
+}
+
+function setOf(zones: number | ZoneSet): ZoneSet {
+  if (typeof zones !== 'number') return zones
+  const set = new ZoneSet()
+  set.add(zones)
+  return set
+}
+
+function countOf(zones: number | ZoneSet): number {
+  return typeof zones === 'number' ? 1 : zones.size
 }

@@ -1,0 +1,47 @@
+/** Can a journal that was found be used? Pure. */
+import type { Standing } from '../resync-port.js'
+
+/** The beginning of the journal's file. */
+export interface JournalHeader {
+  readonly format: 1
+  /** The boot of the machine in which the file was written: what was not synced before is gone. */
+  readonly bootId: string
+  readonly zoneBytes: number
+  readonly base: string | undefined
+  readonly trusted: boolean
+  readonly why: string | undefined
+  /** Set at an orderly end, when the trees and the journal were synced. */
+  readonly clean: boolean
+}
+
+/** What reading the file gave. */
+export interface Found {
+  /** Undefined: there is no file. */
+  readonly header: JournalHeader | 'unreadable' | undefined
+  /**
+   * `torn`: the last frame is incomplete, as when the process died while it wrote: the change that it announced was not made.
+   * `damaged`: a complete frame is wrong, or what follows can't be reached.
+   */
+  readonly tail: 'whole' | 'torn' | 'damaged'
+}
+
+export interface Now {
+  readonly bootId: string
+  readonly zoneBytes: number
+}
+
+export function standingAtOpen({ header, tail }: Found, now: Now): Standing {
+  const base = typeof header === 'object' ? header.base : undefined
+  const untrusted = (why: string): Standing => ({ trusted: false, why, base })
+  if (header === undefined) return untrusted('there was no journal')
+  if (header === 'unreadable') return untrusted('the journal can not be read')
+  if (!header.trusted) return untrusted(header.why ?? 'the journal was given up')
+  if (header.bootId !== now.bootId && !header.clean) {
+    return untrusted('the machine was restarted without a clean stop')
+  }
+  if (header.zoneBytes !== now.zoneBytes) return untrusted('the zone size was changed')
+  // A file that was closed cleanly has no torn end.
+  if (tail === 'damaged' || (header.clean && tail === 'torn'))
+    return untrusted('the journal is damaged')
+  return { trusted: true, why: undefined, base }
+}
