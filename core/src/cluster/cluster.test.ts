@@ -318,6 +318,7 @@ withRig('a node may be written as a name, which is resolved', async (t, rig) => 
     t.pass()
     return
   }
+  await until('its ports are open', () => first.view().nodes[0]?.lans[0]?.up === true)
   const { token } = await first.invite({ node: 'node2', ttlMs: 60_000 })
   await second.join({ token })
   await until('both LANs are up', () =>

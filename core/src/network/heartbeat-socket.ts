@@ -5,6 +5,8 @@ import type { Cancel, Clock, LogLevel } from '@holdfast/sdk'
 import type { LogGate } from './log-gate.js'
 
 const bindAgainMs = 1_000
+/** A name server answers soon, or the address book asks again. */
+const resolvedAgainMs = 100
 /** Enough for several seconds of heartbeats of 15 peers while this process does not run. */
 const receiveBufferBytes = 1024 * 1024
 
@@ -54,7 +56,7 @@ export class HeartbeatSocket {
     const { address: own, port, lan, onDatagram } = this.options
     const address = own()
     if (address === undefined) {
-      this.openLater('info', 'the name of this node is not resolved')
+      this.openLater('info', 'the name of this node is not resolved', resolvedAgainMs)
       return
     }
     const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
@@ -73,10 +75,10 @@ export class HeartbeatSocket {
     })
   }
 
-  private openLater(level: LogLevel, cause: string): void {
+  private openLater(level: LogLevel, cause: string, delayMs = bindAgainMs): void {
     const { lan, port, gate, clock } = this.options
     gate.write(level, 'heartbeatPortNotOpen', `${lan} ${cause}`, { lan, port, cause })
-    this.cancelRetry = clock.after(bindAgainMs, () => {
+    this.cancelRetry = clock.after(delayMs, () => {
       if (!this.closed) this.open()
     })
   }

@@ -4,6 +4,8 @@ import type { Cancel, Clock, LogLevel } from '@holdfast/sdk'
 import type { LogGate } from './log-gate.js'
 
 const listenAgainMs = 1_000
+/** A name server answers soon, or the address book asks again. */
+const resolvedAgainMs = 100
 /** Members hold one connection each; the rest is for those that prove nothing and are soon gone. */
 const connectionsMax = 64
 
@@ -26,6 +28,10 @@ export class Listener {
     this.open()
   }
 
+  get isOpen(): boolean {
+    return this.server?.listening ?? false
+  }
+
   /** Connections that were accepted stay. */
   close(): void {
     this.closed = true
@@ -38,7 +44,7 @@ export class Listener {
     const { lan, port, gate, onConnection } = this.options
     const address = this.options.address()
     if (address === undefined) {
-      this.openLater('info', 'the name of this node is not resolved')
+      this.openLater('info', 'the name of this node is not resolved', resolvedAgainMs)
       return
     }
     const server = this.options.create()
@@ -58,10 +64,10 @@ export class Listener {
     server.listen({ host: address, port, exclusive: true })
   }
 
-  private openLater(level: LogLevel, cause: string): void {
+  private openLater(level: LogLevel, cause: string, delayMs = listenAgainMs): void {
     const { lan, port, clock, gate } = this.options
     gate.write(level, 'portNotOpen', `${lan} ${cause}`, { lan, port, cause })
-    this.cancelRetry = clock.after(listenAgainMs, () => {
+    this.cancelRetry = clock.after(delayMs, () => {
       if (!this.closed) this.open()
     })
   }

@@ -199,7 +199,7 @@ export class ClusterNetwork implements Network {
     return commonLans(this.settings, this.settings.self).map(({ name }) => ({
       lan: name,
       heardMsAgo: undefined,
-      up: this.membership.isOpen(name),
+      up: this.membership.isOpen(name) && this.transport.isListening(name),
     }))
   }
 

@@ -113,6 +113,10 @@ export class Transport {
     return link?.stream === undefined ? undefined : link.hello
   }
 
+  isListening(lan: string): boolean {
+    return this.listeners.get(lan)?.listener.isOpen ?? false
+  }
+
   /** A LAN went down: a stream on it moves at once when another LAN works. */
   lanWentDown(node: string, lan: string): void {
     const stream = this.links.get(node)?.stream
