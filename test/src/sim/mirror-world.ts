@@ -218,7 +218,7 @@ export class World {
     if (node.daemon) return
     node.daemon = true
     const kept = node.runtime ?? this.#boot(node)
-    node.state = { ...kept, memory: node.disk ?? kept.memory, peer: nothingKnown }
+    node.state = { ...kept, peer: nothingKnown }
     this.#note(`${name}: daemon back as ${node.state.place.role}`)
     this.#deliver(name, { kind: 'adopted' })
     const link = this.#link
@@ -292,8 +292,14 @@ export class World {
       this.#note(`${name}: ${event.kind}${'epoch' in event ? ` ${String(event.epoch)}` : ''}`)
     if (before !== next.place.role)
       this.#note(`${name}: ${before} → ${next.place.role} (${next.cause})`)
+    // As in the driver: the place is kept before its actions are carried out.
+    node.runtime = next
     for (const action of actions) {
-      if (this.#dying && this.random.chance(0.002)) {
+      if (this.#dying && this.random.chance(0.004)) {
+        if (this.random.chance(0.5)) {
+          this.killDaemon(name)
+          return
+        }
         this.powerOff(name)
         this.#at(this.random.integer(1_000, 20_000), () => {
           this.powerOn(name)
@@ -303,7 +309,6 @@ export class World {
       }
       this.#act(node, action)
     }
-    if (node.powered) node.runtime = node.state
   }
 
   #dying = false

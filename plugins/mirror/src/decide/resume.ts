@@ -1,13 +1,21 @@
 /** After a restart of the daemon: the place is where it was; whatever was asked is asked again. */
 import type { Role } from '@holdfast/sdk'
 import { retryLeave } from './demote.js'
-import { isAt, stay } from './plan.js'
+import { andThen, isAt, remember, stay } from './plan.js'
 import { join } from './second.js'
-import type { State, Step } from './types.js'
+import type { Serving } from './serve.js'
+import type { Action, State, Step } from './types.js'
 import { deciding } from './wait.js'
 
-/** Resources adopt what runs before this is called; here the machine goes on. */
+/**
+ * Resources adopt what runs before this is called; here the machine goes on. The place was kept before its actions were
+ * carried out, so any of them may be missing: all that matters is ordered again, and orders are safe to repeat.
+ */
 export function resume(state: State): Step {
+  return andThen(remember(state, {}), goOn)
+}
+
+function goOn(state: State): Step {
   if (isAt(state, 'demoting')) return retryLeave(state)
   if (isAt(state, 'wait')) {
     return state.place.stage === 'entering'
@@ -24,11 +32,23 @@ export function resume(state: State): Step {
     if (state.place.stage === 'entering') {
       return stay(state, enter(state.place.epoch, state.place.from, state.place.role))
     }
-    if (state.place.stage === 'restarting') {
-      return stay(state, { kind: 'restart', epoch: state.place.epoch, role: state.place.role })
-    }
+    return resumeServing(state)
   }
   return stay(state)
+}
+
+function resumeServing(state: Serving): Step {
+  const { place, memory } = state
+  // Writes may still wait for a follower that was given up in the last moment.
+  const released: readonly Action[] =
+    place.follower === undefined && place.degrading === undefined
+      ? [{ kind: 'detach', epoch: state.epoch, generation: memory.generation }]
+      : []
+  const restarted: readonly Action[] =
+    place.stage === 'restarting' ? [{ kind: 'restart', epoch: place.epoch, role: place.role }] : []
+  const degrading =
+    place.degrading === undefined ? undefined : { ...place.degrading, stage: 'held' as const }
+  return stay({ ...state, place: { ...place, degrading } }, ...released, ...restarted)
 }
 
 function enter(epoch: number, from: Role, to: Role) {

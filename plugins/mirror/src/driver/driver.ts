@@ -77,7 +77,8 @@ export class MirrorDriver implements Topology {
     const initial: State = {
       ...(running ?? fresh),
       config: this.#config,
-      memory: memory ?? fresh.memory,
+      // What the place was built on may not have reached the disk; resuming writes it first.
+      memory: running?.memory ?? memory ?? fresh.memory,
       peer: nothingKnown,
     }
     const machine = runMachine<State, Event, Action>(
