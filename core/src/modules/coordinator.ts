@@ -55,9 +55,7 @@ export class Coordinator {
       }
       await this.writeDecision(transaction)
       const late = await this.tellAll(order.nodes, { kind: 'commit', transaction })
-      const warnings = answers.flatMap(({ node, warnings: own }) =>
-        own.map((text) => `${text} (node ${node})`),
-      )
+      const warnings = merged(answers, ({ warnings: own }) => own)
       return { warnings: [...warnings, ...late] }
     } finally {
       this.running.delete(transaction)
@@ -149,17 +147,9 @@ interface Answer extends Prepared {
   readonly failure?: HoldfastError
 }
 
-/** The same finding from all nodes is told once, others with the node that found it. */
 function refusalOf(order: ModuleOrder, answers: readonly Answer[]): HoldfastError | undefined {
   const failed = answers.find(({ failure }) => failure !== undefined)
-  const nodesOf = new Map<string, string[]>()
-  for (const { node, findings } of answers) {
-    for (const finding of findings) nodesOf.set(finding, [...(nodesOf.get(finding) ?? []), node])
-  }
-  const everywhere = answers.length
-  const lines = [...nodesOf].map(([finding, nodes]) =>
-    nodes.length === everywhere ? finding : `${finding} (node ${nodes.join(', ')})`,
-  )
+  const lines = merged(answers, ({ findings }) => findings)
   if (lines.length > 0) {
     const rest = lines.length - bindErrorsMax
     const more = rest > 0 ? [`… and ${String(rest)} more`] : []
@@ -173,6 +163,20 @@ function refusalOf(order: ModuleOrder, answers: readonly Answer[]): HoldfastErro
     hint: `nothing was changed; ${hint ?? 'repeat the order when the node is back'}`,
     cause: failed.failure,
   })
+}
+
+/** What all nodes say is told once, the rest with the nodes that say it. */
+function merged(
+  answers: readonly Answer[],
+  said: (answer: Answer) => readonly string[],
+): readonly string[] {
+  const nodesOf = new Map<string, string[]>()
+  for (const answer of answers) {
+    for (const text of said(answer)) nodesOf.set(text, [...(nodesOf.get(text) ?? []), answer.node])
+  }
+  return [...nodesOf].map(([text, nodes]) =>
+    nodes.length === answers.length ? text : `${text} (node ${nodes.join(', ')})`,
+  )
 }
 
 function atMsOf(body: unknown): number {

@@ -116,7 +116,8 @@ export class ModuleExecutor implements OrderExecutor {
         ...{ file: order.file, clock: core.clock, load, sources: plugins },
         contextFor: (plugin) => this.context(order, others.get(plugin) ?? []),
       })
-      return { findings: checked.findings.map(place), warnings: checked.warnings }
+      const findings = [...checked.findings].sort((a, b) => a.line - b.line || a.column - b.column)
+      return { findings: findings.map(place), warnings: checked.warnings }
     } catch (thrown) {
       if (!(thrown instanceof HoldfastError)) throw thrown
       return { findings: thrown.message.split('\n'), warnings: [] }

@@ -30,7 +30,7 @@ import type { ModuleLayout } from './layout.js'
 import { LiveMark } from './live-mark.js'
 import { planModule } from './plan.js'
 import { type CoreServices, installedFor } from './services.js'
-import { type BootMode, bootModeOf, parseUserConfig } from './userconfig.js'
+import { type BootRule, bootRuleOf, parseUserConfig } from './userconfig.js'
 
 const wantedFormat = { format: 'module-wanted', version: 1 }
 /** What a plugin may take to accept an order; carrying it out takes as long as it takes. */
@@ -58,7 +58,8 @@ export class ModuleInstance {
   private applied: AppliedModule | undefined
   private topology: Topology | undefined
   private unwatch: Cancel = () => undefined
-  private boot: BootMode = 'off'
+  private boot: BootRule = { mode: 'off', delayMs: 0 }
+  private cancelBoot: Cancel = () => undefined
   private readonly mark: LiveMark
   failure: InstanceFailure | undefined
 
@@ -102,7 +103,9 @@ export class ModuleInstance {
       if (!verdict.ok) return verdict
       if (wasLive) return await this.begin('adopt')
       const starts = isDaemonStart && (await this.startsAtBoot())
-      return await this.begin(starts ? 'start' : 'rest')
+      if (!starts || this.boot.delayMs === 0) return await this.begin(starts ? 'start' : 'rest')
+      this.startLater()
+      return await this.begin('rest')
     })
   }
 
@@ -127,6 +130,7 @@ export class ModuleInstance {
       }
       return refused(code, `module ${this.options.name}: ${reason}`, 'correct this first')
     }
+    this.cancelBoot() // Whoever orders something decides instead of the boot.
     if (options.identity === undefined) await this.remember(command)
     const what = `module ${this.options.name}: the order ${command}`
     const { clock } = this.options.core
@@ -135,9 +139,28 @@ export class ModuleInstance {
 
   /** Stops the plugins, not the application: what runs is adopted by the next start of the daemon. */
   async close(): Promise<Verdict> {
+    this.cancelBoot()
     this.unwatch()
     this.topology = undefined
     return await this.set.stop()
+  }
+
+  /** `boot_delay`: a restart of the daemon meanwhile ends the wait, the operator then starts the module. */
+  private startLater(): void {
+    const { core, name } = this.options
+    const log = core.log.for(name, undefined)
+    const { delayMs } = this.boot
+    log.write('event', 'bootDelayed', { text: `starts in ${String(delayMs / 1_000)} s`, delayMs })
+    this.cancelBoot = core.clock.after(delayMs, () => {
+      this.command('start', { cause: 'boot' }).then(
+        (verdict) => {
+          if (!verdict.ok) log.write('critical', 'bootRefused', { text: verdict.reason })
+        },
+        (thrown: unknown) => {
+          log.write('critical', 'bootRefused', { text: expectedFailure(thrown).message })
+        },
+      )
+    })
   }
 
   private async activate(): Promise<Verdict> {
@@ -158,7 +181,7 @@ export class ModuleInstance {
       return { source, config }
     })
     const own = planned.find(({ source }) => source.manifest.id === result.plan.topology)
-    this.boot = bootModeOf(own?.config)
+    this.boot = bootRuleOf(own?.config)
     this.statuses.clear()
     const verdict = await this.set.apply(planned)
     if (!verdict.ok) return verdict
@@ -258,7 +281,7 @@ export class ModuleInstance {
   }
 
   private async startsAtBoot(): Promise<boolean> {
-    if (this.boot !== 'auto') return this.boot === 'on'
+    if (this.boot.mode !== 'auto') return this.boot.mode === 'on'
     const body = await readVersioned(join(this.options.layout.home, 'wanted.json'), wantedFormat)
     return typeof body === 'object' && body !== null && 'started' in body && body.started === true
   }

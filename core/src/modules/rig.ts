@@ -29,6 +29,7 @@ export class Rig {
   /** Also those that a restart left behind: their timers must end with the test. */
   private readonly started: Modules[] = []
   private readonly answers = new Map<string, Answer>()
+  private readonly watchers = new Set<(what: string) => void>()
   traffic: Traffic = () => undefined
   bootId = 'boot-1'
 
@@ -61,6 +62,16 @@ export class Rig {
     return node
   }
 
+  /** Returns when the module tells this role; the test's own time-out is the maximum. */
+  async until(node: string, module: string, role: string): Promise<void> {
+    if (this.node(node).modules.one(module).state?.role === role) return
+    await new Promise<void>((resolve) => {
+      this.watchers.add((what) => {
+        if (what === `${node} ${module} ${role}`) resolve()
+      })
+    })
+  }
+
   /** What a daemon does at its start. Starting a node again leaves the old one like a crash does. */
   async start(name: string): Promise<void> {
     const directories = directoriesFrom({ HOLDFAST_ROOT: join(this.directory, name) })
@@ -78,7 +89,9 @@ export class Rig {
       ...{ directories, core, load: loadPlugin, bootId: this.bootId, nodes: names },
       discovered: await discoverPlugins([join(this.directory, 'plugins')], '0.1.0'),
       peers: this.peers(name, names),
-      onState: () => undefined,
+      onState: (module, { role }) => {
+        for (const watcher of this.watchers) watcher(`${name} ${module} ${role}`)
+      },
     })
     const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })
     this.nodes.set(name, { name, directories, modules, log: read })
@@ -200,7 +213,11 @@ const fakePlugins: Readonly<Record<string, string>> = {
     config: element(
       {
         service: element(
-          { mode: { type: 'string' }, boot: { enum: ['on', 'off', 'auto'], default: 'off' } },
+          {
+            mode: { type: 'string' },
+            boot: { enum: ['on', 'off', 'auto'], default: 'off' },
+            boot_delay: { type: 'integer', 'x-duration': 's', default: 0 },
+          },
           ['mode'],
         ),
         heart: element({ timeout: { type: 'integer', 'x-duration': 'ms', default: 5_000 } }),

@@ -43,6 +43,20 @@ for (const [boot, last, role] of boots) {
   })
 }
 
+test('boot_delay: the module rests first, is started afterwards, and an order comes before it', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    await configured(rig, 'app', userconfig('<service mode="pair" boot="on" boot_delay="1"/>'))
+    await configured(rig, 'held', userconfig('<service mode="pair" boot="on" boot_delay="1"/>'))
+    rig.bootId = 'boot-2'
+    await rig.start('n1')
+    const node = rig.node('n1')
+    t.is(roleOf(node), 'STOP')
+    await node.modules.command({ name: 'held', command: 'stop', options: {} })
+    await rig.until('n1', 'app', 'UP')
+    t.is(roleOf(node, 'held'), 'STOP')
+  })
+})
+
 test('a plugin that fails or hangs fails its module with a sentence, and no other module', async (t) => {
   await Rig.with(['n1'], async (rig) => {
     const node = await configured(rig, 'app')

@@ -105,14 +105,20 @@ function expandText(
   })
 }
 
-/** The one attribute that the core itself reads; the topology's schema validates it. */
-export type BootMode = 'on' | 'off' | 'auto'
+/** What the core itself reads of `<service>`; the topology's schema validates it. */
+export interface BootRule {
+  /** `auto`: only when the operator had it started before. Anything else in the configuration means off. */
+  readonly mode: 'on' | 'off' | 'auto'
+  readonly delayMs: number
+}
 
-export function bootModeOf(topologyConfig: unknown): BootMode {
+export function bootRuleOf(topologyConfig: unknown): BootRule {
   const service = member(topologyConfig, 'service')
   const boot = member(service, 'boot')
-  if (boot === true || boot === 'on') return 'on'
-  return boot === 'auto' ? 'auto' : 'off'
+  const delay = member(service, 'boot_delay')
+  const delayMs = typeof delay === 'number' ? delay * 1_000 : 0
+  if (boot === true || boot === 'on') return { mode: 'on', delayMs }
+  return { mode: boot === 'auto' ? 'auto' : 'off', delayMs }
 }
 
 function member(value: unknown, name: string): unknown {
