@@ -15,7 +15,9 @@ import {
   linkat,
   mkdirat,
   mknodat,
+  RENAME,
   openat,
+  renameat2,
   O,
   selfPath,
   symlinkat,
@@ -47,6 +49,19 @@ function makeOne(directory: number, name: Address, type: number, making: Making)
   return mknodat(directory, name, making.mode, making.rdev)
 }
 
+/** Renames, with the flags of renameat2. A whiteout that is left behind belongs to the caller, not to us. */
+export function renameEntry(
+  from: number,
+  name: Address,
+  to: number,
+  newName: Address,
+  move: { readonly flags: number; readonly uid: number; readonly gid: number },
+): number {
+  const done = renameat2(from, name, to, newName, move.flags)
+  if (done < 0 || (move.flags & RENAME.WHITEOUT) === 0) return done
+  return giveTo(from, name, move.uid, move.gid, 0)
+}
+
 /** Makes a file without a name in a directory; returns its descriptor. */
 export function makeUnnamed(directory: number, making: Making): number {
   umask(making.umask)
@@ -69,8 +84,8 @@ function giveTo(directory: number, name: Address, uid: number, gid: number, flag
   const { mode } = stat
   const given = fchownat(directory, name, uid, gid, flags | AT.SYMLINK_NOFOLLOW)
   if (given < 0) return given
-  const special = (mode & 0o6000) !== 0 && (mode & MODE.TYPE) === MODE.FILE
-  if (!special) return 0
+  const type = mode & MODE.TYPE
+  if ((mode & 0o6000) === 0 || type === MODE.DIRECTORY || type === MODE.LINK) return 0
   return flags === 0
     ? fchmodat(directory, name, mode & 0o7777, 0)
     : fchmodat(AT.FDCWD, selfPath(directory), mode & 0o7777, 0)

@@ -2,7 +2,14 @@
  * Applies the server's ops to this node's tree, strictly in their order. It journals what it applies, like the server.
  * An op that fails (the disk is full) ends the session with the reason: a follower that misses one op is no copy.
  */
-import { linkDescriptor, makeEntry, makeUnnamed, setAttributes, setMtime } from '../changes.js'
+import {
+  linkDescriptor,
+  makeEntry,
+  makeUnnamed,
+  renameEntry,
+  setAttributes,
+  setMtime,
+} from '../changes.js'
 import {
   AT,
   E,
@@ -15,7 +22,6 @@ import {
   ftruncate,
   pwrite,
   removexattr,
-  renameat2,
   selfPath,
   setxattr,
   unlinkat,
@@ -272,6 +278,8 @@ export class Applier {
     const newParent = this.#directory(volume, op.u64())
     const moving = table.get(op.u64())
     const replaced = table.get(op.u64())
+    const uid = op.i32()
+    const gid = op.i32()
     const name = op.name()
     const newName = op.name()
     const exchanged = (flags & RENAME.EXCHANGE) !== 0
@@ -284,7 +292,7 @@ export class Applier {
     this.#toucher.entry(table, newParent, newName)
     const from = this.#descriptor(volume, parent)
     const to = this.#descriptor(volume, newParent)
-    const done = renameat2(from, cString(name), to, cString(newName), flags)
+    const done = renameEntry(from, cString(name), to, cString(newName), { flags, uid, gid })
     parent.pins--
     newParent.pins--
     this.#must(done, volume, parent, `renaming ${JSON.stringify(name)} in`)

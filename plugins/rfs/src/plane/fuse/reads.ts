@@ -307,7 +307,7 @@ export class Reads {
 /** Names of `trusted.` are for the superuser; the file system beneath shows them because we are. Returns the new length. */
 function hideTrusted(names: Buffer, length: number): number {
   let to = 0
-  for (let from = 0; from < length; ) {
+  for (let from = 0; from < length;) {
     const end = names.indexOf(0, from) + 1
     if (!names.toString('latin1', from, end).startsWith('trusted.')) {
       names.copyWithin(to, from, end)

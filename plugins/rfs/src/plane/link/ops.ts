@@ -123,13 +123,15 @@ export class OpWriter {
   }
 
   rename(volume: number, move: Move): void {
-    const size = 8 + 8 + 8 + 2 + move.name.length + 2 + move.newName.length
+    const size = 8 + 8 + 8 + 8 + 2 + move.name.length + 2 + move.newName.length
     const { parent, flags, mode } = move
     let at = this.#open(KIND.RENAME, volume, flags, mode, parent, size)
     this.#u64(at, move.newParent)
     this.#u64(at + 8, move.node)
     this.#u64(at + 16, move.replaced)
-    at = this.#text(at + 24, move.name)
+    this.out.view.setInt32(at + 24, move.uid, true)
+    this.out.view.setInt32(at + 28, move.gid, true)
+    at = this.#text(at + 32, move.name)
     this.#text(at, move.newName)
     this.out.close()
   }
@@ -251,4 +253,7 @@ export interface Move {
   readonly mode: number
   readonly node: number
   readonly replaced: number
+  /** Owner and group of a whiteout that was left at the old name; -1: as the kernel made it. */
+  readonly uid: number
+  readonly gid: number
 }

@@ -24,7 +24,6 @@ import {
   fchmod,
   pwrite,
   removexattr,
-  renameat2,
   selfPath,
   setxattr,
   unlinkat,
@@ -39,7 +38,7 @@ import {
   type Attributes,
   type Making,
 } from '../link/ops.js'
-import { linkDescriptor, makeEntry, makeUnnamed, setAttributes } from '../changes.js'
+import { linkDescriptor, makeEntry, makeUnnamed, renameEntry, setAttributes } from '../changes.js'
 import type { Node } from '../nodes.js'
 import type { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
@@ -492,7 +491,9 @@ export class Changes {
     if (loses) this.#beforeLoss(volume, newParent, newName, replaced, last)
     toucher.entry(table, parent, name)
     toucher.entry(table, newParent, newName)
-    const done = renameat2(from, r.nameAddress, to, r.newNameAddress, r.flags)
+    const { uid, gid } = this.#madeBy(volume, request, parent)
+    const move = { flags: r.flags, uid, gid }
+    const done = renameEntry(from, r.nameAddress, to, r.newNameAddress, move)
     if (done < 0) return done
     if (!same) this.#renameNodes(volume, r, moving, replaced, exchanged)
     const sent = stream.concerns(volume, parent) && stream.concerns(volume, newParent)
@@ -509,13 +510,24 @@ export class Changes {
         mode: r.flags,
         node: stream.idOf(moving),
         replaced: stream.idOf(replaced),
+        uid,
+        gid,
       })
       stream.owe(volume, parent)
       stream.owe(volume, newParent)
+      if ((r.flags & RENAME.WHITEOUT) !== 0) this.#oweWhiteout(volume, from, r)
     }
     if (last && replaced !== undefined) replaced.gone = true
     reply.head(request, 0)
     return this.#answer(volume, sent)
+  }
+
+  /** What was left at the old name is new: its time is the file system's. */
+  #oweWhiteout(volume: Volume, directory: number, r: Renaming): void {
+    if (this.#stat.ofName(directory, r.nameAddress) < 0) return
+    const node = volume.table.obtain(this.#stat.inode, this.#stat.mode & MODE.TYPE)
+    volume.table.addName(node, r.parent, r.name)
+    this.parts.stream.owe(volume, node)
   }
 
   #renameNodes(
