@@ -354,6 +354,8 @@ export class Source {
   }
 
   #tellProgress(now: boolean): void {
+    // Before the scope is said there is nothing to tell, and the target does not expect it.
+    if (this.#stage === 'hello') return
     const ms = performance.now()
     if (!now && ms - this.#progressMs < PROGRESS_MS) return
     this.#progressMs = ms
