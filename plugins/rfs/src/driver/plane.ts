@@ -39,6 +39,7 @@ const reconnectTries = 5
 export class Plane {
   private socket: PlaneSocket | undefined
   private identity: ProcessIdentity | undefined
+  private startedHere: Started | undefined
   private starting: Promise<Verdict> | undefined
   private stopped = false
   private ending = false
@@ -143,6 +144,7 @@ export class Plane {
       lockFile: `${run}/rfs.lock`,
       logFile,
     })
+    this.startedHere = started
     const identity = await identify(started.pid)
     if (identity !== undefined) await this.remember(identity)
     const verdict = await this.waitForStart(started, logFile)
@@ -192,7 +194,9 @@ export class Plane {
       if (await this.attach()) return
       await pause(this.parts.clock, 200)
     }
-    this.died(cause)
+    // How it ended is known of a process that this daemon started itself.
+    const ending = this.startedHere?.ended()
+    this.died(ending === undefined ? cause : `it ended with ${ending}`)
   }
 
   private watch(): void {
