@@ -48,6 +48,7 @@ import type { Stream } from './stream.js'
 import type { Syncs } from './syncs.js'
 
 const UNCHANGED = 0xffff_ffff
+const SPECIAL_BITS = 0o6000
 
 /** What the handlers work with; one set for all volumes. */
 export interface ChangeParts {
@@ -186,8 +187,9 @@ export class Changes {
   #dropPrivileges(volume: Volume, node: Node, fd: number): void {
     if (this.#stat.ofDescriptor(fd) < 0) return
     const { mode } = this.#stat
-    node.privileged = false
+    // Set-group-id without execute for the group stays, and counts as soon as an ACL or chmod adds that.
     const kept = mode & ~(0o4000 | ((mode & 0o0010) !== 0 ? 0o2000 : 0))
+    node.privileged = (kept & SPECIAL_BITS) !== 0
     if (kept === mode || (mode & MODE.TYPE) !== MODE.FILE) return
     this.parts.toucher.meta(volume.table, node)
     if (fchmod(fd, kept & 0o7777) < 0) return
