@@ -22,8 +22,11 @@ export interface Replica {
   follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict>
   /** Receiving side: stop following. Returns when nothing more is applied: what was received is on the local file system. */
   unfollow(): Promise<Verdict>
-  /** Is the link between the two data planes alive at this moment (heard within its own time-out)? */
-  linked(): boolean
+  /**
+   * Milliseconds since anything was heard of the peer's data plane; undefined when there is no link. A live link sends
+   * a keep-alive at least every 200 ms, so this is evidence of the peer's life apart from its daemon's heartbeats.
+   */
+  heardMsAgo(): Promise<number | undefined>
   progress(): Progress | undefined
   watch(on: (event: ReplicaEvent) => void): Cancel
 }

@@ -186,7 +186,7 @@ export class MirrorDriver implements Topology {
     const { role, sub, cause, hint } = this.#shown
     if (before.role !== role || before.sub !== sub || before.cause !== cause) {
       this.#world.log.write('event', 'stateChanged', {
-        text: `${role} (${sub}): ${cause}`,
+        text: `${role} (${sub})`,
         from: before.role,
         role,
         sub,

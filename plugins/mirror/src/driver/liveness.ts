@@ -17,33 +17,39 @@ export function watchPeer(options: {
   readonly replica: Replica | undefined
   readonly post: (event: Event) => void
 }): Cancel {
-  const { peers, peer, clock, replica, post } = options
+  const { peers, peer, timeoutMs, clock, replica, post } = options
   let looking: Cancel | undefined
   const stopLooking = (): void => {
     looking?.()
     looking = undefined
   }
+  let round = 0
   const silent = (): void => {
     stopLooking()
-    if (replica?.linked() !== true) {
-      post({ kind: 'peerSilent' })
+    const mine = round
+    const concluded = (heardMsAgo: number | undefined): void => {
+      if (mine !== round) return
+      const isAlive = heardMsAgo !== undefined && heardMsAgo <= timeoutMs
+      if (isAlive) looking = clock.after(lookAgainMs, silent)
+      else post({ kind: 'peerSilent' })
+    }
+    if (replica === undefined) concluded(undefined)
+    // A data plane that can't be asked is no evidence of anything.
+    else replica.heardMsAgo().then(concluded, () => concluded(undefined))
+  }
+  const cancel = peers.watch(peer, { timeoutMs, lans: options.lans }, (event) => {
+    if (event.kind === 'peerSilent') {
+      silent()
       return
     }
-    looking = clock.after(lookAgainMs, silent)
-  }
-  const cancel = peers.watch(
-    peer,
-    { timeoutMs: options.timeoutMs, lans: options.lans },
-    (event) => {
-      if (event.kind === 'peerSilent') {
-        silent()
-        return
-      }
-      if (event.kind === 'peerHeard') stopLooking()
-      post({ kind: event.kind })
-    },
-  )
+    if (event.kind === 'peerHeard') {
+      round += 1
+      stopLooking()
+    }
+    post({ kind: event.kind })
+  })
   return () => {
+    round += 1
     stopLooking()
     cancel()
   }

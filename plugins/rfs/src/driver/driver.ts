@@ -63,7 +63,6 @@ export class RfsDriver implements Replica, Resource {
   private readonly directories: readonly string[]
   private role: 'idle' | 'serving' | 'following' = 'idle'
   private epoch = 0
-  private isLinked = false
   private lastProgress: Progress | undefined
 
   constructor(private readonly parts: DriverParts) {
@@ -118,14 +117,12 @@ export class RfsDriver implements Replica, Resource {
 
   async admit(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
     this.epoch = order.epoch
-    this.isLinked = false
     return this.admissions.admit(order)
   }
 
   async detach(order: { readonly epoch: number; readonly generation: string }): Promise<Verdict> {
     this.epoch = order.epoch
     this.admissions.withdraw()
-    this.isLinked = false
     const { epoch, generation } = order
     return this.say(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
   }
@@ -133,7 +130,6 @@ export class RfsDriver implements Replica, Resource {
   async follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
     const { epoch, full } = order
     this.epoch = epoch
-    this.isLinked = false
     this.lastProgress = undefined
     await this.parts.store.volatile.write(followedName, { epoch })
     const node = this.parts.peers.others[0]
@@ -153,7 +149,6 @@ export class RfsDriver implements Replica, Resource {
   }
 
   async unfollow(): Promise<Verdict> {
-    this.isLinked = false
     this.lastProgress = undefined
     // A data plane that died applies nothing any more: all that it acknowledged was applied before.
     const status = (await this.plane.attach()) ? await this.plane.status() : undefined
@@ -165,8 +160,9 @@ export class RfsDriver implements Replica, Resource {
     return verdict
   }
 
-  linked(): boolean {
-    return this.isLinked
+  async heardMsAgo(): Promise<number | undefined> {
+    const status = await this.plane.status()
+    return status?.heardMsAgo
   }
 
   progress(): Progress | undefined {
@@ -223,7 +219,6 @@ export class RfsDriver implements Replica, Resource {
     this.role = role
     this.epoch = epoch
     this.lastProgress = progress
-    this.isLinked = link === 'live' || link === 'copying'
     this.parts.log.write('event', 'dataPlaneAdopted', { role, link })
   }
 
@@ -263,7 +258,6 @@ export class RfsDriver implements Replica, Resource {
     if (!verdict.ok) return verdict
     this.role = 'idle'
     this.admissions.withdraw()
-    this.isLinked = false
     this.lastProgress = undefined
     return done
   }
@@ -328,17 +322,14 @@ export class RfsDriver implements Replica, Resource {
         return
       case 'progressed':
         if (event.epoch !== this.epoch) return
-        this.isLinked = true
         this.lastProgress = event.progress
         this.listeners.tell({ kind: 'progressed', progress: event.progress })
         return
       case 'copyFinished':
-        if (event.epoch === this.epoch) this.isLinked = true
         this.lastProgress = undefined
         this.listeners.tell({ kind: 'copyFinished', epoch: event.epoch })
         return
       case 'linkLost':
-        if (event.epoch === this.epoch) this.isLinked = false
         this.lastProgress = undefined
         this.tellLost(event.epoch, event.cause)
         return
@@ -348,7 +339,6 @@ export class RfsDriver implements Replica, Resource {
   private died(ending: string): void {
     const { role, epoch } = this
     const cause = `the data plane died: ${ending}`
-    this.isLinked = false
     this.lastProgress = undefined
     this.admissions.withdraw()
     this.role = 'idle'

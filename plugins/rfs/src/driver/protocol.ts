@@ -71,6 +71,8 @@ export interface PlaneStatus {
   /** Of the last admit, detach or follow. */
   readonly epoch: number
   readonly link: PlaneLink
+  /** Milliseconds since anything arrived on the link for ops; undefined: there is none. */
+  readonly heardMsAgo: number | undefined
   readonly progress: Progress | undefined
   readonly counters: Readonly<Record<string, number>>
 }

@@ -43,13 +43,14 @@ export function statusOf(fields: Fields): PlaneStatus | undefined {
   const role = roles.find((one) => one === fields['role'])
   const pid = fields['pid']
   if (role === undefined || typeof pid !== 'number') return undefined
-  const generation = fields['generation']
+  const { generation, heardMsAgo } = fields
   return {
     pid,
     role,
     generation: typeof generation === 'string' ? generation : undefined,
     epoch: numberOf(fields['epoch']),
     link: links.find((one) => one === fields['link']) ?? 'none',
+    heardMsAgo: typeof heardMsAgo === 'number' ? heardMsAgo : undefined,
     progress: progressOf(fields['progress']),
     counters: Object.fromEntries(
       Object.entries(objectOf(fields['counters']) ?? {}).map(([name, value]) => [

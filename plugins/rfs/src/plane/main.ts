@@ -83,7 +83,7 @@ async function main(): Promise<void> {
   onWake(loop, jobsWake, () => {
     pool.collect()
   })
-  loop.every(Math.max(10, launch.timeoutMs / 10), () => {
+  loop.every(Math.max(10, Math.min(100, launch.timeoutMs / 10)), () => {
     plane.tick()
   })
   loop.afterwards(() => {

@@ -44,6 +44,7 @@ export class Plane {
       generation: role.kind === 'serving' ? role.server.generation : undefined,
       epoch: this.#epoch,
       link: active?.link ?? 'none',
+      heardMsAgo: active?.heardMsAgo,
       progress,
       counters: active?.counters ?? {},
     }

@@ -56,7 +56,16 @@ function obey(order: string, line: Readonly<Record<string, unknown>>): object {
   if (typeof line['epoch'] === 'number') epoch = line['epoch']
   switch (order) {
     case 'status':
-      return { ok: true, pid: process.pid, role, generation, epoch, link, counters: {} }
+      return {
+        ok: true,
+        pid: process.pid,
+        role,
+        generation,
+        epoch,
+        link,
+        heardMsAgo: link === 'none' ? undefined : 0,
+        counters: {},
+      }
     case 'serve':
       mountAll()
       role = 'serving'

@@ -59,6 +59,10 @@ export class Follower {
     return this.#connection === undefined ? 'none' : 'copying'
   }
 
+  get heardMsAgo(): number | undefined {
+    return this.#connection?.heardMsAgo
+  }
+
   get counters(): Record<string, number> {
     return {
       opsApplied: this.#applier?.applied ?? 0,

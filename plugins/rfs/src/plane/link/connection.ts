@@ -8,8 +8,9 @@ import type { ChannelKeys } from '../resync-port.js'
 import { KIND, OpWriter } from './ops.js'
 import { InBuffer, Opener, OutBuffer, Sealer } from './records.js'
 
-/** A keep-alive goes out when nothing did for this part of the time-out. */
+/** A keep-alive goes out when nothing did for this part of the time-out, but not less often than the maximum says. */
 const PULSES_PER_TIMEOUT = 5
+const PULSE_MS_MAX = 200
 
 export interface ConnectionParts {
   /** A whole record. Returns why it is refused, or undefined. */
@@ -30,6 +31,7 @@ export class Connection implements Watch {
   #heard: number
   #said: number
   #over = false
+  readonly #pulseMs: number
 
   constructor(
     readonly loop: Loop,
@@ -43,6 +45,7 @@ export class Connection implements Watch {
     this.#in = new InBuffer(new Opener(keys.receive))
     this.#heard = loop.now
     this.#said = loop.now
+    this.#pulseMs = Math.min(timeoutMs / PULSES_PER_TIMEOUT, PULSE_MS_MAX)
     loop.add(this)
   }
 
@@ -105,16 +108,15 @@ export class Connection implements Watch {
       this.#lose(`nothing was heard for ${this.timeoutMs} ms`)
     } else if (oldest !== undefined && now - oldest > this.timeoutMs) {
       this.#lose(`a change was not acknowledged for ${this.timeoutMs} ms`)
-    } else if (now - this.#said > this.timeoutMs / PULSES_PER_TIMEOUT && this.out.waiting === 0) {
+    } else if (now - this.#said > this.#pulseMs && this.out.waiting === 0) {
       this.ops.plain(KIND.PULSE)
       this.#said = now
       this.flush()
     }
   }
 
-  /** Heard within its time-out? */
-  get alive(): boolean {
-    return !this.#over && this.loop.now - this.#heard <= this.timeoutMs
+  get heardMsAgo(): number | undefined {
+    return this.#over ? undefined : Math.max(0, this.loop.now - this.#heard)
   }
 
   close(): void {

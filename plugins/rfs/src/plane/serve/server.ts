@@ -97,6 +97,10 @@ export class Server {
     return this.#mode === 'held' ? 'held' : 'none'
   }
 
+  get heardMsAgo(): number | undefined {
+    return this.#copy.connection?.heardMsAgo
+  }
+
   get copy(): Copy {
     return this.#copy
   }
