@@ -32,27 +32,27 @@ const badConfigs: readonly BadConfig[] = [
   },
   {
     name: 'an undefined entity',
-    edit: replaced('<rfs>', '<rfs>&passwd;'),
+    edit: replaced(/<rfs[^>]*>/, '$&&passwd;'),
     says: place,
   },
   {
     name: '100 MB of spaces',
-    edit: (xml) => xml.replace('<rfs>', `<rfs>${' '.repeat(100 * megabyte)}`),
+    edit: (xml) => xml.replace(/<rfs[^>]*>/, (tag) => tag + ' '.repeat(100 * megabyte)),
     says: /userconfig\.xml|too (large|big|long)|larger than/i,
   },
   {
     name: '100,000 nested elements',
-    edit: (xml) => xml.replace('<rfs>', `<rfs>${'<a>'.repeat(100_000)}`),
+    edit: (xml) => xml.replace(/<rfs[^>]*>/, (tag) => tag + '<a>'.repeat(100_000)),
     says: /userconfig\.xml/,
   },
   {
     name: 'an unknown attribute',
-    edit: replaced('<rfs>', '<rfs colour="blue">'),
+    edit: replaced('<rfs ', '<rfs colour="blue" '),
     says: /userconfig\.xml:\d+:\d+.*colour/s,
   },
   {
     name: 'an unknown element',
-    edit: replaced('<rfs>', '<teapot/><rfs>'),
+    edit: replaced('<rfs', '<teapot/><rfs'),
     says: /userconfig\.xml:\d+:\d+.*teapot/s,
   },
   {
