@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** `npm run bench -- rfs`: two nodes on this machine, the same work with and without replication, in turn. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { Lab, LabError } from '@holdfast/lab'
 import { diskTitles, mountDisk } from './disks.js'
 import { type BenchOptions, parseCommand, usage } from './options.js'
@@ -13,6 +15,8 @@ import { nativeSide } from './sides/native.js'
 import type { Side } from './sides/side.js'
 import { chosenWorkloads, workloads } from './workloads/index.js'
 import type { Workload } from './workloads/workload.js'
+
+const logLinesMax = 30
 
 /** Progress is for people; standard output has only the result. */
 function tell(line: string): void {
@@ -46,8 +50,21 @@ async function bench(options: BenchOptions): Promise<number> {
   lab.removeOnInterrupt()
   try {
     return await benchIn(lab, chosen, options)
+  } catch (error) {
+    if (error instanceof LabError) await tellLogs(lab)
+    throw error
   } finally {
     await lab.remove()
+  }
+}
+
+/** The logs go away with the lab: what they said last is all that explains a failure. */
+async function tellLogs(lab: Lab): Promise<void> {
+  for (const node of lab.hosts()) {
+    const file = node.logFile('holdfastd')
+    if (!existsSync(file)) continue
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n').slice(-logLinesMax)
+    for (const line of lines) tell(`${node.name}: ${line}`)
   }
 }
 
@@ -79,11 +96,13 @@ async function benchIn(
   }
   if (!options.json && rows.length > 0) console.log(`\n${table(rows)}`)
   // After a failure the pair is not what it should be, and its failure to stop would say nothing new.
-  if (failures.length === 0) {
-    for (const side of sides) await side.end()
-    tell('the copies of n1 and n2 are identical')
+  if (failures.length > 0) {
+    await tellLogs(lab)
+    return 1
   }
-  return failures.length === 0 ? 0 : 1
+  for (const side of sides) await side.end()
+  tell('the copies of n1 and n2 are identical')
+  return 0
 }
 
 async function tryWorkload(
