@@ -58,6 +58,7 @@ export class TestPlane {
   async start(): Promise<this> {
     const file = join(this.base, 'launch.json')
     writeFileSync(file, JSON.stringify(this.launch))
+    rmSync(this.launch.socket, { force: true })
     const child = spawn(process.execPath, [ENTRY, file], {
       stdio: ['ignore', 'inherit', 'pipe'],
       env: { ...process.env, NODE_V8_COVERAGE: '' },
