@@ -10,6 +10,8 @@ import { DT, isAbsent, must, namesOf, openDirectory } from './tree.js'
 export class LinkTable {
   /** Source inode to the first name under which it was met. */
   readonly #names = new Map<number, BytePath>()
+  /** Source inodes whose content is brought over as a whole under one of their names. */
+  readonly #whole = new Set<number>()
   /** Target inode to the source inode it stands for. */
   readonly #claims = new Map<number, number>()
 
@@ -19,6 +21,18 @@ export class LinkTable {
 
   name(sourceInode: number, path: BytePath): void {
     this.#names.set(sourceInode, path)
+  }
+
+  /** True when the content still needs what this name wants of it: another name wanted less. */
+  wants(sourceInode: number, content: 'none' | 'all' | 'zones'): boolean {
+    if (content === 'none' || this.#whole.has(sourceInode)) return false
+    if (content === 'all') this.#whole.add(sourceInode)
+    return true
+  }
+
+  /** The file is new: all of its content comes. */
+  wantWhole(sourceInode: number): void {
+    this.#whole.add(sourceInode)
   }
 
   /** Does the target's file already stand for another file of the source? */

@@ -62,7 +62,7 @@ export class Placer {
   place(): Placed {
     const present = this.#present()
     if (this.#type === MODE.DIRECTORY) return this.#placeDirectory(present)
-    if (this.entry.links > 1 && this.#isOrBecomesLink(present)) return { state: STATE.linked }
+    if (this.entry.links > 1 && this.#isOrBecomesLink(present)) return this.#placeLink()
     const kept = present !== undefined && this.#canKeep(present)
     if (!kept && present !== undefined) removeName(this.volume, this.directory, this.path)
     if (this.#type === MODE.FILE) return this.#placeFile(kept ? present : undefined)
@@ -124,6 +124,18 @@ export class Placer {
     }
   }
 
+  /** The content comes under the name that was met first, unless a key wants more of it under this one. */
+  #placeLink(): Placed {
+    const { entry, directory } = this
+    const file = this.#type === MODE.FILE
+    if (!file || !this.volume.links.wants(entry.inode, entry.content)) {
+      return { state: STATE.linked }
+    }
+    const fd = must(openat(directory, this.#name, FILE_FLAGS, 0), 'open for writing', this.path)
+    must(stat.ofDescriptor(fd), 'stat', this.path)
+    return { state: STATE.kept, file: { fd, size: stat.size } }
+  }
+
   #canKeep(present: Present): boolean {
     const { entry } = this
     if (present.type !== this.#type) return false
@@ -155,6 +167,10 @@ export class Placer {
     const opened = openat(this.directory, this.#name, flags, NEW_MODE)
     const fd = must(opened, kept === undefined ? 'create' : 'open for writing', this.path)
     this.#remember(fd, kept)
+    const { links } = this.volume
+    if (kept === undefined && this.entry.links > 1) links.wantWhole(this.entry.inode)
+    if (kept !== undefined && this.entry.links > 1)
+      links.wants(this.entry.inode, this.entry.content)
     const state = kept === undefined ? STATE.made : STATE.kept
     return { state, file: { fd, size: kept?.size ?? 0 } }
   }

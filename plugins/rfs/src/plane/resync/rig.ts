@@ -1,15 +1,19 @@
 /** For tests: two copy threads in this process, joined by a pair of sockets, and the loop's part played by a blocking wait. */
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, constants } from 'node:fs'
-import { POLL, SOCKET, eventfd, poll, read, socketpair } from '../libc.js'
+import { POLL, SOCKET, close, eventfd, poll, read, send, shutdown, socketpair } from '../libc.js'
+import { Writer } from '../journal/bytes.js'
 import { encodeKeys } from '../journal/codec.js'
 import { Keys } from '../journal/keys.js'
 import type { ResyncEvent, ResyncWorker, Standing } from '../resync-port.js'
+import { MESSAGE, SCOPES } from './messages.js'
+import { Records } from './records.js'
 import { startResyncWorker } from './worker.js'
 
 export const TRUSTED: Standing = { trusted: true, why: undefined, base: 'common' }
 export const UNTRUSTED: Standing = { trusted: false, why: 'a test says so', base: undefined }
 const WAIT_MS_MAX = 60_000
+const SHUT_WRITE = 1
 
 interface Side {
   readonly worker: ResyncWorker
@@ -24,6 +28,8 @@ export interface CopyOptions {
   readonly full?: boolean
   readonly zoneBytes?: number
   readonly sealed?: boolean
+  /** Both sides are stopped after this time. */
+  readonly stopAfterMs?: number
   /** Told after each round; returns the keys of the next one. Without it the second round is the last, and empty. */
   readonly between?: (round: number) => { readonly keys: Keys; readonly last: boolean }
 }
@@ -77,6 +83,55 @@ export class Rig {
     }
   }
 
+  /**
+   * Plays a hostile source: sends these messages to a target that follows into `to`, then ends the connection.
+   * Returns why the target ended.
+   */
+  attack(to: string, write: (messages: Writer) => void): string {
+    this.#run += 1
+    const run = this.#run
+    const pair = Buffer.alloc(8)
+    socketpair(SOCKET.UNIX, SOCKET.STREAM | SOCKET.NONBLOCK, 0, pair)
+    const root = openSync(to, constants.O_RDONLY | constants.O_DIRECTORY)
+    const { worker } = this.#sides[1]
+    worker.order({
+      kind: 'target',
+      run,
+      socket: pair.readInt32LE(4),
+      keys: { send: undefined, receive: undefined },
+      volumes: [{ index: 0, root }],
+      zoneBytes: 65_536,
+      standing: UNTRUSTED,
+      journal: encodeKeys(new Keys()),
+      timeoutMs: 5_000,
+    })
+    const ours = pair.readInt32LE(0)
+    const say = (fill: (messages: Writer) => void): void => {
+      const messages = new Writer()
+      fill(messages)
+      const record = new Records({ send: undefined, receive: undefined }).seal(messages.view())
+      send(ours, record, record.length, SOCKET.NOSIGNAL)
+    }
+    say((messages) => messages.u8(MESSAGE.scope).u8(SCOPES.indexOf('keys')).text('a test'))
+    try {
+      const until = performance.now() + WAIT_MS_MAX
+      while (performance.now() < until) {
+        for (const [which, event] of this.#events(Infinity)) {
+          if (which === 0 || (event.run !== run && event.run !== -1)) continue
+          if (event.kind === 'failed') return event.reason
+          if (event.kind !== 'scoped') continue
+          worker.order({ kind: 'proceed', run })
+          say(write)
+          shutdown(ours, SHUT_WRITE)
+        }
+      }
+      throw new Error('the target does not end')
+    } finally {
+      close(ours)
+      closeSync(root)
+    }
+  }
+
   #follow(run: number, options: CopyOptions): CopyResult {
     const [source, target] = this.#sides
     const ended: [string | undefined, string | undefined] = [undefined, undefined]
@@ -85,9 +140,15 @@ export class Rig {
     let contentBytes = 0
     let rounds = 0
     const until = performance.now() + WAIT_MS_MAX
+    let stopAt =
+      options.stopAfterMs === undefined ? Infinity : performance.now() + options.stopAfterMs
     while (!(done[0] === true && done[1] === true)) {
+      if (performance.now() >= stopAt) {
+        stopAt = Infinity
+        for (const { worker } of this.#sides) worker.order({ kind: 'stop', run })
+      }
       if (performance.now() > until) throw new Error('the copy does not end')
-      for (const [which, event] of this.#events()) {
+      for (const [which, event] of this.#events(stopAt)) {
         if (event.run !== run && event.run !== -1) continue
         if (event.kind === 'failed') {
           ended[which] = event.reason
@@ -110,13 +171,13 @@ export class Rig {
     return { failed: ended, scope, contentBytes, rounds: rounds + 1 }
   }
 
-  *#events(): Generator<readonly [0 | 1, ResyncEvent]> {
+  *#events(stopAt: number): Generator<readonly [0 | 1, ResyncEvent]> {
     const polled = Buffer.alloc(16)
     this.#sides.forEach(({ wake }, at) => {
       polled.writeInt32LE(wake, at * 8)
       polled.writeInt16LE(POLL.IN, at * 8 + 4)
     })
-    poll(polled, 2, 1_000)
+    poll(polled, 2, Math.max(0, Math.min(1_000, stopAt - performance.now())))
     const counter = Buffer.alloc(8)
     for (const which of [0, 1] as const) {
       const { wake, worker } = this.#sides[which]

@@ -10,7 +10,7 @@ import { MESSAGE } from './messages.js'
 import { Records } from './records.js'
 import { SourceRun, TargetRun, type Run, type RunEvents } from './run.js'
 import { TreeError } from './tree.js'
-import type { ThreadStart } from './worker.js'
+import type { ThreadOrder, ThreadStart } from './worker.js'
 
 // The only starter of this thread is worker.ts, which gives it this.
 const { port, wake, ordered } = workerData as ThreadStart
@@ -22,13 +22,16 @@ function tell(event: ResyncEvent): void {
   write(wake, one, 8)
 }
 
-function takeOrder(): ResyncOrder | undefined {
-  // Only worker.ts posts to this port, and it posts ResyncOrders.
-  return receiveMessageOnPort(port)?.message as ResyncOrder | undefined
+/** The start of the next copy, that came while one was running. */
+let waiting: Start | undefined
+
+function takeOrder(): ThreadOrder | undefined {
+  // Only worker.ts posts to this port, and it posts ThreadOrders.
+  return receiveMessageOnPort(port)?.message as ThreadOrder | undefined
 }
 
 /** Blocks until an order comes: this thread has nothing else to do. */
-function nextOrder(): ResyncOrder {
+function nextOrder(): ThreadOrder {
   const polled = Buffer.alloc(8)
   const counter = Buffer.alloc(8)
   for (;;) {
@@ -42,6 +45,10 @@ function nextOrder(): ResyncOrder {
 }
 
 type Start = Extract<ResyncOrder, { kind: 'source' | 'target' }>
+
+function isStart(order: ThreadOrder): order is Start {
+  return order.kind === 'source' || order.kind === 'target'
+}
 
 function startRun(start: Start, channel: Channel): Run {
   const on: RunEvents = {
@@ -83,6 +90,11 @@ function follow(run: Run, number: number): string | undefined {
   while (!run.finished) {
     run.step()
     for (let order = takeOrder(); order !== undefined; order = takeOrder()) {
+      if (order.kind === 'end') process.exit()
+      if (isStart(order)) {
+        waiting = order
+        return run.finished ? undefined : 'another copy was ordered'
+      }
       if (order.run !== number) continue
       if (order.kind === 'stop') return 'stopped'
       run.order(order)
@@ -105,11 +117,13 @@ function reasonOf(thrown: unknown, channel: Channel): string {
   return thrown.message
 }
 
-function main(): never {
+function main(): void {
   for (;;) {
-    const order = nextOrder()
+    const order = waiting ?? nextOrder()
+    waiting = undefined
+    if (order.kind === 'end') return
     // A round, a proceed or a stop for a copy that has already ended.
-    if (order.kind !== 'source' && order.kind !== 'target') continue
+    if (!isStart(order)) continue
     const reason = runCopy(order)
     if (reason !== undefined) tell({ kind: 'failed', run: order.run, reason })
   }

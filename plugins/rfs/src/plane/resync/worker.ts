@@ -13,6 +13,9 @@ export interface ThreadStart {
   readonly ordered: number
 }
 
+/** Ends the thread: a process that exits waits for its threads, and this one may sleep in a system call. */
+export type ThreadOrder = ResyncOrder | { readonly kind: 'end'; readonly run: number }
+
 const NONBLOCK = 0o4000
 const CLOEXEC = 0o2000000
 const ONE = Buffer.from(BigUint64Array.of(1n).buffer)
@@ -27,12 +30,14 @@ export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker
     transferList: [port2],
   })
   thread.unref()
+  const order = (what: ThreadOrder): void => {
+    port1.postMessage(what)
+    // The buffer itself, not its address: nothing else would keep its memory.
+    write(ordered, ONE, 8)
+  }
+  process.on('exit', () => order({ kind: 'end', run: 0 }))
   return {
-    order(order: ResyncOrder): void {
-      port1.postMessage(order)
-      // The buffer itself, not its address: nothing else would keep its memory.
-      write(ordered, ONE, 8)
-    },
+    order,
     take(): ResyncEvent | undefined {
       // Only the thread of this file posts to this port, and it posts ResyncEvents.
       return receiveMessageOnPort(port1)?.message as ResyncEvent | undefined
