@@ -41,6 +41,10 @@ class World {
     return this.happens({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence })
   }
 
+  hearsStream(lan: string) {
+    return this.happens({ kind: 'streamHeard', node: 'peer', lan, heardMs: this.nowMs })
+  }
+
   watches(id: number, timeoutMs: number, lans: readonly string[] = []) {
     const watcher = { id, node: 'peer', timeoutMs, lans }
     return this.happens({ kind: 'watched', nowMs: this.nowMs, watcher })
@@ -99,6 +103,26 @@ for (const { title, timeoutMs, lans, heardLans, silent } of silences) {
     t.is(world.told('tellSilent'), silent ? 1 : 0)
   })
 }
+
+test('a peer whose datagrams are dropped is not silent while its stream speaks', (t) => {
+  const world = new World()
+  world.watches(1, 500)
+  world.watches(2, 500, ['b'])
+  world.hears('a')
+  for (let untilMs = 200; untilMs <= 2_000; untilMs += 200) {
+    world.hearsStream('a')
+    world.runs(untilMs)
+  }
+  const silent = world.actions.filter((action) => action.kind === 'tellSilent')
+  t.deepEqual(
+    silent.map((action) => action.watcher),
+    [2], // Watches a LAN on which nothing came, neither heartbeat nor stream.
+  )
+  world.runs(3_000)
+  t.is(world.told('tellSilent'), 2)
+  world.hearsStream('a')
+  t.is(world.told('tellHeard'), 2)
+})
 
 test('silence is told with its length, at the first tick after the time-out', (t) => {
   const world = new World()

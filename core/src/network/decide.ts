@@ -1,6 +1,7 @@
 /**
- * Who is heard and who is silent, as a pure machine. A peer is silent for a watcher when no heartbeat came on any of
- * the watched LANs for the watcher's time-out.
+ * Who is heard and who is silent, as a pure machine. A peer is silent for a watcher when nothing came from it on any of
+ * the watched LANs for the watcher's time-out: no heartbeat, and nothing on the stream. (A firewall that drops the
+ * datagrams must not make a peer look dead that still answers on its stream.)
  *
  * The rule of our own freeze: when a tick comes more than two pulses late, this process did not run, and the absence
  * of heartbeats says nothing about the peer. No silence is decided then, nor for three pulses after it. (The driver
@@ -16,6 +17,8 @@ export const lanDownPulses = 4
 export interface PeerLan {
   readonly lan: string
   readonly heardMs: number | undefined
+  /** When anything last came on the stream, while it ran on this LAN. */
+  readonly streamMs: number | undefined
   readonly up: boolean
   /** Of the last accepted datagram in the present incarnation; -1 before the first. */
   readonly sequence: number
@@ -67,6 +70,12 @@ export type MembershipEvent =
     }
   /** The peer proved this incarnation on an authenticated stream. */
   | { readonly kind: 'incarnationProved'; readonly node: string; readonly incarnation: Incarnation }
+  | {
+      readonly kind: 'streamHeard'
+      readonly node: string
+      readonly lan: string
+      readonly heardMs: number
+    }
   | { readonly kind: 'ticked'; readonly nowMs: number }
   | { readonly kind: 'watched'; readonly nowMs: number; readonly watcher: Watcher }
   | { readonly kind: 'unwatched'; readonly id: number }
@@ -110,6 +119,8 @@ export function step(state: MembershipState, event: MembershipEvent): Membership
       return onHeartbeat(state, event)
     case 'incarnationProved':
       return onIncarnation(state, event.node, event.incarnation)
+    case 'streamHeard':
+      return onStreamHeard(state, event)
     case 'ticked':
       return onTick(state, event.nowMs)
     case 'watched':
@@ -148,7 +159,7 @@ function onConfigured(
 }
 
 function silentLan(lan: string): PeerLan {
-  return { lan, heardMs: undefined, up: false, sequence: -1 }
+  return { lan, heardMs: undefined, streamMs: undefined, up: false, sequence: -1 }
 }
 
 function onHeartbeat(
@@ -167,10 +178,20 @@ function onHeartbeat(
   const met = onIncarnation(state, node, incarnation)
   const before = peerOf(met.next, node)?.lans.find((one) => one.lan === lan) ?? silentLan(lan)
   if (sequence <= before.sequence) return refuse('replayed')
-  const heard = withLan(met.next, node, { lan, heardMs: nowMs, up: true, sequence })
+  const heard = withLan(met.next, node, { ...before, heardMs: nowMs, up: true, sequence })
   const told = tellHeard(heard, node, lan)
   const shown: MembershipAction[] = before.up ? [] : [{ kind: 'showLan', node, lan, up: true }]
   return { next: told.next, actions: [...met.actions, ...shown, ...told.actions] }
+}
+
+function onStreamHeard(
+  state: MembershipState,
+  event: MembershipEvent & { kind: 'streamHeard' },
+): MembershipStep {
+  const { node, lan, heardMs } = event
+  const before = peerOf(state, node)?.lans.find((one) => one.lan === lan)
+  if (before === undefined || heardMs <= (before.streamMs ?? -Infinity)) return unchanged(state)
+  return tellHeard(withLan(state, node, { ...before, streamMs: heardMs }), node, lan)
 }
 
 function onIncarnation(
@@ -255,7 +276,8 @@ function lowerLans(state: MembershipState, nowMs: number): MembershipStep {
 function lastHeardMs(state: MembershipState, watcher: Watcher): number | undefined {
   const heard = (peerOf(state, watcher.node)?.lans ?? [])
     .filter((one) => watcher.lans.length === 0 || watcher.lans.includes(one.lan))
-    .flatMap((one) => (one.heardMs === undefined ? [] : [one.heardMs]))
+    .flatMap((one) => [one.heardMs, one.streamMs])
+    .filter((atMs) => atMs !== undefined)
   return heard.length === 0 ? undefined : Math.max(...heard)
 }
 

@@ -28,6 +28,10 @@ export interface MembershipOptions {
   readonly heartbeatKey: Buffer
   /** Something that an operator sees has changed; `lan` went up or down for `node`. */
   readonly onLan: (node: string, lan: string, up: boolean) => void
+  /** When anything last came on the open stream of `node`, and on which LAN it runs. */
+  readonly streamHeard: (
+    node: string,
+  ) => { readonly lan: string; readonly heardMs: number } | undefined
 }
 
 export type HeardEvent =
@@ -153,6 +157,10 @@ export class Membership {
       return
     }
     this.ticking = false
+    for (const node of othersOf(this.settings)) {
+      const heard = this.options.streamHeard(node)
+      if (heard !== undefined) this.happened({ kind: 'streamHeard', node, ...heard })
+    }
     this.happened({ kind: 'ticked', nowMs: this.nowMs() })
   }
 

@@ -67,6 +67,7 @@ export class ClusterNetwork implements Network {
     this.membership = new Membership(settings, {
       ...common,
       heartbeatKey: credentials.heartbeatKey,
+      streamHeard: (node) => this.transport.heard(node),
       onLan: (node, lan, up) => {
         if (up) this.transport.lanWentUp(node)
         else this.transport.lanWentDown(node, lan)

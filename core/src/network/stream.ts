@@ -6,7 +6,9 @@ import { type Codec, type Frame, framed, FrameCutter, type Hello } from './wire.
 export const queuedMessagesMax = 1024
 export const queuedBytesMax = 8 * 1024 * 1024
 export const silenceMaxMs = 5_000
-const alivePeriodMs = 1_000
+/** Often enough to be evidence of life for the shortest heart time-out. */
+const alivePeriodMs = 250
+const frozenGraceMs = 2_000
 const goodbyeTimeoutMs = 1_000
 
 export interface StreamOptions {
@@ -58,6 +60,11 @@ export class Stream {
 
   get isOpen(): boolean {
     return this.greeted && !this.ended
+  }
+
+  /** When anything last arrived. */
+  get heardMs(): number {
+    return this.receivedMs
   }
 
   /** False: the stream is not open or its queue is full, and nothing was sent. */
@@ -139,10 +146,10 @@ export class Stream {
   /** A late check means that this process did not run: it gets two more seconds to read what has arrived. */
   private check(): void {
     const nowMs = this.options.clock.monotonicMs()
-    const wasFrozen = nowMs - this.checkedMs > 2 * alivePeriodMs
+    const wasFrozen = nowMs - this.checkedMs > frozenGraceMs
     this.checkedMs = nowMs
     if (wasFrozen) {
-      this.receivedMs = Math.max(this.receivedMs, nowMs - silenceMaxMs + 2 * alivePeriodMs)
+      this.receivedMs = Math.max(this.receivedMs, nowMs - silenceMaxMs + frozenGraceMs)
     }
     if (nowMs - this.receivedMs > silenceMaxMs) {
       this.close(`silent for more than ${String(silenceMaxMs)} ms`)

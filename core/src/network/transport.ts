@@ -107,6 +107,12 @@ export class Transport {
     return this.links.get(node)?.stream?.isOpen ?? false
   }
 
+  /** Undefined: no open stream. */
+  heard(node: string): { readonly lan: string; readonly heardMs: number } | undefined {
+    const stream = this.links.get(node)?.stream
+    return stream?.isOpen === true ? { lan: stream.lan, heardMs: stream.heardMs } : undefined
+  }
+
   /** What the present stream's other side said of itself; undefined: no stream. */
   hello(node: string): Hello | undefined {
     const link = this.links.get(node)

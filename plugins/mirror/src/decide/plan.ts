@@ -77,7 +77,7 @@ export function plainRole(role: MirrorRole): Role {
   return role === 'demoting' ? 'wait' : role
 }
 
-/** The peer's view, as far as it may be trusted now. */
+/** The peer's view, as far as it may be trusted now: a silent peer's stream is only not closed yet. */
 export function peerView(state: State): View | undefined {
-  return state.peer.connected ? state.peer.view : undefined
+  return state.peer.connected && state.peer.life !== 'silent' ? state.peer.view : undefined
 }

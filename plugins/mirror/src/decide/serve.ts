@@ -44,7 +44,7 @@ function follower(state: Serving, view: View | undefined): Step {
 /** The link tells as a rule first; a module without replicated data has no link. */
 function isGone(state: Serving, view: View | undefined): boolean {
   if (view !== undefined) return view.role !== 'second'
-  return state.peer.life === 'silent' && !state.peer.connected
+  return state.peer.life === 'silent'
 }
 
 function wantsBack(state: Serving, peer: View): boolean {
@@ -140,7 +140,7 @@ function reconsiderDegrading(state: Serving): Step {
   const { place, config } = state
   const { degrading } = place
   if (degrading === undefined) return stay(state)
-  if (state.peer.life === 'silent' && !state.peer.connected) {
+  if (state.peer.life === 'silent') {
     const asked = degrading.stage === 'claiming' || degrading.stage === 'waiting'
     return asked ? stay(state) : takeRight(state)
   }
