@@ -1,6 +1,5 @@
 /** One machine of a lab: a set of namespaces with its own disks, that can be switched on, off, frozen and entered. */
 import type { ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -62,7 +61,13 @@ export class Host {
 
   /** A path inside the running host, as this machine can open it. */
   async inside(path: string): Promise<string> {
-    return join('/proc', String(await this.#mustBeOn()), 'root', path)
+    return insideOf(await this.#mustBeOn(), path)
+  }
+
+  /** Like `inside`; undefined when the host is off. */
+  async insideWhenOn(path: string): Promise<string | undefined> {
+    const init = await this.#initPid()
+    return init === undefined ? undefined : insideOf(init, path)
   }
 
   /** Starts the host on its disks with a fresh `/run`, `/tmp` and boot id, its cables plugged in. */
@@ -198,8 +203,18 @@ export class Host {
 
   async #initPid(): Promise<number | undefined> {
     const file = join(this.directory, 'init.pid')
-    if (!existsSync(file)) return undefined
-    const pid = Number((await readFile(file, 'utf8')).trim())
+    let text: string
+    try {
+      text = await readFile(file, 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+    const pid = Number(text.trim())
     return Number.isInteger(pid) && isRunning(pid) ? pid : undefined
   }
+}
+
+function insideOf(init: number, path: string): string {
+  return join('/proc', String(init), 'root', path)
 }

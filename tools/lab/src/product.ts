@@ -119,8 +119,8 @@ export class Product {
 
   /** The answer of the API, or undefined when the node is off or its daemon does not answer. */
   async tryGet(path: string): Promise<unknown> {
-    if (!(await this.host.isOn())) return undefined
-    const socketPath = await this.host.inside('/run/holdfast/api.sock')
+    const socketPath = await this.host.insideWhenOn('/run/holdfast/api.sock')
+    if (socketPath === undefined) return undefined
     const answer = await getOverSocket(socketPath, `/api/v1${path}`)
     return answer?.status === 200 ? answer.body : undefined
   }
