@@ -143,11 +143,12 @@ export const SOCKET = {
   SOL_SOCKET: 1,
   REUSEADDR: 2,
   ERROR: 4,
-  SNDBUF: 7,
-  RCVBUF: 8,
+  /** Beyond the limit of the system: needs the right to administer the network, which we have. */
+  SNDBUFFORCE: 32,
+  RCVBUFFORCE: 33,
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
-  TCP_USER_TIMEOUT: 18,
+  TCP_CONGESTION: 13,
   NOSIGNAL: 0x4000,
   SHUT_RDWR: 2,
 } as const

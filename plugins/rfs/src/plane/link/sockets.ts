@@ -21,6 +21,7 @@ const IP_FREEBIND = 15
 const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 const BACKLOG = 8
+const CUBIC = Buffer.from('cubic', 'latin1')
 const BUFFER_BYTES = 4 * 1024 * 1024
 
 /** Listens on the address (also one that no interface has at the moment), or on all. Throws E_RFS_PORT. */
@@ -92,8 +93,11 @@ export function connectError(fd: number): number {
 
 function tune(fd: number): void {
   setFlag(fd, SOCKET.IPPROTO_TCP, SOCKET.TCP_NODELAY, 1)
-  setFlag(fd, SOCKET.SOL_SOCKET, SOCKET.SNDBUF, BUFFER_BYTES)
-  setFlag(fd, SOCKET.SOL_SOCKET, SOCKET.RCVBUF, BUFFER_BYTES)
+  // Forced or not at all: the ordinary option would be cut to 200 KiB and would end the kernel's own tuning.
+  setFlag(fd, SOCKET.SOL_SOCKET, SOCKET.SNDBUFFORCE, BUFFER_BYTES)
+  setFlag(fd, SOCKET.SOL_SOCKET, SOCKET.RCVBUFFORCE, BUFFER_BYTES)
+  // A machine may pace everything for the Internet (BBR); between two nodes of a LAN that only adds waiting.
+  setsockopt(fd, SOCKET.IPPROTO_TCP, SOCKET.TCP_CONGESTION, CUBIC, CUBIC.length)
 }
 
 function setFlag(fd: number, level: number, name: number, value: number): void {
