@@ -31,8 +31,8 @@ async function main(args: readonly string[]): Promise<number> {
   const lab = await Lab.create()
   lab.removeOnInterrupt()
   terminal.event(`lab ${lab.id}: n1, n2 and c1 are on`)
+  const story = new Story(lab, app, terminal)
   try {
-    const story = new Story(lab, app, terminal)
     const evidence = await story.tell(options.timeout)
     if (options.keep) {
       await lab.keep()
@@ -48,6 +48,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (options.json) console.log(JSON.stringify({ error: error.message.split('\n')[0] }))
     return 1
   } finally {
+    await story.end()
     if (!options.keep) await lab.remove()
   }
 }

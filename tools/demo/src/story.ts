@@ -71,20 +71,20 @@ export class Story {
   }
 
   async tell(timeout: string): Promise<Evidence> {
-    try {
-      await this.#formCluster()
-      await this.#installModule(timeout)
-      this.#watch.start()
-      await this.#firstStart()
-      const failoverMs = await this.#powerOff()
-      const { failbackMs, resyncBytes } = await this.#failBack()
-      const swapMs = await this.#swap()
-      const data = await this.#collect()
-      const times = { failoverMs, failbackMs, swapMs, resyncBytes }
-      return { ...times, ...data, states: this.#states }
-    } finally {
-      await this.#watch.end()
-    }
+    await this.#formCluster()
+    await this.#installModule(timeout)
+    this.#watch.start()
+    await this.#firstStart()
+    const failoverMs = await this.#powerOff()
+    const { failbackMs, resyncBytes } = await this.#failBack()
+    const swapMs = await this.#swap()
+    const data = await this.#collect()
+    return { failoverMs, failbackMs, swapMs, resyncBytes, ...data, states: this.#states }
+  }
+
+  /** The story is over, whatever its end. */
+  async end(): Promise<void> {
+    await this.#watch.end()
   }
 
   /** Stops the module on both nodes as an operator would: the secondary first. */
@@ -167,13 +167,20 @@ export class Story {
     await this.#n1.waitForState(name, ['SECOND Ready'], 60_000)
     const failbackMs = Math.round(monotonicMs() - onMs)
     await this.#n2.waitForState(name, ['PRIM Ready'], 5_000)
-    const resyncBytes = this.#watch.copiedBytes
+    const resyncBytes = await this.#copiedBytes()
     this.#terminal.event(
       `n1 is a secondary again after ${failbackMs} ms, ${resyncBytes} bytes copied`,
     )
     await this.#clients.record.more(200, 10_000)
     await this.#noteStates('failedBack')
     return { failbackMs, resyncBytes }
+  }
+
+  /** Bytes of content that n2 sent; while its data plane does not count them, those that it compared. */
+  async #copiedBytes(): Promise<number> {
+    const done = await this.#n2.lastEvent(this.#app.name, 'copyDone')
+    const bytes = done?.['contentBytes']
+    return typeof bytes === 'number' ? bytes : this.#watch.copiedBytes
   }
 
   async #swap(): Promise<number> {

@@ -32,6 +32,13 @@ export interface ModuleAnswer {
   readonly failure?: { readonly code: string; readonly reason: string }
 }
 
+interface LogAnswer {
+  readonly entries: readonly {
+    readonly event: string
+    readonly fields: Readonly<Record<string, unknown>>
+  }[]
+}
+
 interface ClusterAnswer {
   readonly self: string | undefined
   readonly nodes: readonly { readonly node: string; readonly connected: boolean }[]
@@ -129,6 +136,17 @@ export class Product {
   async module(name: string): Promise<ModuleAnswer | undefined> {
     // The API validates its answers against its own schema.
     return (await this.tryGet(`/modules/${name}`)) as ModuleAnswer | undefined
+  }
+
+  /** Fields of the newest event of this name in the module's log on this node. */
+  async lastEvent(
+    module: string,
+    event: string,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const path = `/modules/${module}/log?limit=500&verbose=true`
+    // The API validates its answers against its own schema.
+    const answer = (await this.tryGet(path)) as LogAnswer | undefined
+    return answer?.entries.filter((entry) => entry.event === event).at(-1)?.fields
   }
 
   /** `PRIM Ready`, or `OFF`, or `?` when the daemon does not answer. */
