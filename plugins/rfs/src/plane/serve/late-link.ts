@@ -8,7 +8,7 @@ import { MODE, StatBuffer, addressOf, getxattr, listxattr, pread, selfPath } fro
 import { ATTRIBUTE, MAKE } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
-import type { ChangeParts } from './changes.js'
+import type { ChangeParts } from './change-parts.js'
 
 const PIECE_BYTES = 1024 * 1024
 /** Together with what may wait anyway this stays below what the connection's buffer may hold. */

@@ -23,7 +23,8 @@ import type { PlaneParts } from '../parts.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { Toucher } from '../touch.js'
 import { Volume } from '../volume.js'
-import { Changes, isChange } from './changes.js'
+import { isChange } from './change-parts.js'
+import { Changes } from './changes.js'
 import { Copy, type AdmitOrder } from './copy.js'
 import { Parked } from './parked.js'
 import { Pending } from './pending.js'
@@ -71,7 +72,6 @@ export class Server {
       reply: this.#reply,
       stream: this.#stream,
       toucher: new Toucher(journal, launch.zoneBytes),
-      pool,
       syncs: this.#syncs,
       giveUp: (volume, request, cause) => {
         this.#parked.keep(volume, request)
@@ -184,13 +184,16 @@ export class Server {
           hint: 'A program still uses the directory.',
         })
       }
-      this.#abort(volume)
+      this.#leave(volume)
     }
     this.#copy.stop()
     this.#stream.end()
     this.#parked.clear()
     await this.#idle()
-    for (const volume of this.#volumes) volume.close()
+    for (const volume of this.#volumes) {
+      this.#abort(volume)
+      volume.close()
+    }
   }
 
   onResync(event: ResyncEvent): void {
@@ -336,11 +339,7 @@ export class Server {
   }
 
   #mountEnded(volume: Volume, cause: string | undefined): void {
-    const session = this.#sessions.find((one) => one.volume === volume)
-    if (session !== undefined) {
-      this.parts.loop.remove(session)
-      this.#sessions.splice(this.#sessions.indexOf(session), 1)
-    }
+    this.#leave(volume)
     if (this.#leaving) return
     const why = cause === undefined ? 'it was unmounted' : cause
     this.parts.tell({
@@ -349,14 +348,18 @@ export class Server {
     })
   }
 
+  /** No request of this mount is read any more. */
+  #leave(volume: Volume): void {
+    const session = this.#sessions.find((one) => one.volume === volume)
+    if (session === undefined) return
+    this.parts.loop.remove(session)
+    this.#sessions.splice(this.#sessions.indexOf(session), 1)
+  }
+
   /** Ends the connection to the kernel: whoever still holds a file gets errors. */
   #abort(volume: Volume): void {
+    this.#leave(volume)
     if (volume.fuse < 0) return
-    const session = this.#sessions.find((one) => one.volume === volume)
-    if (session !== undefined) {
-      this.parts.loop.remove(session)
-      this.#sessions.splice(this.#sessions.indexOf(session), 1)
-    }
     close(volume.fuse)
     volume.fuse = -1
   }

@@ -1,0 +1,295 @@
+/** Changes of names: what is made, linked, removed, renamed. See changes.ts for the rule. */
+import { linkDescriptor, makeEntry, makeUnnamed, renameEntry } from '../changes.js'
+import { SIZE } from '../fuse/abi.js'
+import type { Request } from '../fuse/request.js'
+import { AT, E, MODE, RENAME, StatBuffer, unlinkat } from '../libc.js'
+import { MAKE, REMOVE, RENAMED, type Making } from '../link/ops.js'
+import type { Node } from '../nodes.js'
+import type { Volume } from '../volume.js'
+import { answer, type ChangeParts } from './change-parts.js'
+import { fitsUnnamed, sendUnnamed } from './late-link.js'
+
+/** Each returns -errno for an error that is still to be answered, else 0. */
+export class NameChanges {
+  readonly #stat = new StatBuffer()
+  readonly #making: Making = { mode: 0, umask: 0, uid: -1, gid: -1, rdev: 0, target: '' }
+
+  constructor(readonly parts: ChangeParts) {}
+
+  makeNode(volume: Volume, request: Request, parent: Node): number {
+    const making = this.#madeBy(volume, request, parent)
+    making.mode = request.u32(0)
+    making.rdev = request.u32(4)
+    making.umask = request.u32(8)
+    return this.#make(volume, request, parent, 16)
+  }
+
+  makeDirectory(volume: Volume, request: Request, parent: Node): number {
+    const making = this.#madeBy(volume, request, parent)
+    making.mode = MODE.DIRECTORY | request.u32(0)
+    making.umask = request.u32(4)
+    return this.#make(volume, request, parent, 8)
+  }
+
+  makeLink(volume: Volume, request: Request, parent: Node): number {
+    const making = this.#madeBy(volume, request, parent)
+    making.mode = MODE.LINK | 0o777
+    making.target = request.text(request.text(0).length + 1)
+    return this.#make(volume, request, parent, 0)
+  }
+
+  /** Owner and group of what is made: the caller's, or the directory's group when that is set-group-id. */
+  #madeBy(volume: Volume, request: Request, parent: Node): Making {
+    const making = this.#making
+    making.rdev = 0
+    making.umask = 0
+    making.target = ''
+    making.uid = -1
+    making.gid = -1
+    // Made by root: what the kernel does by itself is right.
+    if (request.uid === 0 && request.gid === 0) return making
+    making.uid = request.uid
+    const inherits = volume.table.stat(parent, this.#stat) === 0 && (this.#stat.mode & 0o2000) !== 0
+    making.gid = inherits ? -1 : request.gid
+    return making
+  }
+
+  #make(volume: Volume, request: Request, parent: Node, nameAt: number): number {
+    const { reply, stream, toucher } = this.parts
+    const name = request.text(nameAt)
+    toucher.entry(volume.table, parent, name)
+    const directory = volume.table.descriptor(parent)
+    if (directory < 0) return directory
+    const made = makeEntry(directory, request.addressAt(nameAt), this.#making)
+    if (made < 0) return made
+    const found = this.#stat.ofName(directory, request.addressAt(nameAt))
+    if (found < 0) return found
+    const node = this.#newNode(volume)
+    volume.table.addName(node, parent, name)
+    const sent = stream.concerns(volume, parent)
+    if (sent) {
+      stream.ops.make(volume.index, parent.id, node.id, name, 0, this.#making)
+      stream.introduced(node)
+      stream.owe(volume, parent)
+      stream.owe(volume, node)
+    }
+    reply.entry(request, this.#stat, node.id)
+    return answer(this.parts, volume, sent)
+  }
+
+  /** What `stat` shows was made a moment ago, and the kernel is about to know it. */
+  #newNode(volume: Volume): Node {
+    const node = volume.table.obtain(this.#stat.inode, this.#stat.mode & MODE.TYPE)
+    node.lookups++
+    return node
+  }
+
+  makeUnnamed(volume: Volume, request: Request, parent: Node): number {
+    const { reply, stream } = this.parts
+    const making = this.#madeBy(volume, request, parent)
+    making.mode = MODE.FILE | (request.u32(4) & 0o7777)
+    making.umask = request.u32(8)
+    const directory = volume.table.descriptor(parent)
+    if (directory < 0) return directory
+    const fd = makeUnnamed(directory, making)
+    if (fd < 0) return fd
+    const found = this.#stat.ofDescriptor(fd)
+    if (found < 0) return found
+    const node = this.#newNode(volume)
+    node.fd = fd
+    node.linkable = true
+    volume.table.descriptors.opened(node)
+    const sent = stream.concerns(volume, parent)
+    if (sent) {
+      stream.ops.make(volume.index, parent.id, node.id, '', MAKE.UNNAMED, making)
+      stream.introduced(node)
+    }
+    reply.entry(request, this.#stat, node.id)
+    reply.bytes.fill(0, reply.length, reply.length + SIZE.OPEN_OUT)
+    reply.head(request, SIZE.ENTRY_OUT + SIZE.OPEN_OUT)
+    return answer(this.parts, volume, sent)
+  }
+
+  link(volume: Volume, request: Request, parent: Node): number {
+    const { reply, stream, toucher } = this.parts
+    const { table } = volume
+    const node = table.get(request.u64(0))
+    if (node === undefined) return -E.STALE
+    const name = request.text(8)
+    const late = node.linkable && stream.live && node.session !== stream.session
+    if (late && !fitsUnnamed(volume, node)) {
+      const cause = 'a large file without a name, made before this session, got a name'
+      this.parts.giveUp(volume, request, cause)
+      return 0
+    }
+    toucher.entry(table, parent, name)
+    node.pins++
+    const fd = table.descriptor(node)
+    const directory = table.descriptor(parent)
+    const failed = Math.min(fd, directory)
+    const made = failed < 0 ? failed : linkDescriptor(fd, directory, request.addressAt(8))
+    node.pins--
+    if (made < 0) return made
+    const found = this.#stat.ofDescriptor(fd)
+    if (found < 0) return found
+    if (late) sendUnnamed(this.parts, volume, node, parent)
+    const sent = stream.concerns(volume, parent) && stream.concerns(volume, node)
+    if (sent) {
+      stream.ops.link(volume.index, node.id, parent.id, name)
+      stream.owe(volume, parent)
+    }
+    table.addName(node, parent, name)
+    node.linkable = false
+    node.lookups++
+    reply.entry(request, this.#stat, node.id)
+    return answer(this.parts, volume, sent)
+  }
+
+  remove(volume: Volume, request: Request, parent: Node, isDirectory: boolean): number {
+    const { reply, stream, toucher } = this.parts
+    const { table } = volume
+    const name = request.text(0)
+    parent.pins++
+    const directory = table.descriptor(parent)
+    const found = directory < 0 ? directory : this.#stat.ofName(directory, request.addressAt(0))
+    const last = isDirectory || this.#stat.links === 1
+    const node = found < 0 ? undefined : table.get(this.#stat.inode)
+    if (found === 0) this.#beforeLoss(volume, parent, name, node, last)
+    toucher.entry(table, parent, name)
+    const removed =
+      found < 0 ? found : unlinkat(directory, request.addressAt(0), isDirectory ? AT.REMOVEDIR : 0)
+    parent.pins--
+    if (removed < 0) return removed
+    if (node !== undefined) table.removeName(node, parent, name)
+    const sent = stream.concerns(volume, parent)
+    if (sent) {
+      const id = stream.idOf(node)
+      if (node !== undefined && id !== 0 && !last) stream.nameAgain(volume, node)
+      const flags = (isDirectory ? REMOVE.DIRECTORY : 0) | (last ? REMOVE.LAST : 0)
+      stream.ops.remove(volume.index, parent.id, name, id, flags)
+      stream.owe(volume, parent)
+    }
+    if (node !== undefined && last) node.gone = true
+    reply.head(request, 0)
+    return answer(this.parts, volume, sent)
+  }
+
+  /** A name is about to go: a node that may be open, and has no other name, keeps its descriptor. */
+  #beforeLoss(
+    volume: Volume,
+    directory: Node,
+    name: string,
+    node: Node | undefined,
+    last: boolean,
+  ): void {
+    if (!last) this.parts.toucher.moved(volume.table, directory, name, node)
+    if (node !== undefined && node.others === undefined) volume.table.descriptor(node)
+  }
+
+  rename(volume: Volume, request: Request, parent: Node, namesAt: number, flags: number): number {
+    const { table } = volume
+    const newParent = table.get(request.u64(0))
+    if (newParent === undefined) return -E.STALE
+    const name = request.text(namesAt)
+    parent.pins++
+    newParent.pins++
+    const done = this.#renameIn(volume, request, {
+      parent,
+      newParent,
+      name,
+      newName: request.text(namesAt + name.length + 1),
+      flags,
+      nameAddress: request.addressAt(namesAt),
+      newNameAddress: request.addressAt(namesAt + name.length + 1),
+    })
+    parent.pins--
+    newParent.pins--
+    return done
+  }
+
+  #renameIn(volume: Volume, request: Request, r: Renaming): number {
+    const { reply, stream, toucher } = this.parts
+    const { table } = volume
+    const { parent, newParent, name, newName } = r
+    const from = table.descriptor(parent)
+    const to = table.descriptor(newParent)
+    const failed = Math.min(from, to)
+    const found = failed < 0 ? failed : this.#stat.ofName(from, r.nameAddress)
+    if (found < 0) return found
+    const moving = table.get(this.#stat.inode)
+    const moved = this.#stat.inode
+    const exists = this.#stat.ofName(to, r.newNameAddress) === 0
+    const same = exists && this.#stat.inode === moved
+    const replaced = exists ? table.get(this.#stat.inode) : undefined
+    const exchanged = (r.flags & RENAME.EXCHANGE) !== 0
+    const isDirectory = (this.#stat.mode & MODE.TYPE) === MODE.DIRECTORY
+    const last = exists && !exchanged && (isDirectory || this.#stat.links === 1)
+    const loses = exists && !exchanged && !same
+    if (loses) this.#beforeLoss(volume, newParent, newName, replaced, last)
+    toucher.entry(table, parent, name)
+    toucher.entry(table, newParent, newName)
+    const { uid, gid } = this.#madeBy(volume, request, parent)
+    const move = { flags: r.flags, uid, gid }
+    const done = renameEntry(from, r.nameAddress, to, r.newNameAddress, move)
+    if (done < 0) return done
+    if (!same) this.#renameNodes(volume, r, moving, replaced, exchanged)
+    const sent = stream.concerns(volume, parent) && stream.concerns(volume, newParent)
+    if (sent) {
+      if (loses && !last && replaced !== undefined && stream.idOf(replaced) !== 0) {
+        stream.nameAgain(volume, replaced)
+      }
+      stream.ops.rename(volume.index, {
+        parent: parent.id,
+        name,
+        newParent: newParent.id,
+        newName,
+        flags: last ? RENAMED.REPLACED_LAST : 0,
+        mode: r.flags,
+        node: stream.idOf(moving),
+        replaced: stream.idOf(replaced),
+        uid,
+        gid,
+      })
+      stream.owe(volume, parent)
+      stream.owe(volume, newParent)
+      if ((r.flags & RENAME.WHITEOUT) !== 0) this.#oweWhiteout(volume, from, r)
+    }
+    if (last && replaced !== undefined) replaced.gone = true
+    reply.head(request, 0)
+    return answer(this.parts, volume, sent)
+  }
+
+  /** What was left at the old name is new: its time is the file system's. */
+  #oweWhiteout(volume: Volume, directory: number, r: Renaming): void {
+    if (this.#stat.ofName(directory, r.nameAddress) < 0) return
+    const node = volume.table.obtain(this.#stat.inode, this.#stat.mode & MODE.TYPE)
+    volume.table.addName(node, r.parent, r.name)
+    this.parts.stream.owe(volume, node)
+  }
+
+  #renameNodes(
+    { table }: Volume,
+    r: Renaming,
+    moving: Node | undefined,
+    replaced: Node | undefined,
+    exchanged: boolean,
+  ): void {
+    if (replaced !== undefined) table.removeName(replaced, r.newParent, r.newName)
+    if (moving !== undefined) {
+      // The new name first: a node that is known by one name must not lose it in between.
+      table.addName(moving, r.newParent, r.newName)
+      table.removeName(moving, r.parent, r.name)
+    }
+    if (exchanged && replaced !== undefined) table.addName(replaced, r.parent, r.name)
+  }
+}
+
+interface Renaming {
+  readonly parent: Node
+  readonly newParent: Node
+  readonly name: string
+  readonly newName: string
+  readonly flags: number
+  readonly nameAddress: number
+  readonly newNameAddress: number
+}
