@@ -7,6 +7,7 @@ import { diskTitles, mountDisk } from './disks.js'
 import { type BenchOptions, parseCommand, usage } from './options.js'
 import { fio, glusterfs, postgresql, requirePackages } from './packages.js'
 import { type Failure, jsonLine, table } from './report.js'
+import { Interruption } from './interruption.js'
 import { roundTripUs } from './round-trip.js'
 import { type Row, runWorkload } from './rounds.js'
 import { glusterfsSide } from './sides/glusterfs.js'
@@ -47,14 +48,16 @@ async function bench(options: BenchOptions): Promise<number> {
     clients: [],
     disks: options.disks === 'plain' ? 'plain' : 'tmpfs',
   })
-  lab.removeOnInterrupt()
+  const interruption = new Interruption(lab)
   try {
-    return await benchIn(lab, chosen, options)
+    const code = await benchIn(lab, chosen, options)
+    if (code !== 0 && !interruption.happened) await tellLogs(lab)
+    return code
   } catch (error) {
-    if (error instanceof LabError) await tellLogs(lab)
+    if (error instanceof LabError && !interruption.happened) await tellLogs(lab)
     throw error
   } finally {
-    await lab.remove()
+    await interruption.removeLab()
   }
 }
 
@@ -96,10 +99,7 @@ async function benchIn(
   }
   if (!options.json && rows.length > 0) console.log(`\n${table(rows)}`)
   // After a failure the pair is not what it should be, and its failure to stop would say nothing new.
-  if (failures.length > 0) {
-    await tellLogs(lab)
-    return 1
-  }
+  if (failures.length > 0) return 1
   for (const side of sides) await side.end()
   tell('the copies of n1 and n2 are identical')
   return 0
