@@ -17,6 +17,7 @@ import {
   MODE,
   RENAME,
   StatBuffer,
+  cstring,
   errnoName,
   fallocate,
   ftruncate,
@@ -43,15 +44,16 @@ import type { PlaneParts } from '../parts.js'
 import { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
 import { MalformedRecord, OpReader } from './record.js'
+import { FollowerWindows } from './windows.js'
 
 /** An op could not be applied. The message names the path and the error. */
 export class ApplyFailure extends Error {}
 
-const cString = (text: string): Buffer => Buffer.from(`${text}\0`, 'latin1')
-
 export class Applier {
   /** Number of the last numbered op that was applied. */
   applied = 0
+  /** Of the buffer that the op lies in. */
+  #address = 0
   readonly #op = new OpReader()
   readonly #stat = new StatBuffer()
   readonly #toucher: Toucher
@@ -66,8 +68,7 @@ export class Applier {
     mtimeSeconds: 0,
     mtimeNanos: 0,
   }
-  /** The server's windows by number: the number of ours that was opened with it. */
-  readonly #windows = new Map<number, number>()
+  readonly #windows: FollowerWindows
 
   constructor(
     readonly parts: PlaneParts,
@@ -75,12 +76,14 @@ export class Applier {
     readonly answers: OpWriter,
     readonly onFailed: (reason: string) => void,
   ) {
+    this.#windows = new FollowerWindows(parts, volumes, answers, onFailed)
     this.#toucher = new Toucher(parts.journal, parts.launch.zoneBytes)
   }
 
   /** Throws MalformedRecord or ApplyFailure. */
   apply(input: InBuffer): void {
     const op = this.#op
+    this.#address = input.address
     op.start(input)
     if (op.kind === KIND.PULSE) return
     const volume = this.volumes[op.volume]
@@ -120,9 +123,9 @@ export class Applier {
       case KIND.TIMES:
         return this.#times(volume)
       case KIND.WINDOW:
-        return this.#window()
+        return this.#windows.close(this.#op.node)
       case KIND.WINDOW_DONE:
-        return this.#windowDone()
+        return this.#windows.done(this.#op.node)
       default:
         throw new MalformedRecord(`its kind is ${this.#op.kind}`)
     }
@@ -170,12 +173,6 @@ export class Applier {
       from += done
       at += done
     }
-  }
-
-  /** Address of the connection's buffer; set before the records of a connection are applied. */
-  #address = 0
-  reads(input: InBuffer): void {
-    this.#address = input.address
   }
 
   #make(volume: Volume): void {
@@ -292,7 +289,7 @@ export class Applier {
     this.#toucher.entry(table, newParent, newName)
     const from = this.#descriptor(volume, parent)
     const to = this.#descriptor(volume, newParent)
-    const done = renameEntry(from, cString(name), to, cString(newName), { flags, uid, gid })
+    const done = renameEntry(from, cstring(name), to, cstring(newName), { flags, uid, gid })
     parent.pins--
     newParent.pins--
     this.#must(done, volume, parent, `renaming ${JSON.stringify(name)} in`)
@@ -308,17 +305,7 @@ export class Applier {
   #setAttributes(volume: Volume): void {
     const op = this.#op
     const node = this.#node(volume, op.node)
-    const a = this.#attributes
-    a.valid = op.flags
-    a.mode = op.number
-    a.uid = op.u32()
-    a.gid = op.u32()
-    a.size = op.u64()
-    a.atimeSeconds = op.seconds()
-    a.atimeNanos = op.u32()
-    op.u32()
-    a.mtimeSeconds = op.seconds()
-    a.mtimeNanos = op.u32()
+    const a = op.attributes(this.#attributes)
     const fd = this.#descriptor(volume, node)
     if ((a.valid & ATTRIBUTE.SIZE) !== 0) {
       this.#must(this.#stat.ofDescriptor(fd), volume, node, 'asking')
@@ -337,7 +324,7 @@ export class Applier {
     if (op.rest !== op.number) throw new MalformedRecord('the value has another length')
     this.#toucher.meta(volume.table, node)
     const path = selfPath(this.#descriptor(volume, node))
-    const done = setxattr(path, cString(name), this.#address + op.position, op.rest, 0)
+    const done = setxattr(path, cstring(name), this.#address + op.position, op.rest, 0)
     this.#must(done, volume, node, `setting ${name} of`)
   }
 
@@ -345,7 +332,7 @@ export class Applier {
     const node = this.#node(volume, this.#op.node)
     const name = this.#op.text()
     this.#toucher.meta(volume.table, node)
-    const done = removexattr(selfPath(this.#descriptor(volume, node)), cString(name))
+    const done = removexattr(selfPath(this.#descriptor(volume, node)), cstring(name))
     this.#must(done, volume, node, `removing ${name} of`)
   }
 
@@ -409,27 +396,5 @@ export class Applier {
     this.#toucher.meta(volume.table, node)
     const done = setMtime(this.#descriptor(volume, node), seconds, op.number)
     this.#must(done, volume, node, 'setting the time of')
-  }
-
-  #window(): void {
-    const { journal, pool } = this.parts
-    const window = this.#op.node
-    // The server closes one window after the other; what was given up leaves one entry here at most.
-    this.#windows.clear()
-    this.#windows.set(window, journal.openWindow())
-    let left = this.volumes.length
-    for (const volume of this.volumes) {
-      pool.syncfs(volume.root, (result) => {
-        if (result < 0) this.onFailed(`syncfs on ${volume.directory}: ${errnoName(result)}`)
-        else if (--left === 0) this.answers.plain(KIND.WINDOW_SYNCED, 0, window)
-      })
-    }
-  }
-
-  #windowDone(): void {
-    const own = this.#windows.get(this.#op.node)
-    if (own === undefined) return
-    this.#windows.clear()
-    this.parts.journal.dropBefore(own)
   }
 }

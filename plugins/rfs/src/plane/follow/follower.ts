@@ -187,7 +187,6 @@ export class Follower {
       return `an op came before the copy was done (${kind ?? -1})`
     if (kind !== KIND.PULSE && !this.#live) this.#becomeLive()
     try {
-      applier.reads(input)
       applier.apply(input)
       return undefined
     } catch (error) {

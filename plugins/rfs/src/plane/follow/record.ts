@@ -1,6 +1,6 @@
 /** Reads the fields of one op, in place. Whatever the peer says is checked: lengths, names, numbers. */
 import { isName } from '../journal/path.js'
-import { HEAD } from '../link/ops.js'
+import { HEAD, type Attributes } from '../link/ops.js'
 import type { InBuffer } from '../link/records.js'
 
 /** The peer sent what no server sends. Ends the connection, nothing else. */
@@ -82,6 +82,22 @@ export class OpReader {
     const name = this.text()
     if (!isName(name)) throw new MalformedRecord('a name is not allowed')
     return name
+  }
+
+  /** The body of an ATTRIBUTES op. */
+  attributes(into: Attributes): Attributes {
+    into.valid = this.flags
+    into.mode = this.number
+    into.uid = this.u32()
+    into.gid = this.u32()
+    into.size = this.u64()
+    into.atimeSeconds = this.seconds()
+    into.atimeNanos = this.u32()
+    this.u32()
+    into.mtimeSeconds = this.seconds()
+    into.mtimeNanos = this.u32()
+    this.u32()
+    return into
   }
 
   #take(size: number): number {
