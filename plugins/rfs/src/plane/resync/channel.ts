@@ -5,7 +5,10 @@
 import { E, POLL, SOCKET, addressOf, close, errnoName, poll, read, recv, send } from '../libc.js'
 import { MalformedError, Reader, Writer } from '../journal/bytes.js'
 import type { Records } from './records.js'
-import { MESSAGE } from './messages.js'
+import type { BytePath } from '../resync-port.js'
+import { MESSAGE, REASON_BYTES_MAX } from './messages.js'
+
+const PULSE = Uint8Array.of(MESSAGE.pulse)
 
 /** The connection can't go on: the peer closed it, is silent, or sent what is no message. */
 export class ChannelError extends Error {
@@ -19,13 +22,23 @@ export class ChannelError extends Error {
 const RECORD_BYTES = 256 * 1024
 const RECEIVE_BYTES = 512 * 1024
 const MSG_DONTWAIT = 0x40
+/** How long a reason may take to leave: the peer may be gone as well. */
+const FAREWELL_MS = 2_000
+/**
+ * The link of the ops notices a dead peer within its time-out and stops the copy. A side that is only slow, because its
+ * disk is busy with the copy, must not lose all that was done.
+ */
+const PATIENCE_MS_MIN = 60_000
 /** While a side waits for its own disks (BUSY) its silence may last so long; the link of the ops watches it meanwhile. */
 const BUSY_MS_MAX = 10 * 60_000
 
 export interface ChannelOptions {
   readonly socket: number
   readonly records: Records
+  /** Something is sent five times in it. */
   readonly timeoutMs: number
+  /** Called now and then by work that takes long; throws ChannelError when the copy was ordered to stop. */
+  readonly interrupt: () => void
   /** An eventfd that ends a wait: an order has come. */
   readonly wake: number
 }
@@ -39,6 +52,7 @@ export class Channel {
   readonly #receivedAddress = addressOf(this.#received)
   readonly #polled = Buffer.alloc(16)
   readonly #woken = Buffer.alloc(8)
+  readonly #patienceMs: number
   #heardMs = performance.now()
   #sentMs = performance.now()
   #peerBusy = false
@@ -46,6 +60,7 @@ export class Channel {
 
   constructor(options: ChannelOptions) {
     this.#options = options
+    this.#patienceMs = Math.max(options.timeoutMs, PATIENCE_MS_MIN)
   }
 
   /** Bytes that the kernel has not taken yet. */
@@ -67,6 +82,10 @@ export class Channel {
   /** Hands everything that was begun to the kernel, as far as it takes it now. */
   flush(): void {
     this.#seal()
+    this.#send()
+  }
+
+  #send(): void {
     while (this.#out.length > 0) {
       const [first] = this.#out
       if (first === undefined) return
@@ -96,7 +115,11 @@ export class Channel {
 
   /** Sends all that is queued; waits for the kernel to take it, up to the time-out. */
   drain(): void {
-    const until = performance.now() + this.#options.timeoutMs
+    this.#drainFor(this.#patienceMs)
+  }
+
+  #drainFor(patienceMs: number): void {
+    const until = performance.now() + patienceMs
     while (this.queuedBytes > 0) {
       this.flush()
       if (this.queuedBytes === 0) return
@@ -115,8 +138,20 @@ export class Channel {
   keepAlive(): void {
     this.#steps += 1
     if (this.#steps % 256 !== 0) return
-    this.#pulse()
-    if (this.queuedBytes > 0) this.flush()
+    this.#options.interrupt()
+    // What was begun may be incomplete, so only what is sealed is sent; without anything, a record that says nothing.
+    if (this.#out.length === 0 && this.#isQuiet()) {
+      this.#push(PULSE)
+      this.#sentMs = performance.now()
+    }
+    this.#send()
+  }
+
+  /** Tells the peer why this side gives up. What was not sealed, perhaps half of a message, is dropped. */
+  fail(reason: BytePath): void {
+    this.#message.clear()
+    this.begin(MESSAGE.failed).text(reason.slice(0, REASON_BYTES_MAX))
+    this.#drainFor(FAREWELL_MS)
   }
 
   heardBusy(): void {
@@ -129,15 +164,22 @@ export class Channel {
 
   #seal(): void {
     if (this.#message.length === 0) return
-    const sealed = this.#options.records.seal(this.#message.view())
+    this.#push(this.#message.view())
     this.#message.clear()
+  }
+
+  #push(payload: Uint8Array): void {
+    const sealed = this.#options.records.seal(payload)
     this.#out.push(sealed)
     this.#outBytes += sealed.length
   }
 
+  #isQuiet(): boolean {
+    return performance.now() - this.#sentMs >= this.#options.timeoutMs / 5
+  }
+
   #pulse(): void {
-    const silentMs = performance.now() - this.#sentMs
-    if (silentMs >= this.#options.timeoutMs / 5) {
+    if (this.#isQuiet()) {
       this.begin(MESSAGE.pulse)
       this.#sentMs = performance.now()
     }
@@ -178,7 +220,7 @@ export class Channel {
 
   #checkSilence(): void {
     const silentMs = performance.now() - this.#heardMs
-    const allowedMs = this.#peerBusy ? BUSY_MS_MAX : this.#options.timeoutMs
+    const allowedMs = this.#peerBusy ? BUSY_MS_MAX : this.#patienceMs
     if (silentMs > allowedMs) {
       throw new ChannelError(`the peer was silent for ${Math.round(silentMs)} ms`)
     }

@@ -77,6 +77,8 @@ export class Files {
   readonly #channel: Channel
   readonly #printer: Printer
   readonly #active = new Map<number, ActiveFile>()
+  /** Files that are not finished; each keeps its directory open. */
+  readonly #pending = new Set<PendingFile>()
   readonly #piece = Buffer.alloc(PIECE_BYTES)
   readonly #pieceAddress = addressOf(this.#piece)
 
@@ -88,19 +90,31 @@ export class Files {
 
   /** Files whose content is under way. */
   get count(): number {
-    return this.#active.size
+    return this.#pending.size
   }
 
   close(): void {
     for (const file of this.#active.values()) {
       close(file.fd)
-      file.pending.directory.release()
     }
+    for (const { directory } of this.#pending) directory.release()
     this.#active.clear()
+    this.#pending.clear()
   }
 
   /** The target has an empty file: everything is sent. */
-  *sendAll(pending: PendingFile): Task {
+  sendAll(pending: PendingFile): Task {
+    this.#pending.add(pending)
+    return this.#sendAll(pending)
+  }
+
+  /** The target has a file of some size, and told what its first zone holds (if all is to be compared). */
+  compare(pending: PendingFile, sizeThere: number, first: Print | undefined): Task {
+    this.#pending.add(pending)
+    return this.#compare(pending, sizeThere, first)
+  }
+
+  *#sendAll(pending: PendingFile): Task {
     const fd = this.#open(pending)
     try {
       if (fd !== undefined) yield* this.#sendRange(pending, fd, 0, pending.size)
@@ -110,8 +124,7 @@ export class Files {
     this.#finish(pending)
   }
 
-  /** The target has a file of some size, and told what its first zone holds (if all is to be compared). */
-  *compare(pending: PendingFile, sizeThere: number, first: Print | undefined): Task {
+  *#compare(pending: PendingFile, sizeThere: number, first: Print | undefined): Task {
     const all = pending.content === 'all' || sizeThere !== pending.size
     const fd = pending.content === 'none' && !all ? undefined : this.#open(pending)
     if (fd === undefined) {
@@ -234,6 +247,7 @@ export class Files {
 
   #finish(pending: PendingFile): void {
     this.#channel.begin(MESSAGE.done).uint(pending.id)
+    this.#pending.delete(pending)
     pending.directory.release()
     this.#options.finished(pending)
   }

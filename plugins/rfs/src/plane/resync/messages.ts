@@ -52,6 +52,8 @@ export const MESSAGE = {
   askSiblings: 39,
   /** last */
   roundEnd: 40,
+  /** names that no key covers will be changed too: why. Answered by `ready`. */
+  widen: 42,
   /** numbers for the target's operator */
   progress: 41,
 } as const
@@ -105,7 +107,7 @@ export interface Entry extends Attributes {
 const CONTENTS = ['none', 'all', 'zones'] as const
 /** Of Linux: a value has at most 64 KiB, and so has the list of names. */
 const XATTR_BYTES_MAX = 64 * 1024
-const XATTRS_MAX = 4096
+const XATTRS_MAX = 32_768
 const TARGET_BYTES_MAX = 4096
 const NANOS = 1_000_000_000
 export const REASON_BYTES_MAX = 4096

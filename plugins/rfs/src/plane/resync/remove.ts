@@ -42,22 +42,26 @@ function removeTree(removal: Removal, top: BytePath): void {
 function emptyOfFiles(removal: Removal, path: BytePath): BytePath[] {
   const directory = must(openDirectory(removal.root, path), 'open', path)
   const below: BytePath[] = []
-  for (const { name } of [...namesOf(directory, path)]) {
-    removal.onStep()
-    const entry = cstring(name)
-    const each = join(path, name)
-    must(stat.ofName(directory, entry), 'stat', each)
-    if ((stat.mode & MODE.TYPE) === MODE.DIRECTORY) below.push(each)
-    else unlink(removal, directory, entry, each)
+  try {
+    for (const { name } of [...namesOf(directory, path)]) {
+      removal.onStep()
+      const entry = cstring(name)
+      const each = join(path, name)
+      must(stat.ofName(directory, entry), 'stat', each)
+      if ((stat.mode & MODE.TYPE) === MODE.DIRECTORY) below.push(each)
+      else unlink(removal, directory, entry, each)
+    }
+  } finally {
+    close(directory)
   }
-  close(directory)
   return below
 }
 
 function removeDirectory(root: number, path: BytePath): void {
   const parent = must(openDirectory(root, parentOf(path)), 'open', parentOf(path))
-  must(unlinkat(parent, cstring(nameOf(path)), AT.REMOVEDIR), 'remove', path)
+  const removed = unlinkat(parent, cstring(nameOf(path)), AT.REMOVEDIR)
   close(parent)
+  must(removed, 'remove', path)
 }
 
 /** `stat` holds what the name is. */

@@ -120,6 +120,7 @@ test('a zone key sends this zone and nothing else', (t) => {
   const keys = keysOf((set) => set.addZone(0, 'one', 3))
   const result = succeed({ from, to, keys: [keys, new Keys()] })
   t.is(result.contentBytes, ZONE)
+  t.false(result.widened)
   t.is(fs.readFileSync(join(to, 'one'))[3 * ZONE + 5], 'c'.charCodeAt(0))
   t.is(fs.readFileSync(join(to, 'one'))[7 * ZONE + 5], 'x'.charCodeAt(0))
   t.is(fs.readFileSync(join(to, 'two'))[3 * ZONE + 5], 'x'.charCodeAt(0))
@@ -155,9 +156,10 @@ test('links with names outside of the keys end up as the same links', (t) => {
     set.addEntry(0, 'c')
     set.addMeta(0, '')
   })
-  succeed({ from, to, keys: [keys, new Keys()] })
+  const result = succeed({ from, to, keys: [keys, new Keys()] })
   t.deepEqual(compareTrees(from, to), [])
   t.is(fs.readFileSync(at(to, 'far/b'), 'utf8'), 'other content')
+  t.true(result.widened, 'the journal of the follower is told before names beyond the keys change')
 })
 
 test('keys whose directory is gone on either side lead to what is there', (t) => {

@@ -37,6 +37,8 @@ export interface CopyOptions {
 export interface CopyResult {
   readonly failed: readonly [source: string | undefined, target: string | undefined]
   readonly scope: string
+  /** The target was told that keys do not cover what is changed. */
+  readonly widened: boolean
   readonly contentBytes: number
   readonly rounds: number
 }
@@ -137,6 +139,7 @@ export class Rig {
     const ended: [string | undefined, string | undefined] = [undefined, undefined]
     const done = [false, false]
     let scope = ''
+    let told = ''
     let contentBytes = 0
     let rounds = 0
     const until = performance.now() + WAIT_MS_MAX
@@ -155,7 +158,8 @@ export class Rig {
           done[which] = true
         }
         if (event.kind === 'scoped') {
-          scope = event.scope
+          if (which === 0) scope = event.scope
+          else told = event.scope
           if (which === 1) target.worker.order({ kind: 'proceed', run })
         }
         if (event.kind === 'progressed') contentBytes = event.progress.contentBytes
@@ -168,7 +172,7 @@ export class Rig {
         source.worker.order({ kind: 'round', run, keys, last: next.last })
       }
     }
-    return { failed: ended, scope, contentBytes, rounds: rounds + 1 }
+    return { failed: ended, scope, widened: told !== scope, contentBytes, rounds: rounds + 1 }
   }
 
   *#events(stopAt: number): Generator<readonly [0 | 1, ResyncEvent]> {

@@ -51,7 +51,8 @@ const STEPS = 64
 const CLOSURES_MAX = 64
 const PROGRESS_MS = 500
 
-type Stage = 'hello' | 'offering' | 'walking' | 'settling' | 'ending' | 'resting' | 'finished'
+type Stage =
+  'hello' | 'offering' | 'walking' | 'settling' | 'widening' | 'ending' | 'resting' | 'finished'
 
 export class Source {
   readonly #options: SourceOptions
@@ -67,6 +68,8 @@ export class Source {
   #scope: Scope = 'all'
   #last = false
   #closures = 0
+  /** The target does not count on keys to describe what is changed (any more). */
+  #widened = false
   /** More names to look at, by volume: links outside the scope, directories that the target does not have. */
   #more = new Map<number, Plan>()
   /** Inodes with several names that were told about in this round, whose other names are not searched yet. */
@@ -140,7 +143,7 @@ export class Source {
   }
 
   get #mayAsk(): boolean {
-    return this.#questions.size + this.#files.count + this.#tasks.length < QUESTIONS_MAX
+    return this.#questions.size + this.#files.count < QUESTIONS_MAX
   }
 
   #message(kind: number, from: Reader): void {
@@ -190,6 +193,7 @@ export class Source {
     }
     const decided = decideScope({ full, source: { ...standing, zoneBytes }, target })
     this.#scope = decided.scope
+    this.#widened = decided.scope !== 'keys'
     this.#stage = 'offering'
     const to = this.#channel.begin(MESSAGE.scope).u8(SCOPES.indexOf(decided.scope))
     to.text(decided.why)
@@ -198,6 +202,12 @@ export class Source {
 
   /** The target may be changed; in the scope of keys it has sent its own. */
   #onReady(): void {
+    if (this.#stage === 'widening') {
+      this.#widened = true
+      this.#stage = 'walking'
+      this.#walker = this.#walkMore()
+      return
+    }
     this.#expect('offering')
     this.#totals.begin('comparing')
     this.#begin(this.#options.keys, this.#scope, false)
@@ -260,17 +270,25 @@ export class Source {
       this.#channel.begin(MESSAGE.askSiblings)
       return
     }
-    this.#walker = this.#walkMore()
+    this.#walker = this.#widen()
     this.#stage = 'walking'
   }
 
-  *#walkMore(): Task {
+  /** Looks for what else has to be looked at; without anything the round ends. */
+  *#widen(): Task {
     if (this.#scope === 'keys') yield* this.#findSiblings()
     if (this.#more.size === 0) {
       this.#stage = 'ending'
       this.#channel.begin(MESSAGE.roundEnd).u8(this.#last ? 1 : 0)
-      return
+    } else if (this.#widened) yield* this.#walkMore()
+    else {
+      // Cut in the middle of these names, the copy would leave differences that no journal tells of.
+      this.#stage = 'widening'
+      this.#channel.begin(MESSAGE.widen).text('names beyond the keys must be compared')
     }
+  }
+
+  *#walkMore(): Task {
     this.#closures += 1
     if (this.#closures > CLOSURES_MAX) throw new ChannelError('the tree does not come to rest')
     const more = this.#more

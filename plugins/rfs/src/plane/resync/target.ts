@@ -34,6 +34,7 @@ export interface TargetOptions {
 }
 
 export interface TargetEvents {
+  /** Told again, with `all`, when names beyond the keys are going to be changed. */
   scoped(scope: Scope, why: string): void
   roundDone(last: boolean): void
   progressed(progress: ResyncProgress): void
@@ -148,6 +149,8 @@ export class Target {
     [MESSAGE.done]: (from) => this.#onDone(from),
     [MESSAGE.askSiblings]: () => this.#onAskSiblings(),
     [MESSAGE.roundEnd]: (from) => this.#onRoundEnd(from.u8() === 1),
+    // For the loop this is what a comparison of everything is: until it is over, keys do not describe this tree.
+    [MESSAGE.widen]: (from) => this.#on.scoped('all', from.text(REASON_BYTES_MAX)),
     [MESSAGE.progress]: (from) => this.#onProgress(from),
   }
 

@@ -1,12 +1,11 @@
 /** The thread of the copy: takes orders, runs a source or a target until it is finished, failed or stopped. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { messageOf } from '@holdfast/sdk'
-import { POLL, poll, read, write } from '../libc.js'
+import { POLL, close, poll, read, write } from '../libc.js'
 import { decodeInto } from '../journal/codec.js'
 import { Keys } from '../journal/keys.js'
 import type { ResyncEvent, ResyncOrder } from '../resync-port.js'
 import { Channel, ChannelError } from './channel.js'
-import { MESSAGE } from './messages.js'
 import { Records } from './records.js'
 import { SourceRun, TargetRun, type Run, type RunEvents } from './run.js'
 import { TreeError } from './tree.js'
@@ -25,7 +24,14 @@ function tell(event: ResyncEvent): void {
 /** The start of the next copy, that came while one was running. */
 let waiting: Start | undefined
 
+/** Orders that were seen while a long piece of work was under way. */
+const held: ThreadOrder[] = []
+
 function takeOrder(): ThreadOrder | undefined {
+  return held.shift() ?? receiveOrder()
+}
+
+function receiveOrder(): ThreadOrder | undefined {
   // Only worker.ts posts to this port, and it posts ThreadOrders.
   return receiveMessageOnPort(port)?.message as ThreadOrder | undefined
 }
@@ -41,6 +47,17 @@ function nextOrder(): ThreadOrder {
     polled.writeInt16LE(POLL.IN, 4)
     poll(polled, 1, -1)
     read(ordered, counter, 8)
+  }
+}
+
+/** Ends a long piece of work when it is not wanted any more. */
+function interruptOf(run: number): () => void {
+  return () => {
+    for (let order = receiveOrder(); order !== undefined; order = receiveOrder()) {
+      held.push(order)
+      const stops = order.kind === 'end' || isStart(order)
+      if (stops || (order.kind === 'stop' && order.run === run)) throw new ChannelError('stopped')
+    }
   }
 }
 
@@ -73,6 +90,7 @@ function runCopy(start: Start): string | undefined {
     records: new Records(start.keys),
     timeoutMs,
     wake: ordered,
+    interrupt: interruptOf(start.run),
   })
   let run: Run | undefined
   try {
@@ -83,6 +101,7 @@ function runCopy(start: Start): string | undefined {
   } finally {
     run?.close()
     channel.close()
+    for (const { root } of start.volumes) close(root)
   }
 }
 
@@ -103,18 +122,24 @@ function follow(run: Run, number: number): string | undefined {
   return undefined
 }
 
-/** Expected ends of a copy have a reason; anything else is a bug and ends the process. */
+/**
+ * Why a copy ended. A bug in the copy must not take the application's mount with it: it ends this copy, loudly, and the
+ * next one starts from nothing.
+ */
 function reasonOf(thrown: unknown, channel: Channel): string {
   if (thrown instanceof ChannelError) return thrown.message
-  if (!(thrown instanceof TreeError)) throw thrown
+  if (!(thrown instanceof TreeError)) return `a bug in the copy: ${stackOf(thrown)}`
   try {
-    channel.begin(MESSAGE.failed).text(Buffer.from(thrown.message).toString('latin1'))
-    channel.drain()
+    channel.fail(Buffer.from(thrown.message).toString('latin1'))
   } catch (late) {
     // The peer may be gone as well: the first reason is the one that counts.
     if (!(late instanceof ChannelError)) throw late
   }
   return thrown.message
+}
+
+function stackOf(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.stack : undefined) ?? messageOf(thrown)
 }
 
 function main(): void {
@@ -129,9 +154,4 @@ function main(): void {
   }
 }
 
-try {
-  main()
-} catch (thrown) {
-  tell({ kind: 'failed', run: -1, reason: `a bug in the copy: ${messageOf(thrown)}` })
-  throw thrown
-}
+main()

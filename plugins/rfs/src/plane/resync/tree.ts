@@ -118,6 +118,9 @@ const NONE: Xattrs = []
 const attributeNames = Buffer.alloc(64 * 1024)
 const attributeValue = Buffer.alloc(64 * 1024)
 
+/** All attributes of one file together: they travel in one message. */
+const ATTRIBUTES_BYTES_MAX = 1024 * 1024
+
 /** Attributes of the file behind a descriptor, which may be one of O_PATH. Those that vanish meanwhile are left out. */
 export function xattrsOf(fd: number, path: BytePath): Xattrs {
   const self = selfPath(fd)
@@ -125,10 +128,13 @@ export function xattrsOf(fd: number, path: BytePath): Xattrs {
   if (size === 0 || size === -E.OPNOTSUPP) return NONE
   must(size, 'list the attributes of', path)
   const found: [string, string][] = []
+  let bytes = 0
   for (const name of attributeNames.toString('latin1', 0, size - 1).split('\0')) {
     const length = getxattr(self, cstring(name), attributeValue, attributeValue.length)
     if (length === -E.NODATA || length === -E.OPNOTSUPP) continue
     must(length, `read the attribute ${name} of`, path)
+    bytes += name.length + length
+    if (bytes > ATTRIBUTES_BYTES_MAX) throw new TreeError('keep the attributes of', path, E.RANGE)
     found.push([name, attributeValue.toString('latin1', 0, length)])
   }
   return found.sort((a, b) => (a[0] < b[0] ? -1 : 1))

@@ -1,6 +1,7 @@
 /** The worker thread of the copy, as the loop sees it: orders in, events out, one copy at a time. */
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
 import { eventfd, write } from '../libc.js'
+import { openDirectory } from './tree.js'
 import type { ResyncEvent, ResyncOrder, ResyncWorker, StartResyncWorker } from '../resync-port.js'
 
 /** What the thread is started with. */
@@ -31,7 +32,7 @@ export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker
   })
   thread.unref()
   const order = (what: ThreadOrder): void => {
-    port1.postMessage(what)
+    port1.postMessage(withOwnRoots(what))
     // The buffer itself, not its address: nothing else would keep its memory.
     write(ordered, ONE, 8)
   }
@@ -43,4 +44,14 @@ export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker
       return receiveMessageOnPort(port1)?.message as ResyncEvent | undefined
     },
   }
+}
+
+/**
+ * The thread gets descriptors of its own for the roots and closes them. The loop may close its own right after `stop`, and the number
+ * would then stand for another file while the thread is still at work.
+ */
+function withOwnRoots(order: ThreadOrder): ThreadOrder {
+  if (order.kind !== 'source' && order.kind !== 'target') return order
+  const volumes = order.volumes.map(({ index, root }) => ({ index, root: openDirectory(root, '') }))
+  return { ...order, volumes }
 }
