@@ -171,8 +171,11 @@ export class Copy {
   }
 
   #opsArrived(greeted: Greeted): void {
-    // The same session dials again: what it had before is over.
-    if (this.#connection !== undefined) this.#lost('the follower dialled again')
+    if (this.#connection !== undefined) {
+      close(greeted.fd)
+      this.events.log('warning', 'linkRefused', { cause: 'this session has its connection' })
+      return
+    }
     const { loop, launch } = this.parts
     this.#connection = new Connection(loop, greeted.fd, greeted.keys, launch.timeoutMs, {
       onRecord: this.events.onRecord,
@@ -242,6 +245,8 @@ export class Copy {
   #lost(cause: string): void {
     const epoch = this.#order?.epoch ?? 0
     this.#end()
+    // A session ends with its connection: the next follower is admitted with another one.
+    this.#order = undefined
     this.events.onLost(epoch, cause)
   }
 

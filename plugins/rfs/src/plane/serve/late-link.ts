@@ -64,8 +64,8 @@ function sendXattrs({ stream }: ChangeParts, volume: Volume, node: Node, fd: num
   const names = Buffer.alloc(XATTR_BYTES)
   const got = listxattr(path, names, XATTR_BYTES)
   const value = Buffer.alloc(XATTR_BYTES)
-  for (const name of names.toString('latin1', 0, Math.max(0, got)).split('\0')) {
-    if (name === '') continue
+  const all = names.toString('latin1', 0, Math.max(0, got)).split('\0')
+  for (const name of all.filter((one) => one !== '')) {
     const size = getxattr(path, Buffer.from(name + '\0', 'latin1'), value, XATTR_BYTES)
     if (size < 0) continue
     stream.ops.setXattr(volume.index, node.id, name, value.subarray(0, size), 0)

@@ -10,6 +10,8 @@ export const PENDING_MAX = 4096
 /** Bytes of data that may wait at once. */
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024
 const SLOT_BYTES = 192
+/** Ops that one request may cause: a file that is sent whole, with all its attributes. */
+const RESERVED = 256
 
 export class Pending {
   readonly #answers = Buffer.alloc(PENDING_MAX * SLOT_BYTES)
@@ -33,7 +35,7 @@ export class Pending {
 
   /** No request should be read now. A request may cause several ops: some room is kept for them. */
   get full(): boolean {
-    return this.count > PENDING_MAX - 64 || this.#bytes > PENDING_BYTES_MAX
+    return this.count > PENDING_MAX - RESERVED || this.#bytes > PENDING_BYTES_MAX
   }
 
   /** When the oldest op that is not acknowledged was sent; undefined: there is none. */

@@ -27,7 +27,7 @@ import { isChange } from './change-parts.js'
 import { Changes } from './changes.js'
 import { Copy, type AdmitOrder } from './copy.js'
 import { Parked } from './parked.js'
-import { Pending } from './pending.js'
+import { PENDING_BYTES_MAX, Pending } from './pending.js'
 import { Stream } from './stream.js'
 import { Syncs } from './syncs.js'
 import { WINDOW_MS, Windows } from './windows.js'
@@ -247,7 +247,8 @@ export class Server {
   }
 
   #mayRead(): boolean {
-    return !this.#pending.full && !this.#parked.full
+    const waiting = this.#copy.connection?.out.waiting ?? 0
+    return !this.#pending.full && !this.#parked.full && waiting < PENDING_BYTES_MAX
   }
 
   #handle(volume: Volume, request: Request): void {
