@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { formCluster, type Lab, LabError, Product, runCommand } from '@holdfast/lab'
+import { formCluster, type Lab, LabError, Product, runCommand, until } from '@holdfast/lab'
 import { beneathDirectory, diskDirectory } from '../disks.js'
 import type { BenchOptions } from '../options.js'
 import type { Side } from './side.js'
@@ -11,6 +11,7 @@ const moduleName = 'bench'
 const directory = join(diskDirectory, 'replicated')
 const beneath = join(beneathDirectory, 'replicated')
 const startTimeoutMs = 60_000
+const compareTimeoutMs = 300_000
 const compareProgram = fileURLToPath(
   new URL('../../../../plugins/rfs/dist/verify/main.js', import.meta.url),
 )
@@ -54,19 +55,35 @@ async function checkPair(primary: Product, secondary: Product): Promise<void> {
   )
 }
 
-/** Stops the module on both nodes and compares the copies: speed that loses something is worth nothing. */
+/** Compares the copies, then stops the module on both nodes: speed that loses something is worth nothing. */
 async function endPair(primary: Product, secondary: Product): Promise<void> {
+  await compareCopies([primary, secondary])
   for (const product of [secondary, primary]) {
     await order(product, 'stop')
     await product.waitForState(moduleName, ['STOP NotReady'], startTimeoutMs)
   }
-  const copies = await Promise.all([primary, secondary].map(({ host }) => host.inside(beneath)))
-  const compared = await runCommand(process.execPath, [compareProgram, ...copies], {
-    timeoutMs: 300_000,
-  })
-  if (compared.code === 0) return
-  const said = `${compared.stdout}${compared.stderr}`.trim().slice(0, 2_000)
-  throw new LabError(`the copies of n1 and n2 differ after the load: ${said}`)
+}
+
+/** Content, names, owners, modes and times. Times that the kernel set by itself follow within a second: until then it is tried again. */
+async function compareCopies(products: readonly Product[]): Promise<void> {
+  const copies = await Promise.all(products.map(({ host }) => host.inside(beneath)))
+  let said = ''
+  try {
+    await until(
+      'the copies of n1 and n2 are identical',
+      async () => {
+        const compared = await runCommand(process.execPath, [compareProgram, ...copies], {
+          timeoutMs: compareTimeoutMs,
+        })
+        said = `${compared.stdout}${compared.stderr}`.trim().slice(0, 2_000)
+        return compared.code === 0 ? true : undefined
+      },
+      { timeoutMs: 5_000, everyMs: 200 },
+    )
+  } catch (cause) {
+    if (!(cause instanceof LabError)) throw cause
+    throw new LabError(`the copies of n1 and n2 differ after the load: ${said}`, { cause })
+  }
 }
 
 async function order(product: Product, command: string): Promise<void> {
