@@ -250,9 +250,11 @@ test('two hundred thousand keys take less than 30 MB of memory, and a touch less
   const collect = runInNewContext('gc') as () => void
   collect()
   const before = process.memoryUsage()
-  const began = performance.now()
+  // Time of the processor: other tests run beside this one.
+  const began = process.cpuUsage()
   paths.forEach((path, i) => journal.touchZone(0, path, i % 5))
-  const eachUs = ((performance.now() - began) * 1000) / count
+  const used = process.cpuUsage(began)
+  const eachUs = (used.user + used.system) / count
   collect()
   const after = process.memoryUsage()
   const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers

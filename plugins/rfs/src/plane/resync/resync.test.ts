@@ -12,7 +12,7 @@ import { Dice, RandomTree } from './random-tree.js'
 import { Rig, type CopyOptions, type CopyResult } from './rig.js'
 
 const ZONE = 65_536
-const SEEDS = Number(process.env['RFS_SEEDS'] ?? 12)
+const SEEDS = Number(process.env['RFS_SEEDS'] ?? 8)
 const FIRST_SEED = Number(process.env['RFS_SEED'] ?? 1)
 const rig = new Rig()
 const base = fs.mkdtempSync(join(tmpdir(), `rfs-resync-${process.pid}-`))
