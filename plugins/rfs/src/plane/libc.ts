@@ -17,6 +17,8 @@ type Argument = number | bigint | Uint8Array
 const library = koffi.load('libc.so.6')
 
 /** Declares one function of libc; its result -1 becomes -errno. */
+// The type parameter is the signature: it can't be inferred from the definition, which is text.
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
 function call<A extends readonly Argument[]>(definition: string): (...args: A) => number {
   // koffi's functions are untyped by nature; the definition in C beside each use is the type.
   const raw: (...args: A) => number = library.func(definition)

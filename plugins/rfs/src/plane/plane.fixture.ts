@@ -1,7 +1,7 @@
 /** For tests: data planes as real processes on one machine, driven over their control sockets. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync, existsSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { PlaneLaunch } from '../driver/protocol.js'
@@ -70,22 +70,26 @@ export class TestPlane {
       process.stderr.write(text)
     })
     const until = Date.now() + ORDER_MS
-    while (!existsSync(this.launch.socket)) {
+    // The socket's file is there a moment before it is listened on.
+    while (!(await this.#connect())) {
       if (child.exitCode !== null || Date.now() > until) throw new Error(`no data plane: ${said}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    await this.#connect()
     return this
   }
 
-  async #connect(): Promise<void> {
+  async #connect(): Promise<boolean> {
     const socket = connect(this.launch.socket)
-    this.#socket = socket
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve)
-      socket.once('error', reject)
+    const connected = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => {
+        resolve(true)
+      })
+      socket.on('error', () => {
+        resolve(false)
+      })
     })
-    socket.on('error', () => undefined)
+    if (!connected) return false
+    this.#socket = socket
     let text = ''
     socket.setEncoding('utf8').on('data', (more: string) => {
       text += more
@@ -94,6 +98,7 @@ export class TestPlane {
         text = text.slice(end + 1)
       }
     })
+    return true
   }
 
   #line(text: string): void {

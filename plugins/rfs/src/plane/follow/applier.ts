@@ -88,47 +88,29 @@ export class Applier {
     if (op.kind === KIND.PULSE) return
     const volume = this.volumes[op.volume]
     if (volume === undefined) throw new MalformedRecord('there is no such volume')
-    this.#dispatch(volume)
+    const handler = this.#handlers[op.kind]
+    if (handler === undefined) throw new MalformedRecord(`its kind is ${op.kind}`)
+    handler(volume)
     if (op.kind < NUMBERED) this.applied++
   }
 
-  #dispatch(volume: Volume): void {
-    switch (this.#op.kind) {
-      case KIND.WRITE:
-        return this.#write(volume)
-      case KIND.MAKE:
-        return this.#make(volume)
-      case KIND.LINK:
-        return this.#link(volume)
-      case KIND.REMOVE:
-        return this.#remove(volume)
-      case KIND.RENAME:
-        return this.#rename(volume)
-      case KIND.ATTRIBUTES:
-        return this.#setAttributes(volume)
-      case KIND.SET_XATTR:
-        return this.#setXattr(volume)
-      case KIND.REMOVE_XATTR:
-        return this.#removeXattr(volume)
-      case KIND.ALLOCATE:
-        return this.#allocate(volume)
-      case KIND.SYNC:
-        return this.#sync(volume)
-      case KIND.FENCE:
-        return
-      case KIND.INTRODUCE:
-        return this.#introduce(volume)
-      case KIND.FORGET:
-        return this.#forget(volume)
-      case KIND.TIMES:
-        return this.#times(volume)
-      case KIND.WINDOW:
-        return this.#windows.close(this.#op.node)
-      case KIND.WINDOW_DONE:
-        return this.#windows.done(this.#op.node)
-      default:
-        throw new MalformedRecord(`its kind is ${this.#op.kind}`)
-    }
+  readonly #handlers: Readonly<Record<number, (volume: Volume) => void>> = {
+    [KIND.WRITE]: (volume) => this.#write(volume),
+    [KIND.MAKE]: (volume) => this.#make(volume),
+    [KIND.LINK]: (volume) => this.#link(volume),
+    [KIND.REMOVE]: (volume) => this.#remove(volume),
+    [KIND.RENAME]: (volume) => this.#rename(volume),
+    [KIND.ATTRIBUTES]: (volume) => this.#setAttributes(volume),
+    [KIND.SET_XATTR]: (volume) => this.#setXattr(volume),
+    [KIND.REMOVE_XATTR]: (volume) => this.#removeXattr(volume),
+    [KIND.ALLOCATE]: (volume) => this.#allocate(volume),
+    [KIND.SYNC]: (volume) => this.#sync(volume),
+    [KIND.INTRODUCE]: (volume) => this.#introduce(volume),
+    [KIND.FORGET]: (volume) => this.#forget(volume),
+    [KIND.TIMES]: (volume) => this.#times(volume),
+    [KIND.FENCE]: () => undefined,
+    [KIND.WINDOW]: () => this.#windows.close(this.#op.node),
+    [KIND.WINDOW_DONE]: () => this.#windows.done(this.#op.node),
   }
 
   #node(volume: Volume, id: number): Node {

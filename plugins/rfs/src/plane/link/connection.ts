@@ -56,7 +56,7 @@ export class Connection implements Watch {
   onReady(events: number): void {
     if ((events & POLL.IN) !== 0) this.receive()
     else if (isBroken(events)) this.#lose('the connection was reset')
-    if (!this.#over && (events & POLL.OUT) !== 0) this.flush()
+    if ((events & POLL.OUT) !== 0) this.flush()
   }
 
   /** Takes what has arrived, record by record. */
@@ -65,7 +65,7 @@ export class Connection implements Watch {
     const got = this.#in.fill(this.fd)
     if (got > 0) this.#heard = this.loop.now
     this.#take()
-    if (got < 0 && !this.#over) {
+    if (got < 0) {
       this.#lose(`the connection ended (${errnoName(got)})`)
     }
   }
