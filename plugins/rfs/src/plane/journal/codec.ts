@@ -1,7 +1,7 @@
 /** Keys as bytes: in a frame of the journal's file, in a message to a worker, on the wire to the peer. */
 import type { BytePath, KeySet } from '../resync-port.js'
 import { MalformedError, Reader, Writer } from './bytes.js'
-import { Keys, VOLUMES_MAX } from './keys.js'
+import { type Keys, VOLUMES_MAX } from './keys.js'
 import { PATH_BYTES_MAX, isPath } from './path.js'
 
 const ENTRY = 1
@@ -66,14 +66,20 @@ export function encodePieces(
     to.clear()
   }
   keys.visit({
-    entry: (volume, path) => (putEntry(to, volume, path), check()),
+    entry: (volume, path) => {
+      putEntry(to, volume, path)
+      check()
+    },
     zones: (volume, path, zones) => {
       for (const [first, count] of zones.runs()) {
         putZones(to, volume, path, first, count)
         check()
       }
     },
-    meta: (volume, path) => (putMeta(to, volume, path), check()),
+    meta: (volume, path) => {
+      putMeta(to, volume, path)
+      check()
+    },
   })
   if (to.length > 0) full(Uint8Array.from(to.view()))
 }

@@ -47,7 +47,7 @@ function decodeHeader(bytes: Buffer): JournalHeader | 'unreadable' {
   const text = bytes.subarray(HEADER_TEXT_AT, HEADER_TEXT_AT + length)
   if (crc32(text) !== bytes.readUInt32LE(12)) return 'unreadable'
   // The checksum says that encodeHeader wrote it; a later format is refused by its number.
-  const header = JSON.parse(text.toString()) as JournalHeader
+  const header = JSON.parse(text.toString()) as JournalHeader | { readonly format: 0 }
   return header.format === 1 ? header : 'unreadable'
 }
 

@@ -62,6 +62,9 @@ export function addWant(plan: Plan, path: BytePath, want: Want): void {
 
 function namesIn(plan: Plan, directory: BytePath): Map<BytePath, Want> {
   let names = plan.get(directory)
-  if (names === undefined) plan.set(directory, (names = new Map()))
+  if (names === undefined) {
+    names = new Map<BytePath, Want>()
+    plan.set(directory, names)
+  }
   return names
 }

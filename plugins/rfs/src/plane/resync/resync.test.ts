@@ -340,7 +340,10 @@ test('a hostile source gets nothing out of a target but an end with a reason', (
     'another volume': (to) => visit(to, '', 7),
     'a visit within a visit': (to) => visit(visit(to, ''), ''),
     'an entry outside of a visit': (to) => entry(to, 'new'),
-    'the same file twice': (to) => (entry(visit(to, ''), 'new'), entry(to, 'new2')),
+    'the same file twice': (to) => {
+      entry(visit(to, ''), 'new')
+      entry(to, 'new2')
+    },
     'data of no file': (to) => to.u8(MESSAGE.data).uint(99).uint(0).uint(1).u8(65),
     'more data than there is': (to) => to.u8(MESSAGE.data).uint(99).uint(0).uint(1e9),
     'a mode that is none': (to) => entry(visit(to, ''), 'new', { mode: 0o170644 }),

@@ -77,7 +77,13 @@ export class TargetRun implements Run {
     const { on } = options
     this.#target = new Target({
       ...options,
-      on: { ...on, scoped: (scope, why) => ((this.#scope = scope), on.scoped(scope, why)) },
+      on: {
+        ...on,
+        scoped: (scope, why) => {
+          this.#scope = scope
+          on.scoped(scope, why)
+        },
+      },
     })
     const { channel, zoneBytes, standing } = options
     const to = channel.begin(MESSAGE.hello).uint(PROTOCOL).uint(zoneBytes)

@@ -4,7 +4,7 @@
  */
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { decodeInto } from '../journal/codec.js'
-import { Keys } from '../journal/keys.js'
+import type { Keys } from '../journal/keys.js'
 import { PATH_BYTES_MAX, isPath } from '../journal/path.js'
 import type { BytePath, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import { ChannelError, type Channel } from './channel.js'
@@ -321,7 +321,10 @@ export class Source {
   #wantMore(volume: number, path: BytePath): void {
     this.#volume(volume)
     let plan = this.#more.get(volume)
-    if (plan === undefined) this.#more.set(volume, (plan = new Map()))
+    if (plan === undefined) {
+      plan = new Map()
+      this.#more.set(volume, plan)
+    }
     addWant(plan, path, { entry: true, zones: undefined })
   }
 

@@ -298,7 +298,10 @@ export class Target {
       if (volume.touched.size === 0) continue
       const wanted = new Set(volume.touched)
       volume.touched.clear()
-      for (const { path } of namesOfInodes(volume.root, wanted, volume.onStep)) yield [index, path]
+      const onStep = (): void => {
+        volume.onStep()
+      }
+      for (const { path } of namesOfInodes(volume.root, wanted, onStep)) yield [index, path]
     }
   }
 

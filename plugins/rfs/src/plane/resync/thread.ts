@@ -105,14 +105,19 @@ function runCopy(start: Start): string | undefined {
   }
 }
 
+/** Asked anew each time: a step changes it. */
+function isOver(run: Run): boolean {
+  return run.finished
+}
+
 function follow(run: Run, number: number): string | undefined {
-  while (!run.finished) {
+  while (!isOver(run)) {
     run.step()
     for (let order = takeOrder(); order !== undefined; order = takeOrder()) {
       if (order.kind === 'end') process.exit()
       if (isStart(order)) {
         waiting = order
-        return run.finished ? undefined : 'another copy was ordered'
+        return isOver(run) ? undefined : 'another copy was ordered'
       }
       if (order.run !== number) continue
       if (order.kind === 'stop') return 'stopped'

@@ -1,5 +1,5 @@
 /** The worker thread of the copy, as the loop sees it: orders in, events out, one copy at a time. */
-import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
+import { MessageChannel, Worker, receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { eventfd, write } from '../libc.js'
 import { openDirectory } from './tree.js'
 import type { ResyncEvent, ResyncOrder, ResyncWorker, StartResyncWorker } from '../resync-port.js'
@@ -7,7 +7,7 @@ import type { ResyncEvent, ResyncOrder, ResyncWorker, StartResyncWorker } from '
 /** What the thread is started with. */
 export interface ThreadStart {
   /** Where orders come from and events go. */
-  readonly port: import('node:worker_threads').MessagePort
+  readonly port: MessagePort
   /** The loop's eventfd. */
   readonly wake: number
   /** The thread's own eventfd: an order has come. */
