@@ -2,7 +2,19 @@
  * One connection of the copy: messages packed into records, sent without blocking, with a bounded queue and a limit on
  * silence. Both workers live in `pump`: it is the only place where they wait.
  */
-import { E, POLL, SOCKET, addressOf, close, errnoName, poll, read, recv, send } from '../libc.js'
+import {
+  E,
+  POLL,
+  SOCKET,
+  addressOf,
+  close,
+  errnoName,
+  poll,
+  read,
+  recv,
+  send,
+  shutdown,
+} from '../libc.js'
 import { MalformedError, Reader, Writer } from '../journal/bytes.js'
 import type { Records } from './records.js'
 import type { BytePath } from '../resync-port.js'
@@ -22,6 +34,7 @@ export class ChannelError extends Error {
 const RECORD_BYTES = 256 * 1024
 const RECEIVE_BYTES = 512 * 1024
 const MSG_DONTWAIT = 0x40
+const SHUT_WRITE = 1
 /** How long a reason may take to leave: the peer may be gone as well. */
 const FAREWELL_MS = 2_000
 /**
@@ -56,6 +69,8 @@ export class Channel {
   #heardMs = performance.now()
   #sentMs = performance.now()
   #peerBusy = false
+  /** Why nothing can be sent any more. */
+  #broken: string | undefined
   #steps = 0
 
   constructor(options: ChannelOptions) {
@@ -92,7 +107,10 @@ export class Channel {
       const flags = MSG_DONTWAIT | SOCKET.NOSIGNAL
       const sent = send(this.#options.socket, first, first.length, flags)
       if (sent === -E.AGAIN || sent === -E.INTR) return
-      if (sent < 0) throw new ChannelError(`sending failed: ${errnoName(sent)}`)
+      if (sent < 0) {
+        this.#cannotSend(`sending failed: ${errnoName(sent)}`)
+        return
+      }
       this.#outBytes -= sent
       this.#sentMs = performance.now()
       if (sent === first.length) this.#out.shift()
@@ -107,6 +125,7 @@ export class Channel {
   pump(waitMs: number, receive: (messages: Reader) => void): void {
     this.#pulse()
     this.flush()
+    if (this.#broken !== undefined) this.#readLastWords(this.#broken, receive)
     const ready = this.#poll(Math.min(waitMs, this.#options.timeoutMs / 5))
     if ((ready & (POLL.IN | POLL.HUP | POLL.ERR)) !== 0) this.#receive(receive)
     if ((ready & POLL.OUT) !== 0) this.flush()
@@ -152,6 +171,20 @@ export class Channel {
     this.#message.clear()
     this.begin(MESSAGE.failed).text(reason.slice(0, REASON_BYTES_MAX))
     this.#drainFor(FAREWELL_MS)
+    shutdown(this.#options.socket, SHUT_WRITE)
+    // Closed with bytes that nobody read, the connection would be reset, and the reason lost on its way.
+    const until = performance.now() + FAREWELL_MS
+    while (performance.now() < until && !this.#isClosedByPeer()) this.#poll(FAREWELL_MS / 10)
+  }
+
+  /** Throws away what the peer still sends. */
+  #isClosedByPeer(): boolean {
+    const { socket } = this.#options
+    for (;;) {
+      const size = recv(socket, this.#receivedAddress, RECEIVE_BYTES, MSG_DONTWAIT)
+      if (size === -E.AGAIN || size === -E.INTR) return false
+      if (size <= 0) return true
+    }
   }
 
   heardBusy(): void {
@@ -172,6 +205,19 @@ export class Channel {
     const sealed = this.#options.records.seal(payload)
     this.#out.push(sealed)
     this.#outBytes += sealed.length
+  }
+
+  /** The peer may have said why it does not read any more: that is read first. */
+  #cannotSend(reason: string): void {
+    this.#broken ??= reason
+    this.#out = []
+    this.#outBytes = 0
+  }
+
+  #readLastWords(reason: string, receive: (messages: Reader) => void): never {
+    // Ends: a peer that was gone before has sent a bounded number of bytes.
+    while ((this.#poll(0) & POLL.IN) !== 0) this.#receive(receive)
+    throw new ChannelError(reason)
   }
 
   #isQuiet(): boolean {

@@ -179,7 +179,6 @@ test('keys whose directory is gone on either side lead to what is there', (t) =>
 
 test('a tree deeper than PATH_MAX is copied, changed and removed', (t) => {
   const [from, to] = [place(), place()]
-  const cwd = process.cwd()
   const name = 'deep'.repeat(50)
   const dig = (root: string): void =>
     void execFileSync('sh', [
@@ -196,7 +195,6 @@ test('a tree deeper than PATH_MAX is copied, changed and removed', (t) => {
   const result = succeed({ from, to })
   t.deepEqual(compareTrees(from, to), [])
   t.is(result.contentBytes, 0)
-  t.is(process.cwd(), cwd)
 })
 
 test('holes stay holes, new holes become holes, and a sparse file of a tebibyte takes no time', (t) => {
