@@ -33,6 +33,10 @@ export interface PairOptions {
   readonly lans?: readonly string[]
   /** Changes the module's userconfig.xml before it is installed. */
   readonly edit?: (xml: string) => string
+  /** Changes scripts before they are installed: name and new text. */
+  readonly scripts?: Readonly<Record<string, string>>
+  /** A shell command that each node runs before the module is configured. */
+  readonly prepare?: string
 }
 
 export class Pair {
@@ -173,6 +177,9 @@ export class Pair {
     for (const node of [this.n1, this.n2]) {
       await node.host.mustRun(['mkdir', '-p', ledger.directory])
     }
+    for (const node of [this.n1, this.n2]) {
+      if (options.prepare !== undefined) await node.host.mustRun(['sh', '-c', options.prepare])
+    }
     const sources = await moduleSources(this.lab, ledger.name, {
       DIRECTORY: ledger.directory,
       VIRTUAL_IP: virtualIp,
@@ -181,6 +188,9 @@ export class Pair {
     if (options.edit !== undefined) {
       const file = join(sources, 'conf', 'userconfig.xml')
       await writeFile(file, options.edit(await readFile(file, 'utf8')))
+    }
+    for (const [name, text] of Object.entries(options.scripts ?? {})) {
+      await writeFile(join(sources, 'bin', name), text)
     }
     await this.n1.mustRun(['module', 'install', ledger.name, sources])
     await this.n1.mustRun(['module', 'config', ledger.name])
