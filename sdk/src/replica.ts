@@ -18,6 +18,11 @@ export interface Replica {
    * changes, then release the writes that wait. After this the peer's copy is stale.
    */
   detach(order: { readonly epoch: number; readonly generation: string }): Promise<Verdict>
+  /**
+   * Serving side: the role is given up while writes may wait for the peer. Answers them, and every later change, with an
+   * error: a program that waits in a write can't be stopped. Nothing that it promised is lost, for nothing was acknowledged.
+   */
+  refuse(): Promise<Verdict>
   /** Receiving side: connect to the serving peer, become identical, then follow it live. */
   follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict>
   /** Receiving side: stop following. Returns when nothing more is applied: what was received is on the local file system. */

@@ -191,6 +191,9 @@ export class Daemon {
           then()
         })
         return
+      case 'refuse':
+        // The application of the simulation stops also while its writes wait.
+        break
       case 'arm':
         this.#arm(action.epoch, action.delayMs)
         break

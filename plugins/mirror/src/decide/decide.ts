@@ -131,6 +131,11 @@ function onEvent(state: State, event: Event): Step {
  */
 function onConnected(state: State): Step {
   const view = tell({ kind: 'view', view: viewOf(state), asks: true })
+  if (isAt(state, 'alone', 'prim') && state.place.degrading?.stage === 'outdating') {
+    // Asked before the stream was there: `reconsider` asks again.
+    const degrading = { ...state.place.degrading, stage: 'held' as const }
+    return stay({ ...state, place: { ...state.place, degrading } }, view)
+  }
   const live = isAt(state, 'alone', 'prim') && state.place.follower?.stage === 'live'
   return live
     ? stay(state, view, syncedMessage(state, state.place.follower.epoch))
@@ -230,6 +235,8 @@ function onAdmitDone(state: State, event: Extract<Event, { kind: 'admitDone' }>)
 
 function onLinkLost(state: State, epoch: number, cause: string): Step {
   if (isAt(state, 'alone', 'prim')) return linkLost(state, epoch, cause)
+  if (isAt(state, 'demoting') && state.place.dependsOn === epoch)
+    return stay(state, { kind: 'refuse' })
   if (!isAt(state, 'second') || state.place.epoch !== epoch) return stay(state)
   return state.place.stage === 'copying' || state.place.stage === 'live'
     ? rejoinLater(state, `replication was lost: ${cause}`)

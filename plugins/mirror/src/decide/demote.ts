@@ -16,15 +16,28 @@ export function demote(
   const { state: asked, epoch } = ask(state)
   const demand = state.place.role === 'wait' ? state.place.demand : 'none'
   const full = state.place.role === 'wait' && state.place.full
+  const { dependsOn, waits } = dependence(state)
   const next = become(
     asked,
-    { role: 'demoting', from, to, action, epoch, demand, full, failure: undefined },
+    { role: 'demoting', from, to, action, epoch, dependsOn, demand, full, failure: undefined },
     cause,
   )
   // A node that follows must not apply anything more once it says that it does not.
   const unfollow = from === 'second' ? [{ kind: 'unfollow' as const }] : []
   const first = from === 'wait' ? 'stop' : 'wait'
-  return stay(next, ...unfollow, { kind: 'leave', epoch, from, to: first, action })
+  // A program that waits in a write can't be stopped, not even killed.
+  const refuse = waits ? [{ kind: 'refuse' as const }] : []
+  return stay(next, ...unfollow, ...refuse, { kind: 'leave', epoch, from, to: first, action })
+}
+
+/** Do writes depend on a follower, and do they wait for one that is gone? */
+function dependence({ place }: Demotable): { dependsOn: number | undefined; waits: boolean } {
+  if (place.role !== 'alone' && place.role !== 'prim') return { dependsOn: undefined, waits: false }
+  const depends = place.follower !== undefined && place.follower.stage !== 'copying'
+  return {
+    dependsOn: depends ? place.follower.epoch : undefined,
+    waits: place.degrading !== undefined,
+  }
 }
 
 /** The resources of the old role are down, or could not be brought down. */

@@ -102,6 +102,8 @@ export type Place =
       readonly to: 'wait' | 'stop'
       readonly action: TransitionAction
       readonly epoch: number
+      /** Writes of the application depend on this follower while it stops. */
+      readonly dependsOn: number | undefined
       /** What the operator demanded and did not get yet: a failed start must not forget it. */
       readonly demand: 'none' | 'prim' | 'second'
       readonly full: boolean
@@ -201,6 +203,8 @@ export type Action =
   | { readonly kind: 'claim'; readonly epoch: number; readonly generation: number }
   | { readonly kind: 'admit'; readonly epoch: number; readonly full: boolean }
   | { readonly kind: 'detach'; readonly epoch: number; readonly generation: Generation }
+  /** Writes that wait are answered with an error: the application must be able to stop. */
+  | { readonly kind: 'refuse' }
   | { readonly kind: 'follow'; readonly epoch: number; readonly full: boolean }
   | { readonly kind: 'unfollow' }
   /** `timeUp` with this epoch after the time; one timer, the newest replaces it. */

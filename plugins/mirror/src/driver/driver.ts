@@ -244,6 +244,9 @@ export class MirrorDriver implements Topology {
           this.#post({ kind: 'followDone', epoch: action.epoch, verdict })
         })
         return
+      case 'refuse':
+        await this.#inOrder('refuse', this.#world.replica?.refuse())
+        return
       case 'unfollow':
         await this.#inOrder('unfollow', this.#world.replica?.unfollow())
         return

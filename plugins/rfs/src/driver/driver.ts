@@ -127,6 +127,13 @@ export class RfsDriver implements Replica, Resource {
     return this.say(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
   }
 
+  async refuse(): Promise<Verdict> {
+    this.admissions.withdraw()
+    // No data plane, no mount: then nobody waits either.
+    if (!(await this.plane.attach())) return done
+    return this.say(this.plane.order({ order: 'refuse' }, orderWaitMs))
+  }
+
   async follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
     const { epoch, full } = order
     this.epoch = epoch

@@ -43,6 +43,8 @@ export type PlaneOrder =
     }
   | { readonly order: 'detach'; readonly epoch: number; readonly generation: string }
   | { readonly order: 'drain' }
+  /** The role is given up: whatever waits, and every change from now on, is answered with EIO. */
+  | { readonly order: 'refuse' }
   /** `force`: unmount lazily and end the connection; who still holds a file gets errors. Else E_RFS_BUSY when it is in use. */
   | { readonly order: 'unserve'; readonly force: boolean }
   | {
@@ -60,7 +62,9 @@ export type PlaneOrder =
 
 export type PlaneRole = 'idle' | 'serving' | 'following'
 
-/** `copying`: connected, the follower is not identical yet. `held`: it was live, was lost, and changes wait for `detach`. */
+/**
+ * `copying`: connected, the follower is not identical yet. `held`: it was live, was lost, and changes wait for `detach`.
+ */
 export type PlaneLink = 'none' | 'copying' | 'live' | 'held'
 
 /** Answer to `status`: these fields beside `id` and `ok`. */

@@ -9,6 +9,7 @@ export function orderOf(line: Fields): PlaneOrder | string {
   switch (order) {
     case 'status':
     case 'drain':
+    case 'refuse':
     case 'unfollow':
     case 'exit':
       return { order }

@@ -68,6 +68,9 @@ export class Plane {
       case 'drain':
         await this.#serving('drain').drain()
         return {}
+      case 'refuse':
+        this.#serving('refuse').refuse()
+        return {}
       case 'unserve':
         return this.#change(() => this.#unserve(order.force))
       case 'follow':

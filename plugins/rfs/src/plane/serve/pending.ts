@@ -3,6 +3,7 @@
  * A ring of fixed slots; nothing is allocated.
  */
 import { assert } from '@holdfast/sdk'
+import { SIZE } from '../fuse/abi.js'
 import { addressOf, write } from '../libc.js'
 
 /** Ops that may wait at once. Past that the loop stops reading requests. */
@@ -67,6 +68,19 @@ export class Pending {
   /** Answers everything that waits (going on alone, or the trees were made equal in another way). */
   release(): void {
     while (this.#acknowledged < this.#sent) this.#answerNext()
+  }
+
+  /** Answers everything that waits with an error: what became of it is not known. */
+  fail(error: number): void {
+    while (this.#acknowledged < this.#sent) {
+      const slot = (this.#acknowledged + 1) % PENDING_MAX
+      if ((this.#lengths[slot] ?? 0) > 0) {
+        this.#answers.writeUInt32LE(SIZE.OUT_HEADER, slot * SLOT_BYTES)
+        this.#answers.writeInt32LE(error, slot * SLOT_BYTES + 4)
+        this.#lengths[slot] = SIZE.OUT_HEADER
+      }
+      this.#answerNext()
+    }
   }
 
   /** A new session numbers its ops from 1. */

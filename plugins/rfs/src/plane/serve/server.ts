@@ -4,8 +4,9 @@
  *   alone  it is recorded and answered at once
  *   live   it is answered when the follower has applied it
  *   held   it waits: a follower must have it and none is live, or the last round of a copy is under way
+ *   refused  it is answered with EIO: the node gives up its role and can't keep what it would promise
  *
- * Only the order `detach` leads from held to alone.
+ * Only the order `detach` leads from held to alone, only `refuse` to refused, and nothing leads out of that.
  */
 import { HoldfastError, assert } from '@holdfast/sdk'
 import type { PlaneLink } from '../../driver/protocol.js'
@@ -32,7 +33,7 @@ import { Stream } from './stream.js'
 import { Syncs } from './syncs.js'
 import { WINDOW_MS, Windows } from './windows.js'
 
-type Mode = 'alone' | 'live' | 'held'
+type Mode = 'alone' | 'live' | 'held' | 'refused'
 
 const TIMES_MS = 500
 const READY_MS_MAX = 10_000
@@ -141,17 +142,33 @@ export class Server {
   }
 
   admit(order: AdmitOrder): void {
+    if (this.#mode === 'refused') {
+      throw new HoldfastError('E_RFS_REFUSING', 'this node is giving up its role')
+    }
     this.#copy.admit(order)
   }
 
   /** Alone from now on: the right to it was obtained and persisted by whoever orders this. */
   detach(generation: string): void {
+    if (this.#mode === 'refused') return
     this.generation = generation
     this.#mode = this.#mode === 'live' ? 'held' : this.#mode
     this.#copy.drop('this side goes on alone')
     this.#mode = 'alone'
     this.#pending.release()
     this.#syncs.releaseRemote()
+    this.#replay()
+  }
+
+  /**
+   * The role is given up while changes may wait. A program that waits in a change can't be ended, not even killed; an
+   * error lets it go, and promises nothing.
+   */
+  refuse(): void {
+    this.#copy.drop('this side gives up its role')
+    this.#mode = 'refused'
+    this.#pending.fail(-E.IO)
+    this.#syncs.failRemote(-E.IO)
     this.#replay()
   }
 
@@ -257,6 +274,9 @@ export class Server {
     if (!isChange(request.opcode)) {
       // OPEN, CREATE, FLUSH, ACCESS, IOCTL …: the kernel remembers, and does not ask again.
       this.#reply.error(request, request.opcode === OP.SYNCFS ? 0 : -E.NOSYS)
+      this.#reply.send(volume.fuse)
+    } else if (this.#mode === 'refused') {
+      this.#reply.error(request, -E.IO)
       this.#reply.send(volume.fuse)
     } else if (this.#mode === 'held' || this.#lastRound) {
       this.#parked.keep(volume, request)

@@ -13,6 +13,8 @@ interface Sync {
   readonly uniqueHigh: number
   local: number | undefined
   remoteWaits: boolean
+  /** Answered instead of the local result. */
+  failure: number
 }
 
 export class Syncs {
@@ -47,6 +49,7 @@ export class Syncs {
       uniqueHigh: request.uniqueHigh,
       local: undefined,
       remoteWaits: remote,
+      failure: 0,
     }
     this.#open.set(token, sync)
     node.pins++
@@ -72,6 +75,15 @@ export class Syncs {
     for (const token of [...this.#open.keys()]) this.remoteDone(token)
   }
 
+  /** The role is given up: whoever waits for the follower's disk hears that it can't be told. */
+  failRemote(error: number): void {
+    for (const [token, sync] of [...this.#open]) {
+      if (!sync.remoteWaits) continue
+      sync.failure = error
+      this.remoteDone(token)
+    }
+  }
+
   /** A new session: what still waits for the follower's disk is asked for again. `ask` false: nobody can. */
   repeatRemote(ask: (volume: Volume, node: Node, token: number) => boolean): void {
     for (const [token, sync] of [...this.#open]) {
@@ -82,7 +94,7 @@ export class Syncs {
   #answerIfDone(token: number, sync: Sync): void {
     if (sync.local === undefined || sync.remoteWaits) return
     this.#open.delete(token)
-    this.reply.errorTo(sync.uniqueLow, sync.uniqueHigh, Math.min(sync.local, 0))
+    this.reply.errorTo(sync.uniqueLow, sync.uniqueHigh, Math.min(sync.local, sync.failure, 0))
     this.reply.send(sync.volume.fuse)
   }
 }
