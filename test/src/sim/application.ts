@@ -14,11 +14,13 @@ interface Job extends Change {
 }
 
 export interface ApplicationHooks {
-  started(): void
+  started(isRestart: boolean): void
   stopped(): void
   serve(): void
   unserve(): void
   unfollow(): void
+  /** Does it wait in a write that nobody answers? Not even a kill ends it then. */
+  isBlocked(): boolean
 }
 
 const startTimeoutMs = 20_000
@@ -113,7 +115,7 @@ export class Application {
       this.#finish(job, refused('E_SIM_GIVEN_UP', 'the start was given up'))
       return
     }
-    if (!this.runs) this.#set(true)
+    if (!this.runs) this.#set(true, job.isRestart)
     if (this.hangingStarts > 0) {
       this.hangingStarts -= 1
       this.#hang(job, this.node.sim.agenda.now + startTimeoutMs)
@@ -155,11 +157,17 @@ export class Application {
     if (!this.#isStopping) {
       this.#isStopping = true
       const durationMs = this.isSlowToStop ? random.integer(3_000, 9_000) : random.integer(5, 1_500)
-      this.node.later('power', durationMs, () => {
-        if (this.runs) this.#set(false)
-      })
+      this.#end(durationMs)
     }
     this.#whenStopped(then)
+  }
+
+  #end(afterMs: number): void {
+    this.node.later('power', afterMs, () => {
+      if (!this.runs) return
+      if (this.hooks.isBlocked()) this.#end(200)
+      else this.#set(false)
+    })
   }
 
   #whenStopped(then: () => void): void {
@@ -169,10 +177,10 @@ export class Application {
     })
   }
 
-  #set(runs: boolean): void {
+  #set(runs: boolean, isRestart = false): void {
     this.runs = runs
     this.#isStopping = false
-    if (runs) this.hooks.started()
+    if (runs) this.hooks.started(isRestart)
     else this.hooks.stopped()
   }
 }

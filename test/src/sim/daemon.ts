@@ -178,6 +178,9 @@ export class Daemon {
       case 'follow':
         replication.follow(node.name, action.epoch, action.full)
         break
+      case 'refuse':
+        replication.refuse(node.name)
+        break
       case 'unfollow':
         this.#soon(() => {
           replication.unfollow(node.name)
@@ -239,12 +242,14 @@ export class Daemon {
     const { node, replication } = this.parts
     const { place } = this.state
     const plane = replication.planes[node.name]
-    const serves = place.role === 'alone' || place.role === 'prim'
+    const role = place.role === 'demoting' ? place.from : place.role
+    const serves = role === 'alone' || role === 'prim'
     if (serves && !isServing(plane)) {
-      if (place.stage !== 'entering') this.#dataFailed('the data plane is gone')
+      const isSettled = 'stage' in place && place.stage !== 'entering'
+      if (isSettled) this.#dataFailed('the data plane is gone')
       return
     }
-    if (!serves && place.role !== 'second') return
+    if (!serves && role !== 'second') return
     const { epoch, link } = plane
     if (link?.phase === 'live') this.post({ kind: 'copyFinished', epoch })
     else if (link === undefined) {

@@ -21,7 +21,7 @@ export function heal(world: World, mayAsk: boolean): Healed {
   startAll(world)
   let decisions = 0
   for (let round = 0; round <= roundsMax; round += 1) {
-    if (world.runUntil(() => isWhole(world), healMs)) break
+    if (isWholeAndStays(world)) break
     if (world.promises.violation !== undefined) return { failure: undefined, decisions }
     if (!mayAsk || round === roundsMax) return { failure: describe(world), decisions }
     const silent = nodeNames.find((name) => !saysWhatToDo(world, name))
@@ -45,6 +45,16 @@ export function isWhole(world: World): boolean {
     const isReady = isPair && mine.stage === 'ready' && theirs.stage === 'live'
     return isReady && mine.degrading === undefined && world.runs(name) && !world.runs(other(name))
   })
+}
+
+/** A preferred node may take the role back first: that is one more exchange. */
+function isWholeAndStays(world: World): boolean {
+  for (let exchange = 0; exchange < 2; exchange += 1) {
+    if (!world.runUntil(() => isWhole(world), healMs)) return false
+    world.run(6_000)
+    if (isWhole(world)) return true
+  }
+  return false
 }
 
 function repair(world: World): void {

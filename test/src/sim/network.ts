@@ -28,6 +28,9 @@ interface Ear {
   graceUntil: number
 }
 
+/** Two pulses: one to be heard, one for what is said then. */
+const calmMs = 2 * pulseMs
+
 export interface NetworkHooks {
   node(name: NodeName): SimNode
   tell(node: NodeName, event: PeerEvent): void
@@ -41,6 +44,7 @@ export class Network {
   readonly #ears: Record<NodeName, Ear>
   #stream: Stream | undefined
   #dialling = false
+  #disturbedAt = 0
   #streams = 0
 
   constructor(readonly hooks: NetworkHooks) {
@@ -65,7 +69,13 @@ export class Network {
     const up = this.#up[lan]
     if (up === undefined || up[from] === isUp) return
     up[from] = isUp
+    this.#disturbedAt = this.hooks.node(from).sim.agenda.now
     if (isUp && this.#stream?.lan === lan) this.#flush(this.#stream, from)
+  }
+
+  /** Nothing changed on the way for long enough that both ends can know of each other. */
+  get isCalm(): boolean {
+    return this.hooks.node('a').sim.agenda.now - this.#disturbedAt > calmMs
   }
 
   /** Both daemons run, and each believes in the stream for good reason. */
@@ -90,7 +100,9 @@ export class Network {
   }
 
   thawed(name: NodeName): void {
-    this.#ears[name].graceUntil = this.hooks.node(name).sim.agenda.now + 3 * pulseMs
+    const { now } = this.hooks.node(name).sim.agenda
+    this.#ears[name].graceUntil = now + 3 * pulseMs
+    this.#disturbedAt = now
   }
 
   /** False: not connected, or as far as this end knows. */
@@ -216,6 +228,7 @@ export class Network {
       stuck: { a: [], b: [] },
     }
     this.#stream = stream
+    this.#disturbedAt = now
     for (const name of nodeNames) {
       if (old !== undefined) this.#lose(old, name)
       this.hooks.tell(name, 'peerConnected')

@@ -25,8 +25,12 @@ export interface Plane {
   link: Link | undefined
   /** Made here, not acknowledged to the application yet. */
   readonly pending: Set<number>
+  /** Received, and not on this disk yet. */
+  readonly unsynced: Set<number>
   /** Calls of the application that were not even begun. */
   parked: number
+  /** Calls that would wait fail instead. */
+  refuses: boolean
 }
 
 export type LinkEvent =
@@ -65,6 +69,7 @@ export class Replication {
   serve(name: NodeName): void {
     const plane = this.planes[name]
     if (plane.mode === 'idle' || plane.mode === 'following') plane.mode = 'alone'
+    plane.refuses = false
   }
 
   /** The application is stopped: nothing is written any more. */
@@ -93,6 +98,19 @@ export class Replication {
     return true
   }
 
+  /** What waits fails: the application must be able to end. */
+  refuse(name: NodeName): void {
+    const plane = this.planes[name]
+    plane.refuses = true
+    plane.parked = 0
+    plane.pending.clear()
+  }
+
+  isBlocked(name: NodeName): boolean {
+    const { mode, parked, pending } = this.planes[name]
+    return mode === 'held' && (parked > 0 || pending.size > 0)
+  }
+
   follow(name: NodeName, epoch: number, full: boolean): void {
     this.#closeOwn(name, 'a newer order to follow')
     const plane = this.planes[name]
@@ -113,8 +131,9 @@ export class Replication {
   /** One write of the application that runs here. */
   write(name: NodeName): void {
     const plane = this.planes[name]
-    if (plane.mode === 'held' || plane.link?.phase === 'last') plane.parked = 1
-    else if (plane.mode === 'alone' || plane.mode === 'live') this.#write(name, plane)
+    if (plane.mode === 'held' || plane.link?.phase === 'last') {
+      if (!plane.refuses) plane.parked = 1
+    } else if (plane.mode === 'alone' || plane.mode === 'live') this.#write(name, plane)
   }
 
   /** The process or the whole node is gone; `isQuiet`: nobody closes its connections. */
@@ -129,6 +148,7 @@ export class Replication {
     }
     Object.assign(plane, { mode: 'idle', admits: false, parked: 0 })
     plane.pending.clear()
+    plane.unsynced.clear()
   }
 
   #write(name: NodeName, plane: Plane): void {
@@ -156,7 +176,12 @@ export class Replication {
         return
       }
       follower.data.add(write)
-      this.#confirm(node, link, write)
+      const { unsynced } = this.planes[follower.name]
+      unsynced.add(write)
+      follower.later('plane', random.integer(0, 3), () => {
+        unsynced.delete(write)
+        if (link.isOpen[follower.name]) this.#confirm(node, link, write)
+      })
     })
   }
 
@@ -312,6 +337,8 @@ function idlePlane(): Plane {
     admits: false,
     link: undefined,
     pending: new Set(),
+    unsynced: new Set(),
     parked: 0,
+    refuses: false,
   }
 }

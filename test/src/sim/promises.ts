@@ -64,7 +64,8 @@ export class Promises {
         `${name} acknowledged what ${peer} lacks, whose disk says that it is current in ${generation}`,
       )
     }
-    if (this.#isSplit) return
+    // A confirmation can come late to a node that stood still: what the peer has is safe all the same.
+    if (this.#isSplit || this.facts.node(peer).data.has(write)) return
     if (this.facts.runs(peer) && this.facts.acknowledgesAlone(peer)) {
       this.violated(`${name} acknowledged while ${peer} acknowledges by itself`)
     }
@@ -90,8 +91,9 @@ export class Promises {
     if (right === 'isolation' && this.facts.node(peer).powered) this.#isSplit = true
   }
 
-  started(name: NodeName): void {
-    if (!this.#isSplit) this.#mustHaveAll(name, 'serves')
+  /** A restart where the application runs anyway is no decision to serve: what it may write is checked for itself. */
+  started(name: NodeName, isRestart: boolean): void {
+    if (!this.#isSplit && !isRestart) this.#mustHaveAll(name, 'serves')
     this.#lastToAcknowledge = undefined
     if (this.facts.runs(other(name))) this.#bothSince ??= this.facts.node(name).sim.agenda.now
   }
@@ -184,6 +186,6 @@ function keyOf(memory: Memory | undefined): string {
   return memory === undefined ? '' : formatted(memory.generation)
 }
 
-function formatted(generation: { readonly number: number; readonly owner: string }): string {
-  return `${generation.number}:${generation.owner}`
+function formatted({ number, owner, mark }: Memory['generation']): string {
+  return `${number}:${owner}:${mark}`
 }

@@ -254,10 +254,9 @@ export class World {
 
   /** What was not confirmed yet was perhaps not on the disk. */
   #loseUnsynced(name: NodeName): void {
-    const { node } = this.#hosts[name]
-    for (const plane of Object.values(this.replication.planes)) {
-      for (const write of plane.pending) if (this.random.chance(0.5)) node.data.delete(write)
-    }
+    const { data } = this.node(name)
+    const { pending, unsynced } = this.replication.planes[name]
+    for (const write of [...pending, ...unsynced]) if (this.random.chance(0.5)) data.delete(write)
   }
 
   #post(name: NodeName, event: Event): void {
@@ -269,6 +268,7 @@ export class World {
 
   /** By their daemons, or by their data planes. */
   #canTalk(): boolean {
+    if (!this.network.isCalm) return false
     if (this.network.talks()) return true
     const { a, b } = this.replication.planes
     const isLinked = a.link !== undefined && a.link === b.link
@@ -280,9 +280,9 @@ export class World {
     const node = new SimNode(name, this)
     const disk = new Disk(node, (before, memory) => this.promises.persisted(name, before, memory))
     const application = new Application(node, {
-      started: () => {
+      started: (isRestart) => {
         this.note(name, 'application starts')
-        this.promises.started(name)
+        this.promises.started(name, isRestart)
       },
       stopped: () => {
         this.note(name, 'application ended')
@@ -291,6 +291,7 @@ export class World {
       serve: () => this.replication.serve(name),
       unserve: () => this.replication.unserve(name),
       unfollow: () => this.replication.unfollow(name),
+      isBlocked: () => this.replication.isBlocked(name),
     })
     const peer = other(name)
     const daemon = new Daemon({
@@ -325,6 +326,9 @@ export class World {
 }
 
 function rightOf(before: State, event: Event): Right {
+  const isOrdered =
+    event.kind === 'commanded' && (event.command === 'prim' || event.command === 'primforce')
+  if (isOrdered) return 'operator'
   if (before.place.role === 'wait') {
     return before.place.demand === 'prim' ? 'operator' : 'evidence'
   }

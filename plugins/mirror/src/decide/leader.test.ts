@@ -29,9 +29,9 @@ function config(self: string, peer: string, defaultprim: string): MirrorConfig {
   }
 }
 
-const first = descend({ generation: noGeneration, history: [] }, 'a')
-const second = descend(first, 'b')
-const otherSecond = descend(first, 'a')
+const first = descend({ generation: noGeneration, history: [] }, { owner: 'a', mark: 1 })
+const second = descend(first, { owner: 'b', mark: 2 })
+const otherSecond = descend(first, { owner: 'a', mark: 3 })
 const none = { generation: noGeneration, history: [] }
 
 function* views(): Generator<View> {
@@ -80,5 +80,9 @@ test('a descendant is ahead of its ancestors, and two children of one generation
 })
 
 test('the generation number grows past what is known of the peer', (t) => {
-  t.deepEqual(descend(first, 'a', 7).generation, { number: 8, owner: 'a' })
+  t.deepEqual(descend(first, { owner: 'a', mark: 4 }, 7).generation, {
+    number: 8,
+    owner: 'a',
+    mark: 4,
+  })
 })

@@ -9,7 +9,8 @@ export function relateData(mine: Memory, theirs: Memory): Relation {
   return relate(standing(mine), standing(theirs))
 }
 
-function standing(memory: Memory): Memory {
+/** What the data of a node stands for, in comparing and in going on with them. */
+export function standing(memory: Memory): Memory {
   const counts = memory.data === 'current' || memory.data === 'stale'
   return counts ? memory : { ...memory, generation: noGeneration, history: [] }
 }

@@ -11,6 +11,8 @@ export interface Generation {
   readonly number: number
   /** The node that serves (or served) in this generation. */
   readonly owner: string
+  /** Drawn by chance in each life of a daemon: a node that lost its memory must not make the same generation twice. */
+  readonly mark: number
 }
 
 export interface Lineage {
@@ -25,14 +27,14 @@ export type Relation = 'same' | 'ahead' | 'behind' | 'diverged'
 /** Ancestors kept; an older relation than that reads as diverged, which is the safe side. */
 const historyMax = 64
 
-export const noGeneration: Generation = { number: 0, owner: '' }
+export const noGeneration: Generation = { number: 0, owner: '', mark: 0 }
 
 export function formatGeneration(generation: Generation): string {
   return `${generation.number}:${generation.owner}`
 }
 
 export function sameGeneration(a: Generation, b: Generation): boolean {
-  return a.number === b.number && a.owner === b.owner
+  return a.number === b.number && a.owner === b.owner && a.mark === b.mark
 }
 
 export function relate(mine: Lineage, theirs: Lineage): Relation {
@@ -44,11 +46,15 @@ export function relate(mine: Lineage, theirs: Lineage): Relation {
   return 'diverged'
 }
 
-/** The next generation of `mine`, served by `owner`; `atLeast` keeps its number above what else is known. */
-export function descend(mine: Lineage, owner: string, atLeast = 0): Lineage {
+/** The next generation of `mine`, made by `by`; `atLeast` keeps its number above what else is known. */
+export function descend(
+  mine: Lineage,
+  by: Pick<Generation, 'owner' | 'mark'>,
+  atLeast = 0,
+): Lineage {
   const number = Math.max(mine.generation.number, atLeast) + 1
   const ancestors = mine.generation.number === 0 ? [] : [mine.generation, ...mine.history]
-  return { generation: { number, owner }, history: ancestors.slice(0, historyMax) }
+  return { generation: { number, ...by }, history: ancestors.slice(0, historyMax) }
 }
 
 /** The newest generation that both went through, or undefined. */

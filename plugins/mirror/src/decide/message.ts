@@ -125,6 +125,12 @@ function onDisagreed(state: State, epoch: number, reason: string): Step {
 
 /** The serving peer wants to go on without this node. */
 function onOutdate(state: State, epoch: number): Step {
+  // Whoever went on without the peer meanwhile has what the peer lacks: it is the peer that is stale.
+  const relation = relateData(state.memory, state.peer.view?.memory ?? state.memory)
+  if (relation !== 'same' && relation !== 'behind') {
+    const reason = `${state.config.self} has newer data`
+    return stay(state, tell({ kind: 'disagreed', epoch, reason }))
+  }
   if (isAt(state, 'second')) return outdated(state, epoch)
   if (serves(state.place.role)) return stay(state)
   const kept = state.memory.data === 'current' ? remember(state, { data: 'stale' }) : stay(state)

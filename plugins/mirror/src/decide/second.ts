@@ -27,7 +27,11 @@ export function reconsiderSecond(state: Second): Step {
   const { stage } = state.place
   if (stage === 'entering') return stay(state)
   const view = peerView(state)
-  if (view === undefined) return state.peer.life === 'silent' ? withoutPeer(state) : stay(state)
+  if (view === undefined) {
+    if (state.peer.life === 'silent') return withoutPeer(state)
+    // Heard again: it can be asked soon, so a right that the witness may still grant is not used.
+    return stage === 'claiming' ? join(state) : stay(state)
+  }
   if (view.role === 'demoting') return stay(state)
   if (!serves(view.role)) return afterPeer(state)
   const relation = relateData(state.memory, view.memory)

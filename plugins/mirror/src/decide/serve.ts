@@ -11,6 +11,9 @@ export type Serving = At<'alone' | 'prim'>
 export function reconsiderServing(state: Serving): Step {
   const view = peerView(state)
   if (view !== undefined && serves(view.role)) return twoServe(state, view)
+  if (view !== undefined && relateData(state.memory, view.memory) === 'behind') {
+    return lose(state, `${state.config.peer} went on without this node meanwhile`)
+  }
   if (state.place.degrading !== undefined) return reconsiderDegrading(state)
   if (state.place.stage !== 'ready') return stay(state)
   return follower(state, view)
@@ -144,10 +147,11 @@ function reconsiderDegrading(state: Serving): Step {
     const asked = degrading.stage === 'claiming' || degrading.stage === 'waiting'
     return asked ? stay(state) : takeRight(state)
   }
-  if (degrading.stage === 'outdating') return stay(state)
+  // What the witness says counts even when the peer is heard again: a refusal means that it went on.
+  if (degrading.stage === 'outdating' || degrading.stage === 'claiming') return stay(state)
   const { state: asked, epoch } = ask(state)
   const next = become(asked, { ...place, degrading: { stage: 'outdating', epoch } }, state.cause)
-  const generation = descend(state.memory, config.self).generation
+  const { generation } = descend(state.memory, { owner: config.self, mark: epoch })
   // Not connected: the question is lost, and asked again when the stream is back; the timer bounds the wait.
   return stay(next, tell({ kind: 'outdate', epoch, generation }), {
     kind: 'arm',
@@ -182,7 +186,7 @@ export function withoutWitness(state: Serving): Step {
 /** The right was obtained. Disk first; only then the writes that wait are released. */
 export function goAlone(state: Serving): Step {
   const { place, config } = state
-  const lineage = descend(state.memory, config.self)
+  const lineage = descend(state.memory, { owner: config.self, mark: state.epoch })
   const kept = remember(state, { ...lineage, paired: false })
   const wasPrim = place.role === 'prim'
   return andThen(kept, (next) => {

@@ -1,6 +1,6 @@
 /** WAIT: the module is started and finds out, from evidence, which role is right for it. */
 import type { TransitionAction } from '@holdfast/sdk'
-import { leader, relateData } from './leader.js'
+import { leader, relateData, standing } from './leader.js'
 import { descend, formatGeneration } from './lineage.js'
 import {
   andThen,
@@ -122,7 +122,10 @@ export function startServing(state: At<'wait' | 'second'>, cause: string): Step 
   const demanded = place.role === 'wait' && place.demand === 'prim'
   // Whoever may have been left behind must be recognisable by an older generation.
   const renew = memory.paired || memory.data !== 'current'
-  const lineage = renew ? descend(memory, config.self, demanded ? peerNumber : 0) : memory
+  const by = { owner: config.self, mark: state.epoch }
+  const atLeast = Math.max(memory.generation.number, demanded ? peerNumber : 0)
+  // A copy that was never finished descends from nothing: whoever has more must not be overwritten unasked.
+  const lineage = renew ? descend(standing(memory), by, atLeast) : memory
   const from = place.role
   const action: TransitionAction = 'start'
   const { state: asked, epoch } = ask(state)

@@ -8,7 +8,7 @@ const isFlag = (value: unknown): boolean => typeof value === 'boolean'
 const isText = (value: unknown): boolean => typeof value === 'string' && value.length <= 4_096
 
 const isGeneration = (value: unknown): boolean =>
-  hasShape(value, { number: isEpoch, owner: isText })
+  hasShape(value, { number: isEpoch, owner: isText, mark: isEpoch })
 const isHistory = (value: unknown): boolean =>
   Array.isArray(value) && value.length <= 256 && value.every(isGeneration)
 const isLineage = (value: unknown): boolean =>
