@@ -107,6 +107,47 @@ test('a write waits when the follower dies, until the order to go on alone; read
   })
 })
 
+test('a node that gives up its role answers what waits with an error, and nothing that was acknowledged is lost', async (t) => {
+  await pair(async (server, follower) => {
+    await join2(server, follower)
+    await shell(`echo kept > ${server.directory}/f`)
+    const lost = server.events.length
+    await follower.kill()
+    await server.event('linkLost', lost)
+    const waiting = t.throwsAsync(shell(`echo more >> ${server.directory}/f`), {
+      message: /Input\/output error/,
+    })
+    await server.must('refuse')
+    await waiting
+    await t.throwsAsync(shell(`touch ${server.directory}/g`), { message: /Input\/output error/ })
+    t.is(readFileSync(join(server.directory, 'f'), 'utf8'), 'kept\n')
+    t.like(
+      await server.ask('admit', {
+        epoch: 3,
+        full: false,
+        session: '00'.repeat(16),
+        key: '00'.repeat(32),
+      }),
+      {
+        code: 'E_RFS_REFUSING',
+      },
+    )
+  })
+})
+
+test('nobody else writes into the directory of a follower, and afterwards everybody can again', async (t) => {
+  await pair(async (server, follower) => {
+    await join2(server, follower)
+    await shell(`echo one > ${server.directory}/f`)
+    t.is(await shell(`cat ${follower.directory}/f`), 'one\n')
+    await t.throwsAsync(shell(`touch ${follower.directory}/g`), {
+      message: /Read-only file system/,
+    })
+    await follower.must('unfollow')
+    await shell(`touch ${follower.directory}/g`)
+  })
+})
+
 test('a write in flight when the follower freezes is answered only after going on alone', async (t) => {
   await pair(
     async (server, follower) => {

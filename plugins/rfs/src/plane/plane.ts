@@ -158,6 +158,7 @@ export class Plane {
       const admission = admissionOf(order)
       const follower = new Follower(this.#parts(journal), { ...admission, address, port })
       this.#role = { kind: 'following', follower, journal }
+      await follower.start()
     } catch (error) {
       journal.closeClean()
       throw error

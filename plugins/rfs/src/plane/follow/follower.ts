@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Progress } from '@holdfast/sdk'
 import type { PlaneLink } from '../../driver/protocol.js'
+import { mountView, unmount } from '../fuse/mount.js'
 import { errnoName } from '../libc.js'
 import { Connection } from '../link/connection.js'
 import { DiallerGreeting, type Greeted } from '../link/greeting.js'
@@ -29,6 +30,7 @@ export class Follower {
   readonly #volumes: Volume[]
   readonly #run: number
   readonly #startedAt: number
+  readonly #views: string[] = []
   #greeting: DiallerGreeting | undefined
   #connection: Connection | undefined
   #applier: Applier | undefined
@@ -38,8 +40,11 @@ export class Follower {
   #live = false
   #over = false
   progress: Progress | undefined
+  #threadEnded: () => void = () => undefined
+  /** The copy's thread no longer touches the trees. */
+  #thread: Promise<void> = Promise.resolve()
 
-  /** Opens the volumes and dials. Throws E_RFS_ROOT. */
+  /** Opens the volumes. Throws E_RFS_ROOT. */
   constructor(
     readonly parts: PlaneParts,
     readonly order: FollowOrder,
@@ -51,6 +56,16 @@ export class Follower {
     // Numbers of runs only have to differ from one follower of this process to the next.
     this.#run = randomBytes(4).readUInt32LE(0)
     this.#startedAt = loop.now
+  }
+
+  /** Shows the directories read-only and dials. */
+  async start(): Promise<void> {
+    for (const { directory } of this.#volumes) {
+      const failure = await mountView(directory)
+      if (failure === undefined) this.#views.push(directory)
+      // Nothing depends on the view but who writes here by mistake: following matters more.
+      else this.parts.log('warning', 'viewNotMade', { directory, cause: failure })
+    }
     this.#dial(LINK_KIND.OPS)
   }
 
@@ -82,7 +97,9 @@ export class Follower {
   }
 
   onResync(event: ResyncEvent): void {
-    if (event.run !== this.#run || this.#over) return
+    if (event.run !== this.#run) return
+    if (event.kind === 'failed' || (event.kind === 'roundDone' && event.last)) this.#threadEnded()
+    if (this.#over) return
     const { journal, resync, tell, log } = this.parts
     switch (event.kind) {
       case 'scoped':
@@ -108,8 +125,10 @@ export class Follower {
   async stop(): Promise<void> {
     if (this.#live && !this.#over) this.#connection?.receive()
     this.#end()
+    await this.#thread
     while (this.parts.pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
     await Promise.all(this.#volumes.map((volume) => this.#sync(volume)))
+    for (const directory of this.#views.splice(0)) await unmount(directory, true)
     for (const volume of this.#volumes) volume.close()
   }
 
@@ -150,6 +169,9 @@ export class Follower {
     }
     const { journal, resync, launch } = this.parts
     this.#copying = true
+    this.#thread = new Promise((resolve) => {
+      this.#threadEnded = resolve
+    })
     resync.order({
       kind: 'target',
       run: this.#run,

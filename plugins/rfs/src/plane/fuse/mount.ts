@@ -35,6 +35,18 @@ function mountError(directory: string, failure: string): HoldfastError {
   })
 }
 
+/**
+ * Puts a read-only view of the directory over itself: who writes there by mistake is refused, while the data plane goes
+ * on beneath it through its root descriptor. Undefined: done. Else why not.
+ */
+export async function mountView(directory: string): Promise<string | undefined> {
+  const bound = await run('mount', ['--bind', directory, directory])
+  if (bound !== undefined) return bound
+  const failure = await run('mount', ['-o', 'remount,bind,ro', directory])
+  if (failure !== undefined) await unmount(directory, true)
+  return failure
+}
+
 /** Undefined: unmounted. Else why not. `lazy`: out of the tree at once, gone when nobody uses it any more. */
 export function unmount(directory: string, lazy: boolean): Promise<string | undefined> {
   return run('umount', [...(lazy ? ['-l'] : []), '-i', directory])
