@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LabError } from './command.js'
+import { stateOf } from './processes.js'
 import { until } from './wait.js'
 
 const version1 = '/sys/fs/cgroup/freezer'
@@ -67,14 +68,13 @@ export class Freezer {
     if (directory === undefined) throw new LabError('this machine has no freezer cgroup')
     if (this.#kind === 'v1') {
       const file = join(directory, 'freezer.state')
-      await writeFile(file, state)
-      // FREEZING is only on the way; writing again helps the kernel to catch processes that were just forked.
       await until(
         `${directory} is ${state}`,
         async () => {
-          if ((await readFile(file, 'utf8')).trim() === state) return true
+          // Writing again helps the kernel to catch processes that were just forked.
           await writeFile(file, state)
-          return undefined
+          if ((await readFile(file, 'utf8')).trim() === state) return true
+          return state === 'FROZEN' && (await this.#standsStill(directory)) ? true : undefined
         },
         { timeoutMs: 5_000 },
       )
@@ -88,5 +88,15 @@ export class Freezer {
         (await readFile(events, 'utf8')).includes(`frozen ${frozen}`) ? true : undefined,
       { timeoutMs: 5_000 },
     )
+  }
+
+  /**
+   * A thread that waits for a frozen file system can't be frozen itself, and the kernel says FREEZING for ever. It does
+   * nothing either: like the frozen ones it is in state D.
+   */
+  async #standsStill(directory: string): Promise<boolean> {
+    const threads = (await readFile(join(directory, 'tasks'), 'utf8')).split('\n').filter(Boolean)
+    const states = await Promise.all(threads.map((thread) => stateOf(Number(thread))))
+    return states.every((state) => state === undefined || 'DZX'.includes(state))
   }
 }

@@ -207,6 +207,7 @@ export class Host {
     try {
       text = await readFile(file, 'utf8')
     } catch (error) {
+      // Whatever node:fs throws is an ErrnoException.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }

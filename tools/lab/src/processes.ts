@@ -55,10 +55,21 @@ export function isRunning(pid: number): boolean {
 
 /** When the process started, in ticks since boot: with the id it names a process for ever. Undefined: it is gone. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
+  // Field 22 of the whole line.
+  return (await statusFields(pid))?.[19]
+}
+
+/** `R`, `S`, `D` … of a process or thread. Undefined: it is gone. */
+export async function stateOf(pid: number): Promise<string | undefined> {
+  return (await statusFields(pid))?.[0]
+}
+
+/** What follows the name in `/proc/PID/stat`. */
+async function statusFields(pid: number): Promise<readonly string[] | undefined> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8')
-    // The name in parentheses may hold spaces; what follows it does not. Field 22 is the 20th after the name.
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19]
+    // The name in parentheses may hold spaces; what follows it does not.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
   } catch (error) {
     if (isGone(error)) return undefined
     throw error
