@@ -50,6 +50,8 @@ export class Copy {
   #run = 0
   #running = false
   #rounds = 0
+  /** Bytes of content that travelled: what was equal did not. */
+  #contentBytes = 0
   #startedAt = 0
   /** Both sides of the copy say that the trees are equal: the worker here, the follower's loop there. */
   #equal = false
@@ -119,6 +121,7 @@ export class Copy {
         this.events.log('info', 'copyScoped', { scope: event.scope, why: event.why })
         return
       case 'progressed':
+        this.#contentBytes = event.progress.contentBytes
         this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
         this.events.onProgress(order.epoch, this.progress)
         return
@@ -199,6 +202,7 @@ export class Copy {
     this.#resync = undefined
     this.#running = true
     this.#rounds = 0
+    this.#contentBytes = 0
     this.#startedAt = this.parts.loop.now
     const { journal, resync, launch } = this.parts
     const keys = journal.snapshot()
@@ -235,9 +239,12 @@ export class Copy {
     journal.endSet()
     journal.trust(order.session.toString('hex'))
     this.#live = true
-    this.events.log('info', 'copyDone', {
+    const ms = Math.round(this.parts.loop.now - this.#startedAt)
+    this.events.log('event', 'copyDone', {
+      text: `the follower is identical: ${this.#contentBytes} bytes of content were copied in ${ms} ms`,
+      contentBytes: this.#contentBytes,
       rounds: this.#rounds,
-      ms: Math.round(this.parts.loop.now - this.#startedAt),
+      ms,
     })
     this.events.onLive(connection, order)
   }
