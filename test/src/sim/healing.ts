@@ -117,7 +117,8 @@ function describe(world: World): string {
   const each = nodeNames.map((name) => {
     const { place, cause, hint } = world.state(name)
     const stage = 'stage' in place ? `/${place.stage}` : ''
-    return `${name} is ${place.role}${stage} (${cause}${hint === undefined ? '' : `; ${hint}`})`
+    const app = world.runs(name) ? ' with the application' : ''
+    return `${name} is ${place.role}${stage}${app} (${cause}${hint === undefined ? '' : `; ${hint}`})`
   })
   return each.join(', ')
 }

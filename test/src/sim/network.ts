@@ -65,6 +65,12 @@ export class Network {
     return lans.every((lan) => this.passes('a', lan) && this.passes('b', lan))
   }
 
+  get isCutOff(): boolean {
+    return !lans.some(
+      (lan) => this.passes('a', lan) && this.passes('b', lan) && this.loss[lan] === 0,
+    )
+  }
+
   set(lan: Lan, from: NodeName, isUp: boolean): void {
     const up = this.#up[lan]
     if (up === undefined || up[from] === isUp) return

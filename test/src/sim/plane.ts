@@ -101,6 +101,7 @@ export class Replication {
   /** What waits fails: the application must be able to end. */
   refuse(name: NodeName): void {
     const plane = this.planes[name]
+    this.#closeOwn(name, 'the other side gives up its role')
     plane.refuses = true
     plane.parked = 0
     plane.pending.clear()
@@ -131,9 +132,9 @@ export class Replication {
   /** One write of the application that runs here. */
   write(name: NodeName): void {
     const plane = this.planes[name]
-    if (plane.mode === 'held' || plane.link?.phase === 'last') {
-      if (!plane.refuses) plane.parked = 1
-    } else if (plane.mode === 'alone' || plane.mode === 'live') this.#write(name, plane)
+    if (plane.refuses) return
+    if (plane.mode === 'held' || plane.link?.phase === 'last') plane.parked = 1
+    else if (plane.mode === 'alone' || plane.mode === 'live') this.#write(name, plane)
   }
 
   /** The process or the whole node is gone; `isQuiet`: nobody closes its connections. */

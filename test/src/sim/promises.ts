@@ -13,6 +13,8 @@ export interface Facts {
   /** Its data plane acknowledges writes without anybody. */
   acknowledgesAlone(name: NodeName): boolean
   talks(): boolean
+  /** No path leads from one to the other and back, or one of them stands still. */
+  isCutOff(): boolean
 }
 
 /** By whose word a node begins to serve. */
@@ -88,7 +90,13 @@ export class Promises {
       for (const write of lost) this.#giveUp(write)
       if (!talks) this.#isSplit = true
     }
-    if (right === 'isolation' && this.facts.node(peer).powered) this.#isSplit = true
+    if (right === 'isolation') this.wentOnByChoice(name)
+  }
+
+  /** It goes on without any evidence, as the operator chose for nodes that are cut off from each other. */
+  wentOnByChoice(name: NodeName): void {
+    const isAlive = this.facts.node(other(name)).powered
+    if (isAlive && this.facts.isCutOff()) this.#isSplit = true
   }
 
   /** A restart where the application runs anyway is no decision to serve: what it may write is checked for itself. */
@@ -131,7 +139,9 @@ export class Promises {
 
   persisted(name: NodeName, before: Memory | undefined, memory: Memory): void {
     const { data } = this.facts.node(name)
-    if (memory.data === 'none' && before !== undefined && before.data !== 'none') {
+    // What was never finished has no standing; the machine says so on disk before it is overwritten.
+    const hasNone = before?.data === 'none' || before?.data === 'partial'
+    if (memory.data === 'none' || (memory.data === 'partial' && hasNone)) {
       for (const write of data) this.#surrendered[name].add(write)
     }
     if (before === undefined || before === memory) return

@@ -14,6 +14,7 @@ export class Witness {
     const { random } = node.sim
     const there = random.integer(2, this.isSlow ? 4_000 : 100)
     const back = random.integer(2, this.isSlow ? 4_000 : 100)
+    const life = node.lives.daemon
     let isOpen = true
     const answer = (claim: Claim): void => {
       if (!isOpen) return
@@ -24,6 +25,7 @@ export class Witness {
     node.sim.agenda.after(there, () => {
       if (!this.reachable[node.name]) return
       const claim = this.#decide(node.name, generation)
+      if (node.lives.daemon !== life) return
       node.later('daemon', back, () => {
         if (this.reachable[node.name]) answer(claim)
       })

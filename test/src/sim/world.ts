@@ -62,6 +62,10 @@ export class World {
       runs: (name) => this.runs(name),
       acknowledgesAlone: (name) => this.replication.planes[name].mode === 'alone',
       talks: () => this.#canTalk(),
+      isCutOff: () =>
+        !this.network.isCalm ||
+        this.network.isCutOff ||
+        nodeNames.some((name) => this.node(name).frozen !== 'no'),
     })
     this.network = new Network({
       node: (name) => this.node(name),
@@ -167,14 +171,14 @@ export class World {
     if (!node.powered) return
     this.note(name, 'data plane dies')
     const plane = this.replication.planes[name]
-    const { mode, epoch, link } = plane
+    const { mode, epoch } = plane
     node.ends('plane')
     this.replication.dies(name, false)
     if (mode === 'idle') return
     if (mode !== 'following') {
       const cause = 'the data plane died'
       this.#post(name, { kind: 'dataFailed', cause, wallMs: node.wallMs })
-    } else if (link !== undefined) {
+    } else {
       this.#post(name, { kind: 'linkLost', epoch, cause: 'the data plane died' })
     }
   }
@@ -318,6 +322,7 @@ export class World {
     this.steps += 1
     this.options.coverage?.reached(before, event)
     if (this.trace !== undefined) this.note(name, describeStep(before, event, next))
+    if (goesOnByChoice(before, event, next)) this.promises.wentOnByChoice(name)
     if (before.place.role === next.place.role) return
     if (next.place.role === 'prim') this.promises.becameWhole(name)
     const begins = next.place.role === 'alone' && before.place.role !== 'prim'
@@ -335,6 +340,18 @@ function rightOf(before: State, event: Event): Right {
   const isGranted = event.kind === 'claimed' && event.claim === 'granted'
   const isAgreed = event.kind === 'told' && event.message.kind === 'agreed'
   return isGranted || isAgreed ? 'evidence' : 'isolation'
+}
+
+/** A serving node releases its writes with neither the peer's word nor the witness's. */
+function goesOnByChoice(before: State, event: Event, next: State): boolean {
+  const wasHeld = 'degrading' in before.place && before.place.degrading !== undefined
+  const isHeld = 'degrading' in next.place && next.place.degrading !== undefined
+  const goesAlone = next.place.role === 'alone' && before.memory !== next.memory && !isHeld
+  const isServing = before.place.role === 'alone' || before.place.role === 'prim'
+  if (!isServing || !goesAlone || (!wasHeld && event.kind !== 'peerSilent')) return false
+  const isGranted = event.kind === 'claimed' && event.claim === 'granted'
+  const isOutdated = event.kind === 'told' && event.message.kind === 'outdated'
+  return !isGranted && !isOutdated
 }
 
 export function placeOf({ place }: State): string {

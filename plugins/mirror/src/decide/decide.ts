@@ -12,7 +12,7 @@
 import type { Claim } from '@holdfast/sdk'
 import { assertNever } from '@holdfast/sdk'
 import { onCommand } from './command.js'
-import { afterLeave, demote } from './demote.js'
+import { afterLeave, demote, nowDepends } from './demote.js'
 import { failOver } from './loops.js'
 import { noGeneration } from './lineage.js'
 import { onMessage } from './message.js'
@@ -113,6 +113,7 @@ function onEvent(state: State, event: Event): Step {
         ? rejoinLater(state, event.verdict.reason)
         : stay(state)
     case 'copyFinished':
+      if (isAt(state, 'demoting')) return stay(nowDepends(state, event.epoch))
       return isAt(state, 'alone', 'prim') ? copyFinished(state, event.epoch) : stay(state)
     case 'linkLost':
       return onLinkLost(state, event.epoch, event.cause)

@@ -40,6 +40,13 @@ function dependence({ place }: Demotable): { dependsOn: number | undefined; wait
   }
 }
 
+/** A copy was finished while the application stops: its last writes depend on the follower as well. */
+export function nowDepends(state: At<'demoting'>, epoch: number): State {
+  const { from } = state.place
+  const served = from === 'alone' || from === 'prim'
+  return served ? { ...state, place: { ...state.place, dependsOn: epoch } } : state
+}
+
 /** The resources of the old role are down, or could not be brought down. */
 export function afterLeave(state: At<'demoting'>, verdict: Verdict): Step {
   const { place } = state

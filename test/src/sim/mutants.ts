@@ -1,0 +1,234 @@
+/**
+ * Known-bad variants of the machine. Each is a mistake that looks harmless in a review; the sweep must catch every one of
+ * them, or it proves nothing about the machine that it finds no fault with.
+ */
+import {
+  type Action,
+  type Event,
+  type Memory,
+  type State,
+  type Step,
+  step,
+} from '@holdfast/plugin-mirror'
+import type { WorldOptions } from './world.js'
+
+export interface Mutant {
+  readonly name: string
+  readonly mistake: string
+  readonly mutation: Pick<WorldOptions, 'step' | 'ignoresLink'>
+}
+
+export const mutants: readonly Mutant[] = [
+  mutant('trusts-roles', 'follows whoever serves, whatever its generation', (state, event) =>
+    step(state, believed(state, event)),
+  ),
+  mutant(
+    'releases-before-persisting',
+    'releases the writes that wait, then persists why',
+    (state, event) => reordered(step(state, event), 'detach', 'persist'),
+  ),
+  mutant('tells-before-persisting', 'tells the peer what is not on disk yet', (state, event) =>
+    reordered(step(state, event), 'tell', 'persist'),
+  ),
+  mutant(
+    'skips-outdating',
+    'goes on alone without the word of a follower that is there',
+    (state, event) => {
+      const done = step(state, event)
+      const asked = done.actions.find(isOutdate)
+      if (asked === undefined) return done
+      const message = { kind: 'outdated' as const, epoch: asked.message.epoch }
+      return chained(done, { kind: 'told', message })
+    },
+  ),
+  mutant(
+    'no-demoting',
+    'waits at once, while its application is still stopping',
+    (state, event) => {
+      const done = step(state, event)
+      const left = done.actions.find((action) => action.kind === 'leave')
+      return left === undefined
+        ? done
+        : chained(done, { kind: 'left', epoch: left.epoch, verdict: { ok: true } })
+    },
+  ),
+  mutant(
+    'believes-late-answers',
+    'takes any answer for the answer to its present question',
+    (state, event) => step(state, timely(state, event)),
+  ),
+  mutant('partial-may-lead', 'calls a copy current while it is being overwritten', (state, event) =>
+    remembering(state, step(state, event), (before, memory) =>
+      memory.data === 'partial' ? { ...memory, data: before.data } : memory,
+    ),
+  ),
+  mutant(
+    'agreement-in-memory',
+    'agrees that the peer leads, and does not write that down',
+    (state, event) => {
+      const isAsked = event.kind === 'told' && event.message.kind === 'lead'
+      return isAsked
+        ? remembering(state, step(state, event), (before) => before)
+        : step(state, event)
+    },
+  ),
+  mutant('ignores-refusal', 'goes on although the witness refused', (state, event) =>
+    step(state, event.kind === 'claimed' ? { ...event, claim: 'granted' } : event),
+  ),
+  mutant('unknown-is-yes', 'goes on when the witness does not answer', (state, event) =>
+    step(
+      state,
+      event.kind === 'claimed' && event.claim === 'unknown'
+        ? { ...event, claim: 'granted' }
+        : event,
+    ),
+  ),
+  mutant(
+    'synced-before-live',
+    'calls the follower current before writes depend on it',
+    (state, event) => {
+      const done = step(state, event)
+      return event.kind === 'admitDone' && event.verdict.ok
+        ? chained(done, { kind: 'copyFinished', epoch: event.epoch })
+        : done
+    },
+  ),
+  mutant('resumes-blindly', 'a restarted daemon orders nothing again', (state, event) =>
+    event.kind === 'adopted' ? { next: state, actions: [] } : step(state, event),
+  ),
+  mutant('forgets-the-pair', 'does not write down that the peer is current too', (state, event) =>
+    remembering(state, step(state, event), (_before, memory) => ({ ...memory, paired: false })),
+  ),
+  mutant('no-new-generation', 'goes on alone in the generation of the pair', (state, event) =>
+    remembering(state, step(state, event), (before, memory) => {
+      const goesAlone = before.paired && !memory.paired
+      return goesAlone
+        ? { ...memory, generation: before.generation, history: before.history }
+        : memory
+    }),
+  ),
+  mutant('stop-always-works', 'takes a stop script that failed for a stop', (state, event) =>
+    step(state, event.kind === 'left' ? { ...event, verdict: { ok: true } } : event),
+  ),
+  mutant('outdated-while-ahead', 'lets a peer that stood still call it stale', (state, event) => {
+    const isAsked = event.kind === 'told' && event.message.kind === 'outdate'
+    if (!isAsked) return step(state, event)
+    const { peer } = state
+    const view = peer.view === undefined ? undefined : { ...peer.view, memory: state.memory }
+    return step({ ...state, peer: { ...peer, view } }, event)
+  }),
+  mutant('no-marks', 'two generations with the same number and node are the same', (state, event) =>
+    remembering(state, step(state, event), (_before, memory) => unmarked(memory)),
+  ),
+  {
+    name: 'heartbeats-only',
+    mistake:
+      'takes a daemon that is silent for a node that is dead, while the replication link lives',
+    mutation: { ignoresLink: true },
+  },
+]
+
+function mutant(
+  name: string,
+  mistake: string,
+  wrong: (state: State, event: Event) => Step,
+): Mutant {
+  return { name, mistake, mutation: { step: wrong } }
+}
+
+function chained(done: Step, event: Event): Step {
+  const next = step(done.next, event)
+  return { next: next.next, actions: [...done.actions, ...next.actions] }
+}
+
+/** The first kind of actions before the second; else the order stays. */
+function reordered(done: Step, first: Action['kind'], second: Action['kind']): Step {
+  const late = done.actions.filter((action) => action.kind === second)
+  const early = done.actions.filter((action) => action.kind === first)
+  if (late.length === 0 || early.length === 0) return done
+  const rest = done.actions.filter((action) => action.kind !== first && action.kind !== second)
+  return { next: done.next, actions: [...early, ...late, ...rest] }
+}
+
+/** What is remembered, on disk and in the state, is changed by the mistake. */
+function remembering(
+  before: State,
+  done: Step,
+  change: (before: Memory, memory: Memory) => Memory,
+): Step {
+  const memory = change(before.memory, done.next.memory)
+  const actions = done.actions.map((action) =>
+    action.kind === 'persist'
+      ? { ...action, memory: change(before.memory, action.memory) }
+      : action,
+  )
+  return { next: { ...done.next, memory }, actions }
+}
+
+type Told = Extract<Action, { kind: 'tell' }>
+
+function isOutdate(
+  action: Action,
+): action is Told & { message: Extract<Told['message'], { kind: 'outdate' }> } {
+  return action.kind === 'tell' && action.message.kind === 'outdate'
+}
+
+/** The views of a serving peer seem to be of the same generation as one's own. */
+function believed(state: State, event: Event): Event {
+  if (event.kind !== 'told' || !('view' in event.message)) return event
+  const { message } = event
+  const { view } = message
+  const isTrusted = view.role === 'alone' || view.role === 'prim' || message.kind === 'join'
+  if (!isTrusted) return event
+  return { ...event, message: { ...message, view: { ...view, memory: state.memory } } }
+}
+
+/** The number of the question that is open is written on whatever answer comes. */
+function timely(state: State, event: Event): Event {
+  const { place } = state
+  if (!('epoch' in place)) return event
+  const serving = place.role === 'alone' || place.role === 'prim' ? place : undefined
+  const ofLink = serving?.follower?.epoch ?? place.epoch
+  const ofRight = serving?.degrading?.epoch ?? place.epoch
+  switch (event.kind) {
+    case 'entered':
+    case 'left':
+    case 'restarted':
+    case 'followDone':
+      return { ...event, epoch: place.epoch }
+    case 'claimed':
+    case 'timeUp':
+      return { ...event, epoch: ofRight }
+    case 'admitDone':
+    case 'copyFinished':
+    case 'linkLost':
+      return { ...event, epoch: ofLink }
+    case 'told':
+      return { ...event, message: timelyMessage(event.message, place.epoch, ofRight) }
+    default:
+      return event
+  }
+}
+
+function timelyMessage(
+  message: Told['message'],
+  ofQuestion: number,
+  ofRight: number,
+): Told['message'] {
+  switch (message.kind) {
+    case 'agreed':
+    case 'disagreed':
+    case 'admitted':
+    case 'synced':
+      return { ...message, epoch: ofQuestion }
+    case 'outdated':
+      return { ...message, epoch: ofRight }
+    default:
+      return message
+  }
+}
+
+function unmarked(memory: Memory): Memory {
+  const generation = { ...memory.generation, mark: 0 }
+  return { ...memory, generation, history: memory.history.map((one) => ({ ...one, mark: 0 })) }
+}
