@@ -15,6 +15,8 @@ export type Address = number | Uint8Array
 type Argument = number | bigint | Uint8Array
 
 const library = koffi.load('libc.so.6')
+/** What the program `node` itself exports, for addons: its OpenSSL above all. */
+const program = koffi.load(null)
 
 /** Declares one function of libc; its result -1 becomes -errno. */
 // The type parameter is the signature: it can't be inferred from the definition, which is text.
@@ -26,6 +28,12 @@ function call<A extends readonly Argument[]>(definition: string): (...args: A) =
     const result = raw(...args)
     return result === -1 ? -koffi.errno() : result
   }
+}
+
+/** Declares one function of the program `node`; its result is given as it is. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
+export function ofNode<A extends readonly number[]>(definition: string): (...args: A) => number {
+  return program.func(definition)
 }
 
 /** The address of a buffer's memory. The caller keeps the buffer alive as long as the number is used. */

@@ -1,5 +1,5 @@
 /** What travels between the two data planes: the handshake, records, ops, and what a hostile peer may send. */
-import { randomBytes } from 'node:crypto'
+import { createCipheriv, randomBytes } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
 import { MalformedRecord, OpReader } from '../follow/record.js'
@@ -114,6 +114,22 @@ for (const key of [undefined, randomBytes(32)]) {
     })
   })
 }
+
+test('a sealed record is what the cipher of Node makes of it: its number is the nonce, its length is protected', (t) => {
+  const key = randomBytes(32)
+  const sealer = new Sealer(key)
+  for (let number = 0; number < 300; number++) {
+    const payload = randomBytes(number < 299 ? 1 + number * 7 : PAYLOAD_MAX)
+    const record = Buffer.concat([Buffer.alloc(4), payload, Buffer.alloc(16)])
+    sealer.seal(record, 0, payload.length)
+    const nonce = Buffer.alloc(12)
+    nonce.writeUInt32LE(number, 0)
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(record.subarray(0, 4))
+    const sealed = Buffer.concat([cipher.update(payload), cipher.final(), cipher.getAuthTag()])
+    if (!record.subarray(4).equals(sealed)) return t.fail(`record ${number}`)
+  }
+  t.pass()
+})
 
 test('a sealed record in which one bit was changed is refused', (t) => {
   const key = randomBytes(32)

@@ -2,81 +2,48 @@
  * Records on a connection: `u32 length, payload` in clear, or `u32 length, sealed payload, 16-byte tag` with AES-256-GCM,
  * the record number as nonce and the length as associated data. Two buffers that grow up to a written maximum.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { assert } from '@holdfast/sdk'
 import { E, SOCKET, addressOf, recv, send } from '../libc.js'
+import { GcmOpener, GcmSealer, TAG_BYTES } from './gcm.js'
 
-export const TAG_BYTES = 16
 /** The largest payload: a write of 1 MiB, or an extended attribute of 64 KiB, and what is said about it. */
 export const PAYLOAD_MAX = 1024 * 1024 + 8192
 const LENGTH_BYTES = 4
-const ALGORITHM = 'aes-256-gcm'
 
-/** Numbers the records of one direction and seals or opens them. A key is used for one direction of one connection. */
-class Nonce {
-  readonly bytes = Buffer.alloc(12)
-  #number = 0
-
-  next(): Buffer {
-    this.bytes.writeUInt32LE(this.#number % 0x1_0000_0000, 0)
-    this.bytes.writeUInt32LE(Math.floor(this.#number / 0x1_0000_0000), 4)
-    this.#number++
-    return this.bytes
-  }
-}
-
-/** Seals payloads in place: the way out. */
+/** Seals payloads in place: the way out. A key is used for one direction of one connection. */
 export class Sealer {
-  readonly #nonce = new Nonce()
-  readonly #aad = Buffer.alloc(LENGTH_BYTES)
-
-  constructor(readonly key: Uint8Array | undefined) {}
-
+  readonly #gcm: GcmSealer | undefined
   /** What a record adds behind its payload. */
-  get trailer(): number {
-    return this.key === undefined ? 0 : TAG_BYTES
+  readonly trailer: number
+
+  /** Without a key the records are in clear. */
+  constructor(key: Uint8Array | undefined) {
+    this.#gcm = key === undefined ? undefined : new GcmSealer(key)
+    this.trailer = key === undefined ? 0 : TAG_BYTES
   }
 
   /** `at`: where the record's length is written; the payload follows it, and room for the trailer. */
-  seal(bytes: Buffer, at: number, payload: number): void {
+  seal(bytes: Buffer, at: number, payload: number, address = addressOf(bytes)): void {
     bytes.writeUInt32LE(payload, at)
-    if (this.key === undefined) return
-    this.#aad.writeUInt32LE(payload, 0)
-    const cipher = createCipheriv(ALGORITHM, this.key, this.#nonce.next())
-    cipher.setAAD(this.#aad)
-    const start = at + LENGTH_BYTES
-    cipher.update(bytes.subarray(start, start + payload)).copy(bytes, start)
-    cipher.final()
-    cipher.getAuthTag().copy(bytes, start + payload)
+    const start = address + at
+    this.#gcm?.seal(start + LENGTH_BYTES, payload, start)
   }
 }
 
 /** Opens sealed payloads in place: the way in. */
 export class Opener {
-  readonly #nonce = new Nonce()
-  readonly #aad = Buffer.alloc(LENGTH_BYTES)
+  readonly #gcm: GcmOpener | undefined
+  readonly trailer: number
 
-  constructor(readonly key: Uint8Array | undefined) {}
-
-  get trailer(): number {
-    return this.key === undefined ? 0 : TAG_BYTES
+  constructor(key: Uint8Array | undefined) {
+    this.#gcm = key === undefined ? undefined : new GcmOpener(key)
+    this.trailer = key === undefined ? 0 : TAG_BYTES
   }
 
-  /** False: the record was forged or damaged. */
-  open(bytes: Buffer, start: number, payload: number): boolean {
-    if (this.key === undefined) return true
-    this.#aad.writeUInt32LE(payload, 0)
-    const decipher = createDecipheriv(ALGORITHM, this.key, this.#nonce.next())
-    decipher.setAAD(this.#aad)
-    decipher.setAuthTag(bytes.subarray(start + payload, start + payload + TAG_BYTES))
-    decipher.update(bytes.subarray(start, start + payload)).copy(bytes, start)
-    try {
-      decipher.final()
-      return true
-    } catch {
-      // The only thing final() of GCM throws for is a tag that does not fit.
-      return false
-    }
+  /** `start`: of the payload, behind its length. False: the record was forged or damaged. */
+  open(bytes: Buffer, start: number, payload: number, address = addressOf(bytes)): boolean {
+    const at = address + start
+    return this.#gcm === undefined || this.#gcm.open(at, payload, at - LENGTH_BYTES)
   }
 }
 
@@ -111,7 +78,7 @@ export class OutBuffer {
   }
 
   close(): void {
-    this.sealer.seal(this.bytes, this.#record, this.#payload)
+    this.sealer.seal(this.bytes, this.#record, this.#payload, this.#address)
     this.#end += LENGTH_BYTES + this.#payload + this.sealer.trailer
     this.#record = -1
   }
@@ -193,7 +160,7 @@ export class InBuffer {
     if (have < whole) return false
     this.at = this.#start + LENGTH_BYTES
     this.length = payload
-    if (!this.opener.open(this.bytes, this.at, payload)) return this.#malformed()
+    if (!this.opener.open(this.bytes, this.at, payload, this.address)) return this.#malformed()
     this.#start += whole
     return true
   }
