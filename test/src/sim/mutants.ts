@@ -117,8 +117,8 @@ export const mutants: readonly Mutant[] = [
     const view = peer.view === undefined ? undefined : { ...peer.view, memory: state.memory }
     return step({ ...state, peer: { ...peer, view } }, event)
   }),
-  mutant('no-marks', 'two generations with the same number and node are the same', (state, event) =>
-    remembering(state, step(state, event), (_before, memory) => unmarked(memory)),
+  mutant('no-marks', 'takes two generations of the same number and node for one', (state, event) =>
+    remembering(state, step(state, unmarkedEvent(event)), (_before, memory) => unmarked(memory)),
   ),
   {
     name: 'heartbeats-only',
@@ -173,14 +173,22 @@ function isOutdate(
   return action.kind === 'tell' && action.message.kind === 'outdate'
 }
 
-/** The views of a serving peer seem to be of the same generation as one's own. */
+/** The views of a peer seem to be of one's own generation when they are of another branch. */
 function believed(state: State, event: Event): Event {
   if (event.kind !== 'told' || !('view' in event.message)) return event
   const { message } = event
   const { view } = message
-  const isTrusted = view.role === 'alone' || view.role === 'prim' || message.kind === 'join'
-  if (!isTrusted) return event
+  if (isRelated(state.memory, view.memory)) return event
   return { ...event, message: { ...message, view: { ...view, memory: state.memory } } }
+}
+
+function isRelated(mine: Memory, theirs: Memory): boolean {
+  const isIn = (one: Memory, other: Memory): boolean =>
+    [other.generation, ...other.history].some(
+      ({ number, mark }) => number === one.generation.number && mark === one.generation.mark,
+    )
+  const isEmpty = mine.generation.number === 0 || theirs.generation.number === 0
+  return isEmpty || isIn(mine, theirs) || isIn(theirs, mine)
 }
 
 /** The number of the question that is open is written on whatever answer comes. */
@@ -228,7 +236,18 @@ function timelyMessage(
   }
 }
 
-function unmarked(memory: Memory): Memory {
-  const generation = { ...memory.generation, mark: 0 }
-  return { ...memory, generation, history: memory.history.map((one) => ({ ...one, mark: 0 })) }
+function unmarked<T extends Pick<Memory, 'generation' | 'history'>>(lineage: T): T {
+  const generation = { ...lineage.generation, mark: 0 }
+  return { ...lineage, generation, history: lineage.history.map((one) => ({ ...one, mark: 0 })) }
+}
+
+function unmarkedEvent(event: Event): Event {
+  if (event.kind !== 'told') return event
+  const { message } = event
+  if ('view' in message) {
+    const view = { ...message.view, memory: unmarked(message.view.memory) }
+    return { ...event, message: { ...message, view } }
+  }
+  if (message.kind !== 'synced') return event
+  return { ...event, message: { ...message, lineage: unmarked(message.lineage) } }
 }
