@@ -120,12 +120,57 @@ export const mutants: readonly Mutant[] = [
   mutant('no-marks', 'takes two generations of the same number and node for one', (state, event) =>
     remembering(state, step(state, unmarkedEvent(event)), (_before, memory) => unmarked(memory)),
   ),
+  mutant(
+    'asks-once',
+    'does not ask again what was asked while no stream was there',
+    (state, event) => {
+      const { place } = state
+      const isOutdating = 'degrading' in place && place.degrading?.stage === 'outdating'
+      if (event.kind !== 'peerConnected' || !isOutdating) return step(state, event)
+      const done = step(state, event)
+      return {
+        next: { ...done.next, place },
+        actions: done.actions.filter((one) => !isOutdate(one)),
+      }
+    },
+  ),
+  mutant(
+    'keeps-ancestors',
+    'lets an unfinished copy descend from what it replaced',
+    (state, event) =>
+      remembering(state, step(state, event), (before, memory) => {
+        const isForced = before.data === 'partial' && memory.data === 'current' && !memory.paired
+        return isForced ? { ...memory, history: [before.generation, ...before.history] } : memory
+      }),
+  ),
+  mutant(
+    'no-late-dependence',
+    'ignores a copy that is finished while its application stops',
+    (state, event) =>
+      event.kind === 'copyFinished' && state.place.role === 'demoting'
+        ? { next: state, actions: [] }
+        : step(state, event),
+  ),
   {
     name: 'heartbeats-only',
     mistake:
       'takes a daemon that is silent for a node that is dead, while the replication link lives',
     mutation: { ignoresLink: true },
   },
+]
+
+/** Mistakes that break no promise of today; a scenario file holds each. */
+export const scenarioMutants: readonly Mutant[] = [
+  mutant(
+    'deaf-to-refusal',
+    'takes no refusal of the witness while it hears the peer',
+    (state, event) => {
+      const isRefused = event.kind === 'claimed' && event.claim === 'refused'
+      return isRefused && state.peer.life !== 'silent'
+        ? { next: state, actions: [] }
+        : step(state, event)
+    },
+  ),
 ]
 
 function mutant(
