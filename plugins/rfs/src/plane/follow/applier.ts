@@ -96,6 +96,7 @@ export class Applier {
 
   readonly #handlers: Readonly<Record<number, (volume: Volume) => void>> = {
     [KIND.WRITE]: (volume) => this.#write(volume),
+    [KIND.WRITE_PART]: (volume) => this.#write(volume),
     [KIND.MAKE]: (volume) => this.#make(volume),
     [KIND.LINK]: (volume) => this.#link(volume),
     [KIND.REMOVE]: (volume) => this.#remove(volume),

@@ -6,11 +6,13 @@ import { POLL, SOCKET, close, errnoName, shutdown } from '../libc.js'
 import { isBroken, type Loop, type Watch } from '../loop.js'
 import type { ChannelKeys } from '../resync-port.js'
 import { KIND, OpWriter } from './ops.js'
-import { InBuffer, Opener, OutBuffer, Sealer } from './records.js'
+import { FILL_BYTES, InBuffer, Opener, OutBuffer, Sealer } from './records.js'
 
 /** A keep-alive goes out when nothing did for this part of the time-out, but not less often than the maximum says. */
 const PULSES_PER_TIMEOUT = 5
 const PULSE_MS_MAX = 200
+/** Bounds what one connection may take of a round of the loop. */
+const FILLS_AT_ONCE = 16
 
 export interface ConnectionParts {
   /** A whole record. Returns why it is refused, or undefined. */
@@ -61,12 +63,12 @@ export class Connection implements Watch {
 
   /** Takes what has arrived, record by record. */
   receive(): void {
-    if (this.#over) return
-    const got = this.#in.fill(this.fd)
-    if (got > 0) this.#heard = this.loop.now
-    this.#take()
-    if (got < 0) {
-      this.#lose(`the connection ended (${errnoName(got)})`)
+    for (let fills = 0; fills < FILLS_AT_ONCE && !this.#over; fills++) {
+      const got = this.#in.fill(this.fd)
+      if (got > 0) this.#heard = this.loop.now
+      this.#take()
+      if (got < 0) this.#lose(`the connection ended (${errnoName(got)})`)
+      if (got < FILL_BYTES) return
     }
   }
 

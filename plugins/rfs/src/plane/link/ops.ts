@@ -28,6 +28,8 @@ export const KIND = {
   /** Both disks have everything before the window: its keys can be dropped. */
   WINDOW_DONE: 68,
   PULSE: 69,
+  /** Like WRITE; the WRITE or FENCE that follows at once says that the whole write is applied. */
+  WRITE_PART: 70,
 
   // From the follower
   APPLIED: 96,
@@ -86,9 +88,9 @@ export interface Attributes {
 export class OpWriter {
   constructor(readonly out: OutBuffer) {}
 
-  /** Returns where the data goes: the caller copies it there, then calls `out.close()`. */
-  openWrite(volume: number, node: number, offset: number, size: number): number {
-    const at = this.#open(KIND.WRITE, volume, 0, 0, node, 8 + size)
+  /** `kind`: WRITE or WRITE_PART. Returns where the data goes: the caller copies it there, then calls `out.close()`. */
+  openWrite(kind: number, volume: number, node: number, offset: number, size: number): number {
+    const at = this.#open(kind, volume, 0, 0, node, 8 + size)
     this.#u64(at, offset)
     return at + 8
   }

@@ -116,6 +116,8 @@ export class OutBuffer {
 }
 
 const IN_BYTES = 4 * 1024 * 1024
+/** Read at once, so that it is still in the processor's cache when it is opened and written. */
+export const FILL_BYTES = 256 * 1024
 
 /** What arrived, record by record. */
 export class InBuffer {
@@ -135,12 +137,17 @@ export class InBuffer {
     if (this.#start === this.#end) {
       this.#start = 0
       this.#end = 0
+    } else if (this.#start >= FILL_BYTES && (this.#end - this.#start) * 4 <= this.#start) {
+      // A little that waits for its rest: the same memory is used again, while the processor's cache has it.
+      this.bytes.copyWithin(0, this.#start, this.#end)
+      this.#end -= this.#start
+      this.#start = 0
     } else if (this.bytes.length - this.#end < PAYLOAD_MAX + LENGTH_BYTES + TAG_BYTES) {
       this.bytes.copyWithin(0, this.#start, this.#end)
       this.#end -= this.#start
       this.#start = 0
     }
-    const room = this.bytes.length - this.#end
+    const room = Math.min(this.bytes.length - this.#end, FILL_BYTES)
     // A reader that was told to wait leaves the buffer full: what is there first has to be taken.
     if (room === 0) return 0
     const got = recv(fd, this.address + this.#end, room, 0)

@@ -40,7 +40,7 @@ export function sendUnnamed(parts: ChangeParts, volume: Volume, node: Node, pare
   for (let offset = 0; offset < size; offset += PIECE_BYTES) {
     const got = pread(fd, pieceAddress, Math.min(PIECE_BYTES, size - offset), offset)
     if (got <= 0) break
-    stream.write(volume, node, offset, piece, 0, got)
+    stream.write(volume, node, { offset, from: piece, at: 0, size: got })
     stream.unanswered()
   }
   sendXattrs(parts, volume, node, fd)

@@ -292,7 +292,7 @@ export class Server {
   #becomeLive(connection: Connection, order: AdmitOrder): void {
     // What waited since an older session was found by the copy: both trees have it.
     this.#pending.release()
-    this.#stream.begin(connection.out)
+    this.#stream.begin(connection.out, connection.fd)
     this.#mode = 'live'
     // The first op, whatever applications do: it tells the follower that it is live.
     this.#stream.ops.plain(KIND.FENCE)

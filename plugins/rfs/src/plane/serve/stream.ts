@@ -5,7 +5,7 @@
 import { assert } from '@holdfast/sdk'
 import type { Reply } from '../fuse/reply.js'
 import { StatBuffer } from '../libc.js'
-import { OpWriter, WRITE_HEAD } from '../link/ops.js'
+import { KIND, OpWriter, WRITE_HEAD } from '../link/ops.js'
 import type { OutBuffer } from '../link/records.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
@@ -16,6 +16,14 @@ const NOTHING = Buffer.alloc(0)
 /** Times told in one go; the others are told a moment later. */
 const TIMES_AT_ONCE_MAX = 4096
 
+/** Content that was written: `size` bytes of a file from `offset` on, which lie in `from` at `at`. */
+export interface Written {
+  offset: number
+  from: Buffer
+  at: number
+  size: number
+}
+
 interface Owing {
   readonly volume: Volume
   readonly node: Node
@@ -23,6 +31,7 @@ interface Owing {
 
 export class Stream {
   #writer: OpWriter | undefined
+  #socket = -1
   #session = 0
   #owed: Owing[] = []
   readonly #stat = new StatBuffer()
@@ -41,11 +50,12 @@ export class Stream {
   }
 
   /** Ops go out from now on. */
-  begin(out: OutBuffer): void {
+  begin(out: OutBuffer, socket: number): void {
     this.pending.restart()
     this.#session++
     this.#owed = []
     this.#writer = new OpWriter(out)
+    this.#socket = socket
   }
 
   /** Nothing goes out any more; what waits stays waiting. */
@@ -88,11 +98,18 @@ export class Stream {
     this.#writer.introduce(volume.index, node)
   }
 
-  write(volume: Volume, node: Node, offset: number, from: Buffer, at: number, size: number): void {
+  write(volume: Volume, node: Node, written: Written, isPart = false): void {
     const { ops } = this
-    const to = ops.openWrite(volume.index, node.id, offset, size)
+    const { offset, from, at, size } = written
+    const kind = isPart ? KIND.WRITE_PART : KIND.WRITE
+    const to = ops.openWrite(kind, volume.index, node.id, offset, size)
     from.copy(ops.out.bytes, to, at, at + size)
     ops.out.close()
+  }
+
+  /** Sends what was written so far while more is made. When that fails, the end of the round finds it again. */
+  push(): void {
+    this.#writer?.out.flush(this.#socket)
   }
 
   /** The op just written is numbered; this answer waits for it. */
