@@ -114,7 +114,8 @@ export const mutants: readonly Mutant[] = [
     const isAsked = event.kind === 'told' && event.message.kind === 'outdate'
     if (!isAsked) return step(state, event)
     const { peer } = state
-    const view = peer.view === undefined ? undefined : { ...peer.view, memory: state.memory }
+    const told = peer.view ?? { role: 'prim' as const, ready: false }
+    const view = { ...told, memory: state.memory }
     return step({ ...state, peer: { ...peer, view } }, event)
   }),
   mutant('no-marks', 'takes two generations of the same number and node for one', (state, event) =>

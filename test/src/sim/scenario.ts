@@ -3,7 +3,7 @@
  * expected part is rewritten with what was seen.
  *
  *   # why this file exists
- *   given witness none, isolation alone     first line; see `givens`
+ *   given witness none, isolation alone     first line; see `givens`; `seed 7` for one fall of the delays
  *   pair                                    forms a pair whose primary is a
  *   power off a                             any line of verbs.ts
  *   expect a PRIM Ready, b SECOND Ready
@@ -41,7 +41,12 @@ export function runScenario(
 ): ScenarioResult {
   const lines = text.split('\n')
   const given = lines.find((line) => line.startsWith('given '))
-  const world = new World({ seed: 1, setting: settingFrom(given), traced: true, ...mutation })
+  const world = new World({
+    seed: Number(/\bseed (\d+)/.exec(given ?? '')?.[1] ?? 1),
+    setting: settingFrom(given),
+    traced: true,
+    ...mutation,
+  })
   world.clientsWrite = false
   const differences: string[] = []
   const updated = lines.map((raw, index) => {
@@ -118,6 +123,8 @@ function lost(world: World): number {
 type Given = (setting: Setting, value: string) => Setting | undefined
 
 const givens: Readonly<Record<string, Given>> = {
+  // Which of all ways that the delays may fall; read where the world is made.
+  seed: (setting, value) => (/^\d+$/.test(value) ? setting : undefined),
   witness: (setting, value) =>
     value === 'none' || value === 'exclusive' ? { ...setting, witness: value } : undefined,
   isolation: (setting, value) =>

@@ -23,6 +23,7 @@ const incidents: readonly (readonly [string, string])[] = [
   ['new-disk-made-an-old-generation-again', 'no-marks'],
   ['power-off-of-the-secondary', 'no-new-generation'],
   ['question-asked-before-the-stream-was-there', 'asks-once'],
+  ['question-overtook-the-view', 'outdated-while-ahead'],
   ['stop-that-fails-hands-nothing-over', 'stop-always-works'],
   ['swap-from-either-side', 'no-demoting'],
   ['witness-refused-and-the-peer-was-heard-again', 'deaf-to-refusal'],

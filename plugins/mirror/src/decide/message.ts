@@ -126,7 +126,10 @@ function onDisagreed(state: State, epoch: number, reason: string): Step {
 /** The serving peer wants to go on without this node. */
 function onOutdate(state: State, epoch: number): Step {
   // Whoever went on without the peer meanwhile has what the peer lacks: it is the peer that is stale.
-  const relation = relateData(state.memory, state.peer.view?.memory ?? state.memory)
+  const { view } = state.peer
+  // The question overtook the peer's view: it asks again when it has told that.
+  if (view === undefined) return stay(state)
+  const relation = relateData(state.memory, view.memory)
   if (relation !== 'same' && relation !== 'behind') {
     const reason = `${state.config.self} has newer data`
     return stay(state, tell({ kind: 'disagreed', epoch, reason }))
