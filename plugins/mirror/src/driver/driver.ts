@@ -6,7 +6,6 @@ import {
   type CommandOptions,
   done,
   type Log,
-  messageOf,
   type ModuleContext,
   type ModuleState,
   type OperatorCommand,
@@ -29,6 +28,7 @@ import { formatGeneration } from '../decide/lineage.js'
 import { plainRole } from '../decide/plan.js'
 import type { Action, Event, Memory, MirrorConfig, State } from '../decide/types.js'
 import { askWitnesses } from './claim.js'
+import { answered, DataOrders } from './data-orders.js'
 import { watchPeer } from './liveness.js'
 import { parseMessage } from './message.js'
 import { present } from './present.js'
@@ -53,6 +53,7 @@ export class MirrorDriver implements Topology {
   readonly #world: MirrorWorld
   readonly #config: MirrorConfig
   readonly #transitions: Transitions
+  readonly #data: DataOrders
   readonly #watchers = new Set<(state: ModuleState) => void>()
   readonly #tickets = new Map<number, (verdict: Verdict) => void>()
   readonly #cancels: Cancel[] = []
@@ -66,6 +67,12 @@ export class MirrorDriver implements Topology {
     this.#world = world
     this.#config = config
     this.#transitions = new Transitions(world.resources, world.log, world.clock)
+    this.#data = new DataOrders({
+      replica: world.replica,
+      log: world.log,
+      wallMs: () => world.clock.wallMs(),
+      post: (event) => this.#post(event),
+    })
     this.#shown = present(initialState(config, 0), world.clock.wallMs(), undefined)
   }
 
@@ -232,32 +239,12 @@ export class MirrorDriver implements Topology {
         this.#claim(action.epoch, action.generation)
         return
       case 'admit':
-        this.#ask(this.#world.replica?.admit(action), (verdict) => {
-          this.#post({ kind: 'admitDone', epoch: action.epoch, verdict })
-          // Without replicated data the copy is finished as it begins.
-          if (this.#world.replica === undefined)
-            this.#post({ kind: 'copyFinished', epoch: action.epoch })
-        })
-        return
       case 'follow':
-        this.#ask(this.#world.replica?.follow(action), (verdict) => {
-          this.#post({ kind: 'followDone', epoch: action.epoch, verdict })
-        })
-        return
-      case 'refuse':
-        await this.#inOrder('refuse', this.#world.replica?.refuse())
-        return
       case 'unfollow':
-        await this.#inOrder('unfollow', this.#world.replica?.unfollow())
+      case 'detach':
+      case 'refuse':
+        await this.#data.perform(action)
         return
-      case 'detach': {
-        const generation = formatGeneration(action.generation)
-        await this.#inOrder(
-          'detach',
-          this.#world.replica?.detach({ epoch: action.epoch, generation }),
-        )
-        return
-      }
       case 'arm':
         this.#timer?.()
         this.#timer = clock.after(action.delayMs, () =>
@@ -280,7 +267,7 @@ export class MirrorDriver implements Topology {
     const { from, to, action } = order
     const cause = this.#shown.cause
     const generation = this.#shown.generation ?? ''
-    this.#ask(this.#transitions.change({ from, to, action, cause, generation }), then)
+    answered(this.#transitions.change({ from, to, action, cause, generation }), then)
   }
 
   #restart(epoch: number, role: Role): void {
@@ -291,7 +278,7 @@ export class MirrorDriver implements Topology {
       cause: this.#shown.cause,
       generation: this.#shown.generation ?? '',
     }
-    this.#ask(this.#transitions.restart(transition), (verdict) => {
+    answered(this.#transitions.restart(transition), (verdict) => {
       this.#post({ kind: 'restarted', epoch, verdict, wallMs: this.#world.clock.wallMs() })
     })
   }
@@ -303,26 +290,6 @@ export class MirrorDriver implements Topology {
     askWitnesses(witnesses, module.name, generation, signal).then(answered, () =>
       answered('unknown'),
     )
-  }
-
-  /** An order whose answer comes as an event. A rejection is an answer too. */
-  #ask(order: Promise<Verdict> | undefined, then: (verdict: Verdict) => void): void {
-    const failed = (thrown: unknown): void => then(refused('E_MIRROR_ORDER', messageOf(thrown)))
-    Promise.resolve(order ?? done).then(then, failed)
-  }
-
-  /** An order that must be carried out before the next action. If it can't be, the data side has failed. */
-  async #inOrder(what: string, order: Promise<Verdict> | undefined): Promise<void> {
-    const verdict = await Promise.resolve(order ?? done).catch((thrown: unknown) =>
-      refused('E_MIRROR_ORDER', messageOf(thrown)),
-    )
-    if (verdict.ok) return
-    this.#world.log.write('warning', 'orderFailed', { what, reason: verdict.reason })
-    this.#post({
-      kind: 'dataFailed',
-      cause: `${what}: ${verdict.reason}`,
-      wallMs: this.#world.clock.wallMs(),
-    })
   }
 
   #show(state: State): void {

@@ -59,24 +59,7 @@ async function main(): Promise<void> {
       loop.stop()
     },
   )
-  const control: ControlSocket = new ControlSocket(loop, launch.socket, (line, answer) => {
-    const { id } = line
-    const order = orderOf(line)
-    if (typeof order === 'string') {
-      answer({ id, code: 'E_RFS_ORDER', reason: order })
-      return
-    }
-    void loop.awaiting(plane.obey(order)).then(
-      (fields) => {
-        answer({ id, ok: true, ...fields })
-      },
-      (error: unknown) => {
-        answer({ id, ...failureOf(error) })
-        // What is not ours is a bug: this process no longer knows its state.
-        if (!(error instanceof HoldfastError)) fatal(error)
-      },
-    )
-  })
+  const control: ControlSocket = new ControlSocket(loop, launch.socket, obeying(loop, plane))
   onWake(loop, resyncWake, () => {
     plane.takeResync()
   })
@@ -93,6 +76,28 @@ async function main(): Promise<void> {
   control.close()
   await pool.stop()
   process.exit(0)
+}
+
+/** Answers the lines of the control socket. */
+function obeying(loop: Loop, plane: Plane): ControlSocket['onLine'] {
+  return (line, answer) => {
+    const { id } = line
+    const order = orderOf(line)
+    if (typeof order === 'string') {
+      answer({ id, code: 'E_RFS_ORDER', reason: order })
+      return
+    }
+    void loop.awaiting(plane.obey(order)).then(
+      (fields) => {
+        answer({ id, ok: true, ...fields })
+      },
+      (error: unknown) => {
+        answer({ id, ...failureOf(error) })
+        // What is not ours is a bug: this process no longer knows its state.
+        if (!(error instanceof HoldfastError)) fatal(error)
+      },
+    )
+  }
 }
 
 function wake(): number {

@@ -158,10 +158,10 @@ export class RandomTree {
   }
 
   #list(): { files: BytePath[]; directories: BytePath[]; others: BytePath[] } {
-    const found = {
-      files: [] as BytePath[],
-      directories: [] as BytePath[],
-      others: [] as BytePath[],
+    const found: Record<'files' | 'directories' | 'others', BytePath[]> = {
+      files: [],
+      directories: [],
+      others: [],
     }
     const pending: BytePath[] = ['']
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {

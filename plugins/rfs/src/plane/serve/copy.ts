@@ -77,7 +77,7 @@ export class Copy {
   listen(): number {
     const { loop, launch } = this.parts
     const fd = listenTcp(launch.listen.address, launch.listen.port)
-    const watch = { fd, wants: POLL.IN as number, onReady: () => this.#accept(fd) }
+    const watch: Watch = { fd, wants: POLL.IN, onReady: () => this.#accept(fd) }
     this.#listener = watch
     loop.add(watch)
     return portOf(fd)
