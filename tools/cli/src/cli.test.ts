@@ -41,6 +41,10 @@ function run(command: string, words: readonly string[], setting: Setting): Promi
     child.once('close', (code) => {
       resolve({ code, out, err })
     })
+    // A command that does not read its input may have ended before it is written.
+    child.stdin.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') reject(error)
+    })
     child.stdin.end(setting.input ?? '')
   })
 }
