@@ -54,7 +54,7 @@ export class Application {
 
   change(change: Change, then: (verdict: Verdict) => void): void {
     this.#waiting.push({ ...change, isGivenUp: false, then })
-    if (this.#job === undefined) this.#next()
+    this.#goOn()
   }
 
   /** Whoever steps down does not wait for a start that hangs. */
@@ -75,7 +75,8 @@ export class Application {
     if (this.runs) this.#set(false)
   }
 
-  #next(): void {
+  #goOn(): void {
+    if (this.#job !== undefined) return
     this.#job = this.#waiting.shift()
     if (this.#job !== undefined) this.#run(this.#job)
   }
@@ -84,7 +85,7 @@ export class Application {
     if (this.#job !== job) return
     this.#job = undefined
     job.then(verdict)
-    if (this.#job === undefined) this.#next()
+    this.#goOn()
   }
 
   #run(job: Job): void {

@@ -114,16 +114,15 @@ export class Daemon {
       const action = actions[index]
       if (action === undefined) break
       if (this.#meetsDoom() || node.lives.daemon !== life) return false
-      let isDone = false
-      let isWaiting = false
+      const progress = { isDone: false, isWaiting: false }
       const then = (): void => {
-        isDone = true
-        if (isWaiting && this.#carryOut(actions, index + 1)) this.#turn()
+        progress.isDone = true
+        if (progress.isWaiting && this.#carryOut(actions, index + 1)) this.#turn()
       }
       this.#act(action, then)
       if (node.lives.daemon !== life) return false
-      if (!isDone) {
-        isWaiting = true
+      if (!progress.isDone) {
+        progress.isWaiting = true
         return false
       }
     }

@@ -103,14 +103,20 @@ export class Promises {
   started(name: NodeName, isRestart: boolean): void {
     if (!this.#isSplit && !isRestart) this.#mustHaveAll(name, 'serves')
     this.#lastToAcknowledge = undefined
-    if (this.facts.runs(other(name))) this.#bothSince ??= this.facts.node(name).sim.agenda.now
+    this.countOverlap()
   }
 
-  stopped(name: NodeName): void {
-    if (this.#bothSince === undefined) return
-    const lastedMs = this.facts.node(name).sim.agenda.now - this.#bothSince
-    this.#bothSince = undefined
-    if (!this.#isSplit) this.overlapMs = Math.max(this.overlapMs, lastedMs)
+  /** Called whenever an application began or ended, or a node stood still or went on. */
+  countOverlap(): void {
+    const { now } = this.facts.node('a').sim.agenda
+    const runs = (name: NodeName): boolean =>
+      this.facts.runs(name) && this.facts.node(name).isAwake('power')
+    const isBoth = runs('a') && runs('b') && !this.#isSplit
+    if (isBoth) this.#bothSince ??= now
+    else if (this.#bothSince !== undefined) {
+      this.overlapMs = Math.max(this.overlapMs, now - this.#bothSince)
+      this.#bothSince = undefined
+    }
   }
 
   /** PRIM: the other node has what this one has, and a split is over. */

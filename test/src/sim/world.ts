@@ -188,6 +188,7 @@ export class World {
     if (!node.powered || node.frozen !== 'no') return
     this.note(name, `${what} freezes`)
     node.frozen = what
+    this.promises.countOverlap()
   }
 
   thaw(name: NodeName): void {
@@ -196,6 +197,7 @@ export class World {
     this.note(name, 'goes on')
     this.network.thawed(name)
     node.thaw()
+    this.promises.countOverlap()
   }
 
   /** The daemon dies, or the power fails, after so many more actions of its machine: between any two of them. */
@@ -250,10 +252,12 @@ export class World {
   #startDaemon(name: NodeName, isSuccessor: boolean): void {
     const { node, daemon } = this.#hosts[name]
     node.daemonRuns = true
+    const life = node.lives.daemon
     this.note(name, 'daemon starts')
     if (isSuccessor) daemon.adopt()
     else daemon.boot()
-    if (node.daemonRuns) this.network.begin(name)
+    // It may have died at once: of a full disk.
+    if (node.lives.daemon === life) this.network.begin(name)
   }
 
   /** What was not confirmed yet was perhaps not on the disk. */
@@ -290,7 +294,7 @@ export class World {
       },
       stopped: () => {
         this.note(name, 'application ended')
-        this.promises.stopped(name)
+        this.promises.countOverlap()
       },
       serve: () => this.replication.serve(name),
       unserve: () => this.replication.unserve(name),

@@ -1,0 +1,13 @@
+/** The simulator's public interface: worlds and what can be done to them, histories, scenarios, known-bad machines. */
+export { Coverage, transitions } from './coverage.js'
+export { form, hasFailed, type HistoryOptions, type Outcome, runHistory } from './history.js'
+export { heal, isWhole } from './healing.js'
+export { type Mutant, mutants, scenarioMutants } from './mutants.js'
+export { type NodeName, nodeNames, other } from './node.js'
+export { type Profile, profiles } from './profile.js'
+export { runScenario, type ScenarioResult } from './scenario.js'
+export { plainSetting, type Setting } from './setting.js'
+export { shrink } from './shrink.js'
+export { add, sweep, type Tally } from './sweep.js'
+export { perform } from './verbs.js'
+export { World, type WorldOptions } from './world.js'
