@@ -60,14 +60,15 @@ trap - EXIT
 mkdir -p "$destination/usr/bin" "$destination/usr/sbin" "$destination/usr/lib/systemd/system"
 ln -sf ../lib/holdfast/bin/holdfast "$destination/usr/bin/holdfast"
 ln -sf ../lib/holdfast/bin/holdfastd "$destination/usr/sbin/holdfastd"
-cp "$root/packaging/holdfastd.service" "$destination/usr/lib/systemd/system/holdfastd.service"
+cp "$root/packaging/holdfastd.service" "$root/packaging/holdfast-shutdown.service" \
+  "$destination/usr/lib/systemd/system/"
 
 if [ -z "$destination" ]; then
   # Members of this group may give orders to the cluster; root always may.
   getent group holdfast >/dev/null || groupadd --system holdfast
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    echo "installed; now: systemctl enable --now holdfastd (upgrade: systemctl restart holdfastd, the application goes on)"
+    echo "installed; now: systemctl enable --now holdfastd holdfast-shutdown (upgrade: systemctl restart holdfastd, the application goes on)"
     exit 0
   fi
 fi
