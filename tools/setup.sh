@@ -39,10 +39,13 @@ case $what in
 test)
   need setfattr attr
   need setfacl acl
+  need setcap libcap2-bin
+  need python3 python3
   need_postgresql
   ;;
 bench)
   need fio fio
+  need mkfs.ext4 e2fsprogs
   need_postgresql
   ;;
 postgresql) need_postgresql ;;
