@@ -20,6 +20,12 @@ interface Group {
   readonly timeoutMs: number
 }
 
+/**
+ * Longer than any test may take. A process that a failed test left behind can hold ava's pipes open, and ava waits for it
+ * for ever.
+ */
+const silenceMsMax = 240_000
+
 const endToEnd = 'test/dist/e2e/**/*.test.js'
 
 const groups: readonly Group[] = [
@@ -65,10 +71,16 @@ function run(group: Group): Promise<TapCount> {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   })
-  const timer = setTimeout(() => {
-    console.log(`# ${group.name}: not done after ${group.timeoutMs} ms, ended`)
+  const end = (why: string): void => {
+    console.log(`# ${group.name}: ${why}, ended`)
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }
+  const timer = setTimeout(() => {
+    end(`not done after ${group.timeoutMs} ms`)
   }, group.timeoutMs)
+  const silence = setTimeout(() => {
+    end(`nothing ended within ${silenceMsMax} ms`)
+  }, silenceMsMax)
   const interrupt = (): void => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
   }
@@ -77,6 +89,7 @@ function run(group: Group): Promise<TapCount> {
   let count = nothingCounted
   const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => {
+    silence.refresh()
     count = countLine(count, line)
     if (!/^(TAP version|1\.\.|# |\s*$)/.test(line)) console.log(line)
   })
@@ -84,6 +97,7 @@ function run(group: Group): Promise<TapCount> {
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
+      clearTimeout(silence)
       process.off('SIGINT', interrupt)
       process.off('SIGTERM', interrupt)
       resolve(concluded(count, code ?? undefined))
