@@ -162,6 +162,11 @@ export const mutants: readonly Mutant[] = [
 
 /** Mistakes that break no promise of today; a scenario file holds each. */
 export const scenarioMutants: readonly Mutant[] = [
+  mutant('releases-once', 'a restarted daemon does not release writes again', (state, event) => {
+    const done = step(state, event)
+    const actions = done.actions.filter(({ kind }) => kind !== 'detach')
+    return event.kind === 'adopted' ? { ...done, actions } : done
+  }),
   mutant(
     'deaf-to-refusal',
     'takes no refusal of the witness while it hears the peer',

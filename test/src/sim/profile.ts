@@ -53,7 +53,7 @@ export const profiles: readonly Profile[] = [
 ]
 
 /** As many as one run of the tests makes; every known-bad machine must be caught within them. */
-export const standardHistories = 3_000
+export const standardHistories = 8_000
 
 /** A seed is enough to know the history: it also chooses the profile. */
 export function profileOf(seed: number): Profile {

@@ -26,6 +26,7 @@ const incidents: readonly (readonly [string, string])[] = [
   ['question-overtook-the-view', 'outdated-while-ahead'],
   ['stop-that-fails-hands-nothing-over', 'stop-always-works'],
   ['swap-from-either-side', 'no-demoting'],
+  ['writes-held-by-a-daemon-that-died', 'releases-once'],
   ['witness-refused-and-the-peer-was-heard-again', 'deaf-to-refusal'],
 ]
 

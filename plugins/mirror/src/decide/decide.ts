@@ -229,7 +229,11 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
 function onAdmitDone(state: State, event: Extract<Event, { kind: 'admitDone' }>): Step {
   if (!isAt(state, 'alone', 'prim') || state.place.follower?.epoch !== event.epoch)
     return stay(state)
-  if (event.verdict.ok) return stay(state, tell({ kind: 'admitted', epoch: event.epoch }))
+  if (event.verdict.ok) {
+    const follower = { ...state.place.follower, isAdmitted: true as const }
+    const admitted = { ...state, place: { ...state.place, follower } }
+    return stay(admitted, tell({ kind: 'admitted', epoch: event.epoch }))
+  }
   const next = become(state, { ...state.place, follower: undefined }, event.verdict.reason)
   return stay(next, tell({ kind: 'disagreed', epoch: event.epoch, reason: event.verdict.reason }))
 }

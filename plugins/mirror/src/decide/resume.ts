@@ -39,16 +39,18 @@ function goOn(state: State): Step {
 
 function resumeServing(state: Serving): Step {
   const { place, memory } = state
-  // Writes may still wait for a follower that was given up in the last moment.
+  // Writes may still wait for a follower that was given up in the last moment, even when it was let in again with that.
+  const isAsked = place.follower?.stage === 'copying' && place.follower.isAdmitted !== true
+  const follower = isAsked ? undefined : place.follower
   const released: readonly Action[] =
-    place.follower === undefined && place.degrading === undefined
+    follower === undefined && place.degrading === undefined
       ? [{ kind: 'detach', epoch: state.epoch, generation: memory.generation }]
       : []
   const restarted: readonly Action[] =
     place.stage === 'restarting' ? [{ kind: 'restart', epoch: place.epoch, role: place.role }] : []
   const degrading =
     place.degrading === undefined ? undefined : { ...place.degrading, stage: 'held' as const }
-  return stay({ ...state, place: { ...place, degrading } }, ...released, ...restarted)
+  return stay({ ...state, place: { ...place, follower, degrading } }, ...released, ...restarted)
 }
 
 function enter(epoch: number, from: Role, to: Role) {

@@ -53,6 +53,8 @@ export interface Follower {
   readonly epoch: number
   /** `live`: no write is acknowledged without it. `synced`: it knows, on disk, that it is current. */
   readonly stage: 'copying' | 'live' | 'synced'
+  /** The data plane was told of it: whatever was ordered before that was carried out as well. */
+  readonly isAdmitted?: true
 }
 
 /** Going on without a peer that writes wait for. */
