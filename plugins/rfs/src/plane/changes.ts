@@ -4,14 +4,17 @@
  */
 import {
   AT,
+  E,
   MODE,
   StatBuffer,
   UTIME,
   addressOf,
+  close,
   cstring,
   fchmodat,
   fchownat,
   ftruncate,
+  futimens,
   linkat,
   mkdirat,
   mknodat,
@@ -25,13 +28,14 @@ import {
   utimensat,
   type Address,
 } from './libc.js'
+import type { Descriptors } from './nodes.js'
 import { ATTRIBUTE, type Attributes, type Making } from './link/ops.js'
 
 const stat = new StatBuffer()
 const EMPTY = cstring('')
 
 /**
- * Makes a directory, a symbolic link or any other file. The mask is the application's, because a default ACL of
+ * Makes a directory, a symbolic link or a special file. The mask is the application's, because a default ACL of
  * the directory replaces it, and only the file system beneath knows that ACL.
  */
 export function makeEntry(directory: number, name: Address, making: Making): number {
@@ -41,6 +45,31 @@ export function makeEntry(directory: number, name: Address, making: Making): num
   umask(0)
   if (made < 0) return made
   return giveTo(directory, name, making.uid, making.gid, 0)
+}
+
+/**
+ * Makes a regular file, and opens it in the same call: what is made is written next. Returns the descriptor.
+ * When too many are open, some of `descriptors` are closed: not the directory's, if the caller has pinned it.
+ */
+export function makeFile(
+  directory: number,
+  name: Address,
+  making: Making,
+  descriptors: Descriptors,
+): number {
+  const flags = O.CREAT | O.EXCL | O.RDWR | O.NOFOLLOW | O.NONBLOCK | O.CLOEXEC
+  umask(making.umask)
+  let fd = openat(directory, name, flags, making.mode & 0o7777)
+  if (fd === -E.MFILE) {
+    descriptors.evict(64)
+    fd = openat(directory, name, flags, making.mode & 0o7777)
+  }
+  umask(0)
+  if (fd < 0) return fd
+  const given = giveTo(fd, EMPTY, making.uid, making.gid, AT.EMPTY_PATH)
+  if (given >= 0) return fd
+  close(fd)
+  return given
 }
 
 function makeOne(directory: number, name: Address, type: number, making: Making): number {
@@ -99,7 +128,13 @@ const timesAddress = addressOf(times)
 export function setMtime(fd: number, seconds: number, nanos: number): number {
   writeTime(0, 0, UTIME.OMIT)
   writeTime(16, seconds, nanos)
-  return utimensat(AT.FDCWD, selfPath(fd), timesAddress, 0)
+  return giveTimes(fd)
+}
+
+/** The path of a descriptor costs more than the change itself, but also reaches what was opened with O_PATH. */
+function giveTimes(fd: number): number {
+  const done = futimens(fd, timesAddress)
+  return done === -E.BADF ? utimensat(AT.FDCWD, selfPath(fd), timesAddress, 0) : done
 }
 
 /** Attributes in the order in which they don't undo each other: owner (clears bits), mode, size, times. */
@@ -122,7 +157,7 @@ export function setAttributes(fd: number, a: Attributes): number {
   if (!has(ATTRIBUTE.ATIME) && !has(ATTRIBUTE.MTIME)) return 0
   writeTime(0, a.atimeSeconds, has(ATTRIBUTE.ATIME) ? a.atimeNanos : UTIME.OMIT)
   writeTime(16, a.mtimeSeconds, has(ATTRIBUTE.MTIME) ? a.mtimeNanos : UTIME.OMIT)
-  return utimensat(AT.FDCWD, path, timesAddress, 0)
+  return giveTimes(fd)
 }
 
 function writeTime(at: number, seconds: number, nanos: number): void {

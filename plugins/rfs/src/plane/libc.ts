@@ -246,6 +246,12 @@ export const getdents64 = call<[fd: number, buffer: Address, size: number]>(
 /** Fills a `struct statfs` (120 bytes on 64-bit Linux). */
 export const fstatfs = call<[fd: number, out: Address]>('int fstatfs(int fd, void *out)')
 
+/** `times` as for utimensat. */
+export const futimens = call<[fd: number, times: Address]>('int futimens(int fd, void *times)')
+export const fgetxattr = call<[fd: number, name: Address, value: Address, size: number]>(
+  'int64_t fgetxattr(int fd, void *name, void *value, uint64_t size)',
+)
+
 // Extended attributes. The path is usually /proc/self/fd/N (see `selfPath`): it also reaches what O_PATH opened.
 export const getxattr = call<[path: Address, name: Address, value: Address, size: number]>(
   'int64_t getxattr(void *path, void *name, void *value, uint64_t size)',

@@ -250,6 +250,13 @@ export class NodeTable {
     return fd
   }
 
+  /** This descriptor is the node's from now on. */
+  opened(node: Node, fd: number): void {
+    assert(node.fd < 0, 'a node that was made a moment ago is not open')
+    node.fd = fd
+    this.descriptors.opened(node)
+  }
+
   /** Fills `stat`; opens nothing when the node has a name. Returns 0 or -errno. */
   stat(node: Node, stat: StatBuffer): number {
     if (node.fd >= 0) return stat.ofDescriptor(node.fd)

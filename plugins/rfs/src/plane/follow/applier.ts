@@ -5,6 +5,7 @@
 import {
   linkDescriptor,
   makeEntry,
+  makeFile,
   makeUnnamed,
   renameEntry,
   setAttributes,
@@ -180,19 +181,20 @@ export class Applier {
     if (known !== undefined) table.expel(known)
     if (!unnamed) this.#toucher.entry(table, parent, name)
     const directory = this.#descriptor(volume, parent)
+    const opens = unnamed || type === MODE.FILE
+    parent.pins++
     const made = unnamed
       ? makeUnnamed(directory, making)
-      : makeEntry(directory, nameAddress(name), making)
+      : opens
+        ? makeFile(directory, nameAddress(name), making, table.descriptors)
+        : makeEntry(directory, nameAddress(name), making)
+    parent.pins--
     this.#must(made, volume, parent, `making ${JSON.stringify(name)} in`)
     const node = table.obtain(id, type)
     node.lookups = 1
-    if (unnamed) {
-      node.fd = made
-      node.linkable = true
-      table.descriptors.opened(node)
-    } else {
-      table.addName(node, parent, name)
-    }
+    node.linkable = unnamed
+    if (!unnamed) table.addName(node, parent, name)
+    if (opens) table.opened(node, made)
   }
 
   #link(volume: Volume): void {

@@ -5,6 +5,7 @@ import {
   RWF_NOWAIT,
   StatBuffer,
   addressOf,
+  fgetxattr,
   fstatfs,
   getdents64,
   getxattr,
@@ -187,7 +188,10 @@ export class Reads {
     const fd = node === undefined ? -E.STALE : volume.table.descriptor(node)
     if (fd < 0) return this.#error(volume, request, fd)
     const size = Math.min(request.u32(0), XATTR_BYTES)
-    const got = getxattr(selfPath(fd), request.addressAt(8), this.reply.body, size)
+    const name = request.addressAt(8)
+    let got = fgetxattr(fd, name, this.reply.body, size)
+    // Opened with O_PATH: neither a file nor a directory.
+    if (got === -E.BADF) got = getxattr(selfPath(fd), name, this.reply.body, size)
     return this.#sized(volume, request, size, got)
   }
 

@@ -1,8 +1,8 @@
 /** Changes of names: what is made, linked, removed, renamed. See changes.ts for the rule. */
-import { linkDescriptor, makeEntry, makeUnnamed, renameEntry } from '../changes.js'
+import { linkDescriptor, makeEntry, makeFile, makeUnnamed, renameEntry } from '../changes.js'
 import { SIZE } from '../fuse/abi.js'
 import type { Request } from '../fuse/request.js'
-import { AT, E, MODE, RENAME, StatBuffer, unlinkat } from '../libc.js'
+import { AT, E, MODE, RENAME, StatBuffer, close, unlinkat, type Address } from '../libc.js'
 import { MAKE, REMOVE, RENAMED, type Making } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
@@ -60,11 +60,8 @@ export class NameChanges {
     toucher.entry(volume.table, parent, name)
     const directory = volume.table.descriptor(parent)
     if (directory < 0) return directory
-    const made = makeEntry(directory, request.addressAt(nameAt), this.#making)
-    if (made < 0) return made
-    const found = this.#stat.ofName(directory, request.addressAt(nameAt))
-    if (found < 0) return found
-    const node = this.#newNode(volume)
+    const node = this.#madeIn(volume, parent, directory, request.addressAt(nameAt))
+    if (typeof node === 'number') return node
     volume.table.addName(node, parent, name)
     const sent = stream.concerns(volume, parent)
     if (sent) {
@@ -75,6 +72,28 @@ export class NameChanges {
     }
     reply.entry(request, this.#stat, node.id)
     return answer(this.parts, volume, sent)
+  }
+
+  /** -errno, or the new node, and `stat` shows it. */
+  #madeIn(volume: Volume, parent: Node, directory: number, name: Address): Node | number {
+    const making = this.#making
+    if ((making.mode & MODE.TYPE) !== MODE.FILE) {
+      const made = makeEntry(directory, name, making)
+      const found = made < 0 ? made : this.#stat.ofName(directory, name)
+      return found < 0 ? found : this.#newNode(volume)
+    }
+    parent.pins++
+    const fd = makeFile(directory, name, making, volume.table.descriptors)
+    parent.pins--
+    if (fd < 0) return fd
+    const found = this.#stat.ofDescriptor(fd)
+    if (found < 0) {
+      close(fd)
+      return found
+    }
+    const node = this.#newNode(volume)
+    volume.table.opened(node, fd)
+    return node
   }
 
   /** What `stat` shows was made a moment ago, and the kernel is about to know it. */
@@ -96,9 +115,8 @@ export class NameChanges {
     const found = this.#stat.ofDescriptor(fd)
     if (found < 0) return found
     const node = this.#newNode(volume)
-    node.fd = fd
     node.linkable = true
-    volume.table.descriptors.opened(node)
+    volume.table.opened(node, fd)
     const sent = stream.concerns(volume, parent)
     if (sent) {
       stream.ops.make(volume.index, parent.id, node.id, '', MAKE.UNNAMED, making)
