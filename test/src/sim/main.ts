@@ -1,6 +1,7 @@
 /** `npm run sim`: sweeps of many histories, one history again by its seed, and scenario files. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { HoldfastError } from '@holdfast/sdk'
 import { Coverage } from './coverage.js'
 import { hasFailed, type HistoryOptions, profileNamed, runHistory } from './history.js'
 import { type Mutant, mutants } from './mutants.js'
@@ -41,17 +42,22 @@ const values = parseArgs({
   },
 }).values
 
+function refusal(what: string, allowed: string): HoldfastError {
+  return new HoldfastError('E_SIM_USAGE', `${what}: ${allowed}`, { hint: 'see --help' })
+}
+
 function numberOf(name: string, text: string): number {
   const number = Number(text)
   if (Number.isSafeInteger(number) && number >= 0) return number
-  throw new Error(`--${name} ${text}: expected a whole number`)
+  throw refusal(`--${name} ${text}`, 'expected a whole number')
 }
 
 function one(seed: number): number {
   const mutant = mutants.find(({ name }) => name === values.mutant)
   if (values.mutant !== undefined && mutant === undefined) {
-    throw new Error(
-      `--mutant ${values.mutant}: known are ${mutants.map(({ name }) => name).join(', ')}`,
+    throw refusal(
+      `--mutant ${values.mutant}`,
+      `known are ${mutants.map(({ name }) => name).join(', ')}`,
     )
   }
   const options = { seed, ...chosenProfile(), ...mutationOf(mutant) }
@@ -69,7 +75,7 @@ function chosenProfile(): Pick<HistoryOptions, 'profile'> {
   const profile = profileNamed(values.profile)
   if (profile !== undefined) return { profile }
   const known = profiles.map(({ name }) => name).join(', ')
-  throw new Error(`--profile ${values.profile}: known are ${known}`)
+  throw refusal(`--profile ${values.profile}`, `known are ${known}`)
 }
 
 function mutationOf(mutant: Mutant | undefined): Pick<HistoryOptions, 'mutation'> {
@@ -80,6 +86,7 @@ async function many(): Promise<number> {
   chosenProfile()
   const startedMs = performance.now()
   let shownMs = startedMs
+  let resumed = 0
   const tally = await sweepInParallel({
     from: numberOf('from', values.from),
     count: numberOf('seeds', values.seeds),
@@ -87,13 +94,18 @@ async function many(): Promise<number> {
     jobs: numberOf('jobs', values.jobs),
     resume: values.resume,
     commit: commit(),
+    onResume: (so) => {
+      resumed = so.histories
+    },
     onProgress: (so) => {
       if (performance.now() - shownMs < 5_000) return
       shownMs = performance.now()
       console.log(`${so.histories} histories, ${so.violations} violations, ${so.unhealed} unhealed`)
     },
   })
-  const perSecond = Math.round(tally.histories / ((performance.now() - startedMs) / 1_000))
+  const perSecond = Math.round(
+    (tally.histories - resumed) / ((performance.now() - startedMs) / 1_000),
+  )
   const coverage = new Coverage()
   coverage.add(tally.coverage)
   const unreached = coverage.unreached()
@@ -149,4 +161,10 @@ async function main(): Promise<number> {
   return values.seed === undefined ? many() : one(numberOf('seed', values.seed))
 }
 
-process.exitCode = await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof HoldfastError)) throw error
+  console.error(`${error.message}${error.hint === undefined ? '' : ` (${error.hint})`}`)
+  process.exitCode = 2
+}

@@ -30,9 +30,21 @@ export interface ScenarioResult {
 }
 
 export function runScenarioFile(path: string, update: boolean): ScenarioResult {
-  const result = runScenario(readFileSync(path, 'utf8'))
+  const result = runScenario(readScenario(path))
   if (update && result.differences.length > 0) writeFileSync(path, result.updated)
   return result
+}
+
+function readScenario(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOENT') throw error
+    throw new HoldfastError('E_SIM_FILE', `${path}: there is no such file`, {
+      hint: 'scenario files are in test/scenarios',
+      cause: error,
+    })
+  }
 }
 
 export function runScenario(

@@ -93,6 +93,8 @@ export interface SweepOptions extends Range {
   /** Where the progress is kept, if at all. */
   readonly resume: string | undefined
   readonly commit: string
+  /** What was done before. */
+  onResume(tally: Tally): void
   onProgress(tally: Tally): void
 }
 
@@ -102,6 +104,7 @@ export async function sweepInParallel(options: SweepOptions): Promise<Tally> {
   const key = JSON.stringify([options.commit, from, count, profile ?? ''])
   const progress = readProgress(resume, key)
   const done = new Set(progress.done)
+  options.onResume(progress.tally)
   const chunks = Array.from({ length: Math.ceil(count / chunk) }, (_, index) => index)
   const open = chunks.filter((index) => !done.has(index))
   const work = async (): Promise<void> => {
