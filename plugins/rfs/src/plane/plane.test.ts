@@ -22,9 +22,8 @@ async function shell(command: string): Promise<string> {
 }
 
 async function battery(directory: string, seed: number, user?: number): Promise<string[]> {
-  const who = user === undefined ? {} : { uid: user, gid: user }
-  const args = [BATTERY, directory, String(seed), '600']
-  const { stdout } = await exec(process.execPath, args, { ...who, maxBuffer: 1e8 })
+  const args = [BATTERY, directory, String(seed), '600', String(user ?? 0)]
+  const { stdout } = await exec(process.execPath, args, { maxBuffer: 1e8 })
   return stdout.split('\n')
 }
 
