@@ -18,6 +18,7 @@ import { createAuthority, createRequest, fingerprintOf, signRequest } from './ce
 import { type ClusterConfig, type ClusterLayout, configOf, readLayout } from './config.js'
 import { Invitations } from './invitations.js'
 import { onDisk } from './disk.js'
+import { firstConnection } from './first-connection.js'
 import { joinCluster } from './join.js'
 import { type Keyring, readKeyring, removeKeyring, writeKeyring } from './keyring.js'
 import {
@@ -148,7 +149,7 @@ export class ClusterService {
   }
 
   async join(request: { readonly token: string }): Promise<ClusterView> {
-    return this.turn.take(async () => {
+    await this.turn.take(async () => {
       this.insistAlone()
       const token = decodeToken(request.token)
       const { clock } = this.options
@@ -156,8 +157,11 @@ export class ClusterService {
       const { keyring, xml, revision } = await joinCluster(token, { clock, accept })
       const { cluster, node: self } = token
       await this.become({ cluster, self, revision, xml, joined: [self] }, keyring)
-      return this.view()
     })
+    if (this.running !== undefined) {
+      await firstConnection(this.running.network, this.options.clock)
+    }
+    return this.view()
   }
 
   async configure(request: { readonly xml: string }): Promise<ClusterView> {

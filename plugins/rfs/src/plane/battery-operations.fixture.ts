@@ -7,7 +7,6 @@ import {
   O,
   RENAME,
   SEEK,
-  StatBuffer,
   UTIME,
   XATTR,
   close,
@@ -40,6 +39,7 @@ import {
   utimensat,
   write,
 } from './libc.js'
+import { StatBuffer } from './stat.js'
 import {
   DIRECTORIES,
   MODES,

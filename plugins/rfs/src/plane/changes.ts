@@ -6,7 +6,6 @@ import {
   AT,
   E,
   MODE,
-  StatBuffer,
   UTIME,
   addressOf,
   close,
@@ -28,6 +27,7 @@ import {
   utimensat,
   type Address,
 } from './libc.js'
+import { StatBuffer } from './stat.js'
 import type { Descriptors } from './nodes.js'
 import { ATTRIBUTE, type Attributes, type Making } from './link/ops.js'
 

@@ -4,7 +4,8 @@
  * That is safe because nobody else changes the tree beneath us, and a node that lost its last name keeps its descriptor.
  */
 import { assert } from '@holdfast/sdk'
-import { E, MODE, O, addressOf, close, openat, type StatBuffer } from './libc.js'
+import { E, MODE, O, addressOf, close, openat } from './libc.js'
+import type { StatBuffer } from './stat.js'
 import type { BytePath } from './resync-port.js'
 
 /** Node id of the root of every volume (FUSE fixes it). */

@@ -1,6 +1,7 @@
 /** One replicated directory: its tree beneath the mount, its nodes, and while it is served its FUSE descriptor. */
 import { HoldfastError } from '@holdfast/sdk'
-import { AT, O, StatBuffer, close, cstring, errnoName, fstatfs, openat } from './libc.js'
+import { AT, O, close, cstring, errnoName, fstatfs, openat } from './libc.js'
+import { StatBuffer } from './stat.js'
 import { NodeTable, type Descriptors, type Node } from './nodes.js'
 
 const FUSE_MAGIC = 0x65735546

@@ -4,17 +4,8 @@
  * Independent of the replication: it shares only the reading of directories with it.
  */
 import { lstatSync } from 'node:fs'
-import {
-  MODE,
-  O,
-  StatBuffer,
-  close,
-  cstring,
-  openat,
-  pread,
-  readlinkat,
-  AT,
-} from '../plane/libc.js'
+import { MODE, O, close, cstring, openat, pread, readlinkat, AT } from '../plane/libc.js'
+import { StatBuffer } from '../plane/stat.js'
 import { join, printable } from '../plane/journal/path.js'
 import {
   dataBytesIn,

@@ -17,7 +17,6 @@ import {
   FALLOC,
   MODE,
   RENAME,
-  StatBuffer,
   cstring,
   errnoName,
   fallocate,
@@ -28,6 +27,7 @@ import {
   setxattr,
   unlinkat,
 } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import {
   ATTRIBUTE,
   KIND,

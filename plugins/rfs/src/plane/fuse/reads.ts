@@ -3,7 +3,6 @@ import {
   E,
   MODE,
   RWF_NOWAIT,
-  StatBuffer,
   addressOf,
   fgetxattr,
   fstatfs,
@@ -17,6 +16,7 @@ import {
   selfPath,
   cstring,
 } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
 import { JOB } from '../workers/jobs.js'

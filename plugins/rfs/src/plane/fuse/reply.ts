@@ -1,5 +1,6 @@
 /** Builds answers to the kernel in one buffer that is reused: nothing is allocated by an answer. */
-import { addressOf, write, type StatBuffer } from '../libc.js'
+import { addressOf, write } from '../libc.js'
+import type { StatBuffer } from '../stat.js'
 import { MAX_WRITE, SIZE, VALID_SECONDS } from './abi.js'
 import type { Request } from './request.js'
 

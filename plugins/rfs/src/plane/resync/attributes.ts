@@ -1,7 +1,6 @@
 /** Reading the attributes of a file, and making another file have them with as few changes as possible. */
 import {
   AT,
-  StatBuffer,
   UTIME,
   cstring,
   fchmodat,
@@ -12,6 +11,7 @@ import {
   setxattr,
   utimensat,
 } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import type { BytePath } from '../resync-port.js'
 import type { Attributes } from './messages.js'
 import { must, xattrsOf } from './tree.js'

@@ -1,5 +1,6 @@
 /** The source's side of regular files: which zones the target must get, and sending them, many files at a time. */
-import { E, MODE, O, StatBuffer, addressOf, close, cstring, openat, pread } from '../libc.js'
+import { E, MODE, O, addressOf, close, cstring, openat, pread } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import type { ZoneSet } from '../journal/zones.js'
 import type { BytePath } from '../resync-port.js'

@@ -3,7 +3,6 @@ import {
   E,
   MODE,
   O,
-  StatBuffer,
   close,
   cstring,
   linkat,
@@ -14,6 +13,7 @@ import {
   readlinkat,
   symlinkat,
 } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { MalformedError } from '../journal/bytes.js'
 import { nameOf, parentOf } from '../journal/path.js'
 import type { BytePath } from '../resync-port.js'

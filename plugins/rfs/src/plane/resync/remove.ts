@@ -1,5 +1,6 @@
 /** Removing what must not be there: one name, or a whole tree of any depth. */
-import { AT, E, MODE, StatBuffer, close, cstring, unlinkat } from '../libc.js'
+import { AT, E, MODE, close, cstring, unlinkat } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { join, nameOf, parentOf } from '../journal/path.js'
 import type { BytePath } from '../resync-port.js'
 import { must, namesOf, openDirectory } from './tree.js'

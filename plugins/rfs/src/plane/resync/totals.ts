@@ -1,5 +1,6 @@
 /** How far a copy is: counted before the work where everything is looked at, estimated from the keys else. */
-import { E, MODE, StatBuffer, close, cstring } from '../libc.js'
+import { E, MODE, close, cstring } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import type { Keys } from '../journal/keys.js'
 import { join } from '../journal/path.js'
 import type { BytePath, ResyncProgress, ResyncVolume } from '../resync-port.js'

@@ -1,5 +1,6 @@
 /** The source's walk: tells the target directory by directory what there is. Never waits; yields between small steps. */
-import { E, MODE, O, StatBuffer, cstring, openat, close, readlinkat } from '../libc.js'
+import { E, MODE, O, cstring, openat, close, readlinkat } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { PATH_BYTES_MAX, join, nameOf } from '../journal/path.js'
 import type { BytePath, ResyncVolume } from '../resync-port.js'
 import { attributesOf } from './attributes.js'

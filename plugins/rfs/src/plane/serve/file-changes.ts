@@ -14,7 +14,6 @@ import {
   E,
   FALLOC,
   MODE,
-  StatBuffer,
   UTIME,
   fallocate,
   fchmod,
@@ -23,6 +22,7 @@ import {
   selfPath,
   setxattr,
 } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { ATTRIBUTE, KIND, SYNC, type Attributes } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'

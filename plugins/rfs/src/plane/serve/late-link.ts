@@ -4,7 +4,8 @@
  * the buffer may hold are left to the next comparison by ending the session.
  */
 import { assert } from '@holdfast/sdk'
-import { MODE, StatBuffer, addressOf, getxattr, listxattr, pread, selfPath } from '../libc.js'
+import { MODE, addressOf, getxattr, listxattr, pread, selfPath } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { ATTRIBUTE, MAKE } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'

@@ -4,7 +4,7 @@
  */
 import { assert } from '@holdfast/sdk'
 import type { Reply } from '../fuse/reply.js'
-import { StatBuffer } from '../libc.js'
+import { StatBuffer } from '../stat.js'
 import { KIND, OpWriter, WRITE_HEAD } from '../link/ops.js'
 import type { OutBuffer } from '../link/records.js'
 import type { Node } from '../nodes.js'
