@@ -162,6 +162,13 @@ export const mutants: readonly Mutant[] = [
 
 /** Mistakes that break no promise of today; a scenario file holds each. */
 export const scenarioMutants: readonly Mutant[] = [
+  mutant('refused-is-stale', 'calls its data stale because the witness refused', (state, event) => {
+    const isRefused = event.kind === 'claimed' && event.claim === 'refused'
+    const done = step(state, event)
+    const stepsDown = done.next.place.role === 'demoting' && state.place.role !== 'demoting'
+    if (!isRefused || !stepsDown) return done
+    return { ...done, next: { ...done.next, memory: { ...done.next.memory, data: 'stale' } } }
+  }),
   mutant('releases-once', 'a restarted daemon does not release writes again', (state, event) => {
     const done = step(state, event)
     const actions = done.actions.filter(({ kind }) => kind !== 'detach')

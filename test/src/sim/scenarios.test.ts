@@ -24,6 +24,7 @@ const incidents: readonly (readonly [string, string])[] = [
   ['power-off-of-the-secondary', 'no-new-generation'],
   ['question-asked-before-the-stream-was-there', 'asks-once'],
   ['question-overtook-the-view', 'outdated-while-ahead'],
+  ['right-granted-and-not-used', 'refused-is-stale'],
   ['stop-that-fails-hands-nothing-over', 'stop-always-works'],
   ['swap-from-either-side', 'no-demoting'],
   ['writes-held-by-a-daemon-that-died', 'releases-once'],

@@ -16,7 +16,7 @@ import { afterLeave, demote, nowDepends } from './demote.js'
 import { failOver } from './loops.js'
 import { noGeneration } from './lineage.js'
 import { onMessage } from './message.js'
-import { andThen, isAt, isReady, remember, stay, tell, viewOf } from './plan.js'
+import { andThen, isAt, isReady, stay, tell, viewOf } from './plan.js'
 import {
   admitWaiting,
   copyFinished,
@@ -213,15 +213,8 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
   ) {
     if (claim === 'granted') return goAlone(state)
     if (claim === 'unknown') return withoutWitness(state)
-    const stale = remember(state, { data: 'stale' })
-    return andThen(stale, (next) =>
-      demote(
-        { ...next, place: state.place },
-        'wait',
-        'stopwait',
-        'the witness gave the right to the other node',
-      ),
-    )
+    // Granted is not used: if the other node went on, its generation says so when it is heard; until then nobody knows.
+    return demote(state, 'wait', 'stopwait', 'the witness gave the right to the other node')
   }
   return stay(state)
 }

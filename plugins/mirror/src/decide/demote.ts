@@ -16,10 +16,21 @@ export function demote(
   const { state: asked, epoch } = ask(state)
   const demand = state.place.role === 'wait' ? state.place.demand : 'none'
   const full = state.place.role === 'wait' && state.place.full
-  const { dependsOn, waits } = dependence(state)
+  const { dependsOn, copies, waits } = dependence(state)
   const next = become(
     asked,
-    { role: 'demoting', from, to, action, epoch, dependsOn, demand, full, failure: undefined },
+    {
+      role: 'demoting',
+      from,
+      to,
+      action,
+      epoch,
+      dependsOn,
+      copies,
+      demand,
+      full,
+      failure: undefined,
+    },
     cause,
   )
   // A node that follows must not apply anything more once it says that it does not.
@@ -31,12 +42,20 @@ export function demote(
 }
 
 /** Do writes depend on a follower, and do they wait for one that is gone? */
-function dependence({ place }: Demotable): { dependsOn: number | undefined; waits: boolean } {
-  if (place.role !== 'alone' && place.role !== 'prim') return { dependsOn: undefined, waits: false }
-  const depends = place.follower !== undefined && place.follower.stage !== 'copying'
+function dependence({ place }: Demotable): {
+  dependsOn: number | undefined
+  copies: number | undefined
+  waits: boolean
+} {
+  if (place.role !== 'alone' && place.role !== 'prim') {
+    return { dependsOn: undefined, copies: undefined, waits: false }
+  }
+  const { follower, degrading } = place
+  const isCopying = follower?.stage === 'copying'
   return {
-    dependsOn: depends ? place.follower.epoch : undefined,
-    waits: place.degrading !== undefined,
+    dependsOn: isCopying ? undefined : follower?.epoch,
+    copies: isCopying ? follower.epoch : undefined,
+    waits: degrading !== undefined,
   }
 }
 

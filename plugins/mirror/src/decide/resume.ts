@@ -16,7 +16,11 @@ export function resume(state: State): Step {
 }
 
 function goOn(state: State): Step {
-  if (isAt(state, 'demoting')) return retryLeave(state)
+  if (isAt(state, 'demoting')) {
+    // The copy may have been finished and lost while no daemon was there to hear of it: then writes wait for nobody.
+    const refuse = state.place.copies === undefined ? [] : [{ kind: 'refuse' as const }]
+    return andThen(stay(state, ...refuse), () => retryLeave(state))
+  }
   if (isAt(state, 'wait')) {
     return state.place.stage === 'entering'
       ? stay(state, enter(state.place.epoch, 'stop', 'wait'))

@@ -106,6 +106,8 @@ export type Place =
       readonly epoch: number
       /** Writes of the application depend on this follower while it stops. */
       readonly dependsOn: number | undefined
+      /** A follower that copies: when its copy is finished, writes depend on it. */
+      readonly copies: number | undefined
       /** What the operator demanded and did not get yet: a failed start must not forget it. */
       readonly demand: 'none' | 'prim' | 'second'
       readonly full: boolean
