@@ -116,7 +116,7 @@ export function startDetached(
  * What a machine's service manager would give, whoever started us: npm puts `node_modules/.bin` first in the PATH,
  * and a package there has a program named `nft` that is not the one of nftables. `/run/bin` is the hosts' own.
  */
-function baseEnvironment(): Record<string, string> {
+export function baseEnvironment(): Record<string, string> {
   const system = '/run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   const terminal = process.env['TERM']
   return {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The lab by hand: `node tools/lab/dist/main.js help`. */
 import { spawnSync } from 'node:child_process'
-import { LabError } from './command.js'
+import { baseEnvironment, LabError } from './command.js'
 import { Lab, labIds, removeLeftovers } from './lab.js'
 
 const help = `lab: several machines on one
@@ -108,7 +108,9 @@ async function withHost(
     case 'shell': {
       const command = verb === 'shell' ? [process.env['SHELL'] ?? '/bin/sh'] : rest
       const [program, ...args] = await host.commandLine(command)
-      return spawnSync(program ?? '', args, { stdio: 'inherit' }).status ?? 1
+      // The hosts' own PATH: there `holdfast` is the command of this checkout.
+      const env = { ...process.env, ...baseEnvironment() }
+      return spawnSync(program ?? '', args, { stdio: 'inherit', env }).status ?? 1
     }
     case 'off':
       await host.powerOff()
