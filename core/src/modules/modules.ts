@@ -190,6 +190,8 @@ export class Modules {
     readonly options: CommandOptions
   }): Promise<void> {
     const { name, command, options } = request
+    // The daemon has just started: its modules are being opened, which is not the same as not being configured.
+    await this.opening
     this.one(name)
     const instance = this.instances.get(name)
     if (instance === undefined) throw this.unconfigured(name)
