@@ -183,6 +183,19 @@ test('a follower that was not admitted, or speaks another format, gets no sessio
   await t.throwsAsync(newer, { code: 'E_RFS_PROTOCOL' })
 })
 
+test('a node that was told to stop following does not begin when the session comes late', async (t) => {
+  const { n1, n2 } = t.context.pair
+  const { driver } = await serving(n1)
+  const follower = n2.daemon()
+  // It asks for its session, and waits: it is not admitted yet.
+  const following = follower.follow({ epoch: 4, full: false })
+  t.true(await until(() => n2.logged.some((line) => line.includes('planeStarted'))))
+  t.is(codeOf(await follower.unfollow()), 'ok')
+  t.is(codeOf(await driver.admit({ epoch: 4, full: false })), 'ok')
+  t.regex(codeOf(await following), /E_RFS_SUPERSEDED/)
+  t.false((await orderNames(n2)).includes('follow'))
+})
+
 test('the death of a following data plane is a lost link, also to a daemon that comes later', async (t) => {
   const { n1, n2 } = t.context.pair
   const { driver } = await serving(n1)

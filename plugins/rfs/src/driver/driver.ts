@@ -63,6 +63,8 @@ export class RfsDriver implements Replica, Resource {
   private readonly directories: readonly string[]
   private role: 'idle' | 'serving' | 'following' = 'idle'
   private epoch = 0
+  /** Changes with each `follow` and whatever ends following: an order that still asks around is out of date then. */
+  private attempt = 0
   private lastProgress: Progress | undefined
 
   constructor(private readonly parts: DriverParts) {
@@ -136,6 +138,7 @@ export class RfsDriver implements Replica, Resource {
 
   async follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
     const { epoch, full } = order
+    const attempt = ++this.attempt
     this.epoch = epoch
     this.lastProgress = undefined
     await this.parts.store.volatile.write(followedName, { epoch })
@@ -147,7 +150,7 @@ export class RfsDriver implements Replica, Resource {
     if (typeof address !== 'string') return address
     const offer = await askSession(this.parts.peers, node, epoch)
     if ('ok' in offer) return offer
-    if (this.epoch !== epoch) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
+    if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
     const verdict = await this.say(
       this.plane.order({ order: 'follow', epoch, full, address, ...offer }, orderWaitMs),
     )
@@ -156,6 +159,7 @@ export class RfsDriver implements Replica, Resource {
   }
 
   async unfollow(): Promise<Verdict> {
+    this.attempt++
     this.lastProgress = undefined
     // A data plane that died applies nothing any more: all that it acknowledged was applied before.
     const status = (await this.plane.attach()) ? await this.plane.status() : undefined
@@ -231,6 +235,7 @@ export class RfsDriver implements Replica, Resource {
 
   private async serve(transition: Transition, signal: AbortSignal): Promise<Verdict> {
     const { to, generation } = transition
+    this.attempt++
     const status = await this.plane.status()
     if (status?.role === 'serving') {
       this.role = 'serving'
