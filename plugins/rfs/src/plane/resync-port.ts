@@ -25,7 +25,7 @@ export interface Journal {
   touchZone(volume: number, path: BytePath, zone: number): void
   /** Only attributes (mode, owner, times, xattrs) may differ. */
   touchMeta(volume: number, path: BytePath): void
-  /** Is any key held for exactly this path? Asked before a name with other links goes away. */
+  /** Does any key that is held stand for this path or for what is above it? Asked before a name with other links goes away. */
   holds(volume: number, path: BytePath): boolean
   /** Hands what was touched to the kernel (one write, no fsync). Called before the change is made locally. */
   flush(): void

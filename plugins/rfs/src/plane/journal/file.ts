@@ -119,7 +119,7 @@ class FileJournal implements Journal {
   }
 
   holds(volume: number, path: BytePath): boolean {
-    return this.#windows.some((window) => window.keys.holds(volume, path))
+    return this.#windows.some(({ keys }) => keys.holds(volume, path) || keys.covers(volume, path))
   }
 
   flush(): void {
