@@ -24,6 +24,7 @@ import {
   selfPath,
   symlinkat,
   umask,
+  unlinkat,
   utimensat,
   type Address,
 } from './libc.js'
@@ -44,7 +45,10 @@ export function makeEntry(directory: number, name: Address, making: Making): num
   const made = makeOne(directory, name, type, making)
   umask(0)
   if (made < 0) return made
-  return giveTo(directory, name, making.uid, making.gid, 0)
+  const given = giveTo(directory, name, making.uid, making.gid, 0)
+  // Told as failed, and sent to nobody: it must not stay (its owner's quota may be used up).
+  if (given < 0) unlinkat(directory, name, type === MODE.DIRECTORY ? AT.REMOVEDIR : 0)
+  return given
 }
 
 /**
@@ -69,6 +73,7 @@ export function makeFile(
   const given = giveTo(fd, EMPTY, making.uid, making.gid, AT.EMPTY_PATH)
   if (given >= 0) return fd
   close(fd)
+  unlinkat(directory, name, 0)
   return given
 }
 
