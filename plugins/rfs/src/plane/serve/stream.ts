@@ -127,6 +127,8 @@ export class Stream {
   /** The node left the table. */
   forget(volume: Volume, node: Node): void {
     if (this.#writer === undefined || node.session !== this.#session || node.gone) return
+    // Later nobody knows any more which node it was.
+    if (node.owed) this.#payTime(volume, node)
     this.#writer.forget(volume.index, node.id)
   }
 
@@ -145,12 +147,16 @@ export class Stream {
   payTimes(): void {
     if (this.#writer === undefined || this.#owed.length === 0) return
     for (const { volume, node } of this.#owed.splice(0, TIMES_AT_ONCE_MAX)) {
-      node.owed = false
-      // Removed meanwhile: nobody can see its time.
-      if (volume.table.stat(node, this.#stat) < 0 || !this.concerns(volume, node)) continue
-      const { mtimeSeconds, mtimeNanos } = this.#stat
-      this.#writer.times(volume.index, node.id, mtimeSeconds, mtimeNanos)
+      if (node.owed) this.#payTime(volume, node)
     }
+  }
+
+  #payTime(volume: Volume, node: Node): void {
+    node.owed = false
+    // Removed meanwhile: nobody can see its time.
+    if (volume.table.stat(node, this.#stat) < 0 || !this.concerns(volume, node)) return
+    const { mtimeSeconds, mtimeNanos } = this.#stat
+    this.ops.times(volume.index, node.id, mtimeSeconds, mtimeNanos)
   }
 
   #introduce(volume: Volume, node: Node): void {
