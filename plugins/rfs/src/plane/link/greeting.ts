@@ -165,7 +165,8 @@ export class ServerGreeting extends Greeting {
   #confirm(bytes: Buffer): void {
     const secrets = this.#secrets
     if (secrets === undefined) return
-    if (proves(secrets, 'dialler', bytes)) this.done(secrets, 'server', this.sealed)
+    if (this.admission()?.session.equals(secrets.session) !== true) this.fail('its session is over')
+    else if (proves(secrets, 'dialler', bytes)) this.done(secrets, 'server', this.sealed)
     else this.fail('it does not know the key of the session')
   }
 }

@@ -101,9 +101,10 @@ export class Copy {
     this.#listener = undefined
   }
 
-  /** Ends the connection, as if it had been lost. */
+  /** Ends the connection, as if it had been lost. A follower that is admitted and did not come yet is too late. */
   drop(cause: string): void {
     if (this.#connection !== undefined) this.#lost(cause)
+    this.#order = undefined
   }
 
   tick(oldest: number | undefined): void {
@@ -188,6 +189,12 @@ export class Copy {
   }
 
   #resyncArrived(greeted: Greeted): void {
+    // A second copy beside the first, or of a follower that is live, would never end: changes would wait for it.
+    if (this.#running || this.#live) {
+      close(greeted.fd)
+      this.events.log('warning', 'linkRefused', { cause: 'this session has its copy' })
+      return
+    }
     if (this.#resync !== undefined) close(this.#resync.fd)
     this.#resync = greeted
     this.#start()
