@@ -1,15 +1,18 @@
 /** For tests: data planes as real processes on one machine, driven over their control sockets. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { PlaneLaunch } from '../driver/protocol.js'
 
 type Line = Readonly<Record<string, unknown>>
 
 const ORDER_MS = 30_000
 const EVENT_MS = 30_000
+const COMPARE = new URL('../verify/main.js', import.meta.url).pathname
+const exec = promisify(execFile)
 const ENTRY = new URL('./main.js', import.meta.url).pathname
 
 /** One data plane with one or more replicated directories in a temporary directory. */
@@ -205,4 +208,38 @@ export async function join2(
     server.event('copyFinished', from[0]),
     follower.event('copyFinished', from[1]),
   ])
+}
+
+/** Runs a shell command; resolves with what it printed. */
+export async function shell(command: string): Promise<string> {
+  const { stdout } = await exec('bash', ['-c', command], { timeout: 30_000 })
+  return stdout
+}
+
+/** Differences between two trees; empty when they are the same. */
+export async function differences(a: string, b: string): Promise<string> {
+  try {
+    await exec(process.execPath, [COMPARE, a, b])
+    return ''
+  } catch (error) {
+    return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error)
+  }
+}
+
+/** A server that serves alone and an idle follower, gone afterwards in any case. */
+export async function pair(
+  run: (server: TestPlane, follower: TestPlane) => Promise<void>,
+  options: Parameters<typeof TestPlane.prepare>[1] = {},
+): Promise<void> {
+  const server = TestPlane.prepare('server', options)
+  const follower = TestPlane.prepare('follower', options)
+  try {
+    await server.start()
+    await follower.start()
+    await server.must('serve', { generation: 'g1', alone: true })
+    await run(server, follower)
+  } finally {
+    await server.remove()
+    await follower.remove()
+  }
 }

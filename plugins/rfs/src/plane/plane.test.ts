@@ -7,51 +7,17 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import ava from 'ava'
 import { HELLO_BYTES, LINK_KIND, NONCE_BYTES, writeHello } from './link/handshake.js'
-import { TestPlane, isMounted, join2 } from './plane.fixture.js'
+import { TestPlane, differences, isMounted, join2, pair, shell } from './plane.fixture.js'
 
 const BATTERY = new URL('./battery.fixture.js', import.meta.url).pathname
-const COMPARE = new URL('../verify/main.js', import.meta.url).pathname
 const exec = promisify(execFile)
 // One after the other: each runs several processes, and time-outs are part of what is tested.
 const test = ava.serial
-
-/** Runs a shell command; resolves with what it printed. */
-async function shell(command: string): Promise<string> {
-  const { stdout } = await exec('bash', ['-c', command], { timeout: 30_000 })
-  return stdout
-}
 
 async function battery(directory: string, seed: number, user?: number): Promise<string[]> {
   const args = [BATTERY, directory, String(seed), '600', String(user ?? 0)]
   const { stdout } = await exec(process.execPath, args, { maxBuffer: 1e8 })
   return stdout.split('\n')
-}
-
-/** Differences between two trees; empty when they are the same. */
-async function differences(a: string, b: string): Promise<string> {
-  try {
-    await exec(process.execPath, [COMPARE, a, b])
-    return ''
-  } catch (error) {
-    return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error)
-  }
-}
-
-async function pair(
-  run: (server: TestPlane, follower: TestPlane) => Promise<void>,
-  options: Parameters<typeof TestPlane.prepare>[1] = {},
-): Promise<void> {
-  const server = TestPlane.prepare('server', options)
-  const follower = TestPlane.prepare('follower', options)
-  try {
-    await server.start()
-    await follower.start()
-    await server.must('serve', { generation: 'g1', alone: true })
-    await run(server, follower)
-  } finally {
-    await server.remove()
-    await follower.remove()
-  }
 }
 
 for (const encryption of [true, false]) {

@@ -1,4 +1,5 @@
 /** One replicated directory: its tree beneath the mount, its nodes, and while it is served its FUSE descriptor. */
+import { realpathSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
 import { AT, O, close, cstring, errnoName, fstatfs, openat } from './libc.js'
 import { StatBuffer } from './stat.js'
@@ -16,6 +17,8 @@ export class Volume {
   private constructor(
     readonly index: number,
     readonly directory: string,
+    /** The directory as the kernel names it in its table of mounts: without symbolic links. */
+    readonly point: string,
     readonly root: number,
     readonly device: number,
     descriptors: Descriptors,
@@ -49,7 +52,15 @@ export class Volume {
         hint: 'A mount that an earlier data plane left behind must be unmounted first.',
       })
     }
-    return new Volume(index, directory, root, stat.device, descriptors, onRemoved)
+    return new Volume(
+      index,
+      directory,
+      realpathSync(directory),
+      root,
+      stat.device,
+      descriptors,
+      onRemoved,
+    )
   }
 
   close(): void {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Progress } from '@holdfast/sdk'
 import type { PlaneLink } from '../../driver/protocol.js'
-import { mountView, unmount } from '../fuse/mount.js'
+import { mountView, unmountOurs } from '../fuse/mount.js'
 import { errnoName } from '../libc.js'
 import { Connection } from '../link/connection.js'
 import { DiallerGreeting, type Greeted } from '../link/greeting.js'
@@ -13,6 +13,7 @@ import { dialTcp } from '../link/sockets.js'
 import type { PlaneParts } from '../parts.js'
 import { progressOf } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
+import { syncAll } from '../sync.js'
 import { Volume } from '../volume.js'
 import { ApplyFailure, Applier } from './applier.js'
 import { MalformedRecord } from './record.js'
@@ -60,9 +61,9 @@ export class Follower {
 
   /** Shows the directories read-only and dials. */
   async start(): Promise<void> {
-    for (const { directory } of this.#volumes) {
+    for (const { directory, point } of this.#volumes) {
       const failure = await mountView(directory)
-      if (failure === undefined) this.#views.push(directory)
+      if (failure === undefined) this.#views.push(point)
       // Nothing depends on the view but who writes here by mistake: following matters more.
       else this.parts.log('warning', 'viewNotMade', { directory, cause: failure })
     }
@@ -126,16 +127,9 @@ export class Follower {
     if (this.#live && !this.#over) this.#connection?.receive()
     this.#end()
     await this.#thread
-    while (this.parts.pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
-    await Promise.all(this.#volumes.map((volume) => this.#sync(volume)))
-    for (const directory of this.#views.splice(0)) await unmount(directory, true)
+    await syncAll(this.parts, this.#volumes)
+    for (const point of this.#views.splice(0)) await unmountOurs(point, true)
     for (const volume of this.#volumes) volume.close()
-  }
-
-  #sync(volume: Volume): Promise<void> {
-    return new Promise((resolve) => {
-      this.parts.pool.syncfs(volume.root, () => resolve())
-    })
   }
 
   #dial(kind: number): void {

@@ -3,7 +3,9 @@
  * never in it: an unmount makes the kernel ask us (it writes back what was mapped) before it returns.
  */
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
+import { isOurView, isOurs, mountsOn, parseMountinfo } from '../../driver/mountinfo.js'
 import { AT, O, close, cstring, errnoName, openat } from '../libc.js'
 
 const PROGRAM_TIMEOUT_MS = 20_000
@@ -43,12 +45,24 @@ export async function mountView(directory: string): Promise<string | undefined> 
   const bound = await run('mount', ['--bind', directory, directory])
   if (bound !== undefined) return bound
   const failure = await run('mount', ['-o', 'remount,bind,ro', directory])
-  if (failure !== undefined) await unmount(directory, true)
+  if (failure !== undefined) await umount(directory, true)
   return failure
 }
 
-/** Undefined: unmounted. Else why not. `lazy`: out of the tree at once, gone when nobody uses it any more. */
-export function unmount(directory: string, lazy: boolean): Promise<string | undefined> {
+/**
+ * Takes away our own mount (or view), if it is what is mounted there. Undefined: it is gone, perhaps since an earlier
+ * try. What lies beneath, the file system with the data itself, is never touched. Else why it could not be unmounted.
+ * `lazy`: out of the tree at once, gone when nobody uses it any more.
+ */
+export async function unmountOurs(point: string, lazy: boolean): Promise<string | undefined> {
+  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+  const here = mountsOn(mounts, point)
+  const top = here.at(-1)
+  if (top !== undefined && (isOurs(top) || isOurView(mounts, top))) return umount(point, lazy)
+  return here.some(isOurs) ? 'something else is mounted over it' : undefined
+}
+
+function umount(directory: string, lazy: boolean): Promise<string | undefined> {
   return run('umount', [...(lazy ? ['-l'] : []), '-i', directory])
 }
 

@@ -1,4 +1,5 @@
 /** The kernel's side of one mount: reads requests, agrees on the protocol, hands the rest on. */
+import { HoldfastError } from '@holdfast/sdk'
 import { E, POLL, errnoName, read } from '../libc.js'
 import type { Watch } from '../loop.js'
 import type { Volume } from '../volume.js'
@@ -9,6 +10,7 @@ import type { Request } from './request.js'
 /** Requests that are read in one go before the loop looks elsewhere. */
 const REQUESTS_AT_ONCE = 64
 const BACKGROUND_MAX = 64
+const READY_MS_MAX = 10_000
 const MAX_PAGES = MAX_WRITE / 4096
 
 const WANTED =
@@ -56,6 +58,18 @@ export class FuseSession implements Watch {
 
   get fd(): number {
     return this.volume.fuse
+  }
+
+  /** Throws E_RFS_MOUNT when the kernel does not agree within a written time. The loop runs meanwhile. */
+  async untilReady(): Promise<void> {
+    const until = performance.now() + READY_MS_MAX
+    while (!this.ready) {
+      if (performance.now() > until || this.over) {
+        const { directory } = this.volume
+        throw new HoldfastError('E_RFS_MOUNT', `${directory}: the kernel did not answer`)
+      }
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   onReady(): void {

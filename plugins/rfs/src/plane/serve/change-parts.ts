@@ -15,6 +15,8 @@ export interface ChangeParts {
   readonly syncs: Syncs
   /** This request can't be sent to the live follower: end the session, and keep the request until that is sorted out. */
   readonly giveUp: (volume: Volume, request: Request, cause: string) => void
+  /** This tree differs now from the live follower's in a way that no op tells: end the session, the next copy finds it. */
+  readonly diverged: (cause: string) => void
 }
 
 /** Can't be done before it is known whether a follower must have it. */

@@ -15,6 +15,7 @@ import {
   FALLOC,
   MODE,
   UTIME,
+  errnoName,
   fallocate,
   fchmod,
   pwrite,
@@ -31,6 +32,16 @@ import type { Written } from './stream.js'
 
 const UNCHANGED = 0xffff_ffff
 const SPECIAL_BITS = 0o6000
+/** An allocation that ends with one of these was refused before anything was done. */
+const NOTHING_DONE: readonly number[] = [
+  E.OPNOTSUPP,
+  E.INVAL,
+  E.PERM,
+  E.BADF,
+  E.FBIG,
+  E.NODEV,
+  E.NOSYS,
+]
 /** A write that is larger is sent in parts. */
 const PART_BYTES = 128 * 1024
 
@@ -261,7 +272,7 @@ export class FileChanges {
     // The kernel does not say whether the caller may keep these bits; root may.
     if (request.uid !== 0 && node.privileged) this.#dropPrivileges(volume, node, fd)
     const done = fallocate(fd, mode, offset, length)
-    if (done < 0) return done
+    if (done < 0) return this.#halfAllocated(volume, node, fd, mode, done)
     const sent = stream.concerns(volume, node)
     if (sent) {
       stream.ops.allocate(volume.index, node.id, mode, offset, length)
@@ -269,6 +280,31 @@ export class FileChanges {
     }
     reply.head(request, 0)
     return answer(this.parts, volume, sent)
+  }
+
+  /** A file system may fail in the middle, with a part done: the disk is full, and the file has grown. Returns the error. */
+  #halfAllocated(volume: Volume, node: Node, fd: number, mode: number, error: number): number {
+    const { stream, diverged } = this.parts
+    const atOnce = NOTHING_DONE.includes(-error) || mode === FALLOC.KEEP_SIZE
+    if (atOnce || !stream.concerns(volume, node)) return error
+    if (mode !== 0) {
+      diverged(`a change of the content of a file failed half-way (${errnoName(error)})`)
+      return error
+    }
+    const found = this.#stat.ofDescriptor(fd)
+    if (found < 0) {
+      diverged(`the size of a file is not known any more (${errnoName(found)})`)
+      return error
+    }
+    const { size } = this.#stat
+    stream.ops.attributes(volume.index, node.id, {
+      ...this.#attributes,
+      valid: ATTRIBUTE.SIZE,
+      size,
+    })
+    stream.unanswered()
+    stream.owe(volume, node)
+    return error
   }
 
   sync(volume: Volume, request: Request, node: Node): number {

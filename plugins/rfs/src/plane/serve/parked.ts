@@ -29,15 +29,21 @@ export class Parked {
     this.#bytes += bytes.length
   }
 
-  /** Gives back everything, each in turn as if it had just been read. What is kept again meanwhile stays, in order. */
-  replay(request: Request, handle: (volume: Volume) => void): void {
+  /** Gives back one after the other, each as if it had just been read, while it may. The rest stays, in order. */
+  replay(request: Request, handle: (volume: Volume) => void, may: () => boolean): void {
     const kept = this.#kept
     this.#kept = []
-    this.#bytes = 0
-    for (const { volume, bytes } of kept) {
+    let done = 0
+    while (done < kept.length && may()) {
+      const next = kept[done++]
+      if (next === undefined) break
+      const { volume, bytes } = next
+      this.#bytes -= bytes.length
       bytes.copy(request.bytes)
       if (request.parse(bytes.length)) handle(volume)
     }
+    // What was kept again while it was handled came before the rest.
+    this.#kept = this.#kept.concat(kept.slice(done))
   }
 
   clear(): void {

@@ -11,7 +11,7 @@
 import { HoldfastError, assert } from '@holdfast/sdk'
 import type { PlaneLink } from '../../driver/protocol.js'
 import { OP } from '../fuse/abi.js'
-import { mountOver, unmount } from '../fuse/mount.js'
+import { mountOver, unmountOurs } from '../fuse/mount.js'
 import { Reads } from '../fuse/reads.js'
 import { Reply } from '../fuse/reply.js'
 import { Request } from '../fuse/request.js'
@@ -22,6 +22,7 @@ import { HEAD, KIND } from '../link/ops.js'
 import type { InBuffer } from '../link/records.js'
 import type { PlaneParts } from '../parts.js'
 import type { ResyncEvent } from '../resync-port.js'
+import { syncAll } from '../sync.js'
 import { Toucher } from '../touch.js'
 import { Volume } from '../volume.js'
 import { isChange } from './change-parts.js'
@@ -36,7 +37,6 @@ import { WINDOW_MS, Windows } from './windows.js'
 type Mode = 'alone' | 'live' | 'held' | 'refused'
 
 const TIMES_MS = 500
-const READY_MS_MAX = 10_000
 
 export class Server {
   readonly #request = new Request()
@@ -78,12 +78,15 @@ export class Server {
         this.#parked.keep(volume, request)
         this.#copy.drop(cause)
       },
+      diverged: (cause) => this.#copy.drop(cause),
     })
-    this.#windows = new Windows(journal, this.#volumes, pool)
+    this.#windows = new Windows(journal, this.#volumes, pool, () =>
+      parts.log('critical', 'diskFailed', {
+        cause: 'syncfs failed: the disk may have lost writes',
+      }),
+    )
     this.#copy = new Copy(parts, this.#volumes, {
-      onLastRound: () => {
-        this.#lastRound = true
-      },
+      onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
       onLost: (epoch, cause) => this.#becomeLost(epoch, cause),
       onProgress: (epoch, progress) => parts.tell({ event: 'progressed', epoch, progress }),
@@ -133,7 +136,7 @@ export class Server {
     } catch (error) {
       this.#copy.stop()
       for (const volume of this.#volumes) {
-        if (volume.fuse >= 0) await unmount(volume.directory, true)
+        if (volume.fuse >= 0) await unmountOurs(volume.point, true)
         this.#abort(volume)
         volume.close()
       }
@@ -176,6 +179,7 @@ export class Server {
   drain(): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#mode === 'live') {
+        this.#stream.now = this.parts.loop.now
         while (this.#stream.owes) this.#stream.payTimes()
         this.#stream.ops.plain(KIND.FENCE)
         this.#stream.unanswered()
@@ -194,7 +198,7 @@ export class Server {
     this.#leaving = true
     for (const volume of this.#volumes) {
       if (volume.fuse < 0) continue
-      const failure = await unmount(volume.directory, force)
+      const failure = await unmountOurs(volume.point, force)
       if (failure !== undefined && !force) {
         this.#leaving = false
         throw new HoldfastError('E_RFS_BUSY', `${volume.directory} is in use: ${failure}`, {
@@ -206,7 +210,9 @@ export class Server {
     this.#copy.stop()
     this.#stream.end()
     this.#parked.clear()
-    await this.#idle()
+    assert(this.#sessions.length === 0, 'nothing comes in any more')
+    // A power cut after this end must not take back what the other node has: this one may be the next to serve.
+    await syncAll(this.parts, this.#volumes)
     for (const volume of this.#volumes) {
       this.#abort(volume)
       volume.close()
@@ -220,7 +226,8 @@ export class Server {
   /** Once in a while, at least five times in a time-out. */
   tick(): void {
     const { now } = this.parts.loop
-    this.#copy.tick(this.#pending.oldestSince)
+    // What an older session left waiting says nothing about the link over which the copy runs.
+    this.#copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
     if (this.#mode !== 'live') return
     if (now - this.#timesAt >= TIMES_MS) {
       this.#timesAt = now
@@ -230,12 +237,16 @@ export class Server {
     if (now - this.#windowAt >= WINDOW_MS && changed && !this.#windows.closing) {
       this.#windowAt = now
       this.#windowOps = this.#stream.opsSent
+      // The keys of these nodes are dropped with the window: what is still owed must be on the other disk as well.
+      while (this.#stream.owes) this.#stream.payTimes()
       this.#windows.close(this.#stream.ops)
     }
   }
 
   /** After each round of the loop: what was collected goes out. */
   afterRound(): void {
+    // More was kept than may be sent at once: it goes on before anything new is read.
+    if (this.#parked.count > 0 && !this.#holds) this.#replay()
     this.#copy.connection?.flush()
     const wants = this.#mayRead() ? POLL.IN : 0
     for (const session of this.#sessions) session.wants = wants
@@ -254,13 +265,7 @@ export class Server {
     })
     this.#sessions.push(session)
     loop.add(session)
-    const until = performance.now() + READY_MS_MAX
-    while (!session.ready) {
-      if (performance.now() > until || session.over) {
-        throw new HoldfastError('E_RFS_MOUNT', `${volume.directory}: the kernel did not answer`)
-      }
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    await session.untilReady()
   }
 
   #mayRead(): boolean {
@@ -278,21 +283,29 @@ export class Server {
     } else if (this.#mode === 'refused') {
       this.#reply.error(request, -E.IO)
       this.#reply.send(volume.fuse)
-    } else if (this.#mode === 'held' || this.#lastRound) {
+    } else if (this.#holds) {
       this.#parked.keep(volume, request)
     } else {
       this.#changes.handle(volume, request)
     }
   }
 
+  /** Changes wait: for a follower, for the order to go on alone, or for room among what is sent already. */
+  get #holds(): boolean {
+    return this.#mode === 'held' || this.#lastRound || (this.#mode === 'live' && this.#pending.full)
+  }
+
   #replay(): void {
-    this.#parked.replay(this.#request, (volume) => this.#handle(volume, this.#request))
+    const handle = (volume: Volume): void => this.#handle(volume, this.#request)
+    this.#parked.replay(this.#request, handle, () => !this.#holds)
   }
 
   #becomeLive(connection: Connection, order: AdmitOrder): void {
     // What waited since an older session was found by the copy: both trees have it.
     this.#pending.release()
     this.#stream.begin(connection.out, connection.fd)
+    // No request may have come for long: the first ops would look as if they waited since then.
+    this.#stream.now = this.parts.loop.now
     this.#mode = 'live'
     // The first op, whatever applications do: it tells the follower that it is live.
     this.#stream.ops.plain(KIND.FENCE)
@@ -383,11 +396,5 @@ export class Server {
     if (volume.fuse < 0) return
     close(volume.fuse)
     volume.fuse = -1
-  }
-
-  /** Jobs of worker threads use descriptors that are about to be closed: they end first. */
-  async #idle(): Promise<void> {
-    assert(this.#sessions.length === 0, 'nothing comes in any more')
-    while (this.parts.pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
   }
 }

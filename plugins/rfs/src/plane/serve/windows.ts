@@ -13,16 +13,18 @@ interface Open {
   readonly window: number
   localLeft: number
   remote: boolean
-  failed: boolean
 }
 
 export class Windows {
   #open: Open | undefined
+  /** This disk lost something once; a later syncfs does not say it again. No key is dropped any more. */
+  #broken = false
 
   constructor(
     readonly journal: Journal,
     readonly volumes: readonly Volume[],
     readonly pool: WorkerPool,
+    readonly onBroken: () => void,
   ) {}
 
   get closing(): boolean {
@@ -30,15 +32,15 @@ export class Windows {
   }
 
   close(ops: OpWriter): void {
-    if (this.#open !== undefined) return
+    if (this.#open !== undefined || this.#broken) return
     const window = this.journal.openWindow()
-    const open: Open = { window, localLeft: this.volumes.length, remote: false, failed: false }
+    const open: Open = { window, localLeft: this.volumes.length, remote: false }
     this.#open = open
     ops.plain(KIND.WINDOW, 0, window)
     for (const { root } of this.volumes) {
       this.pool.syncfs(root, (result) => {
         open.localLeft--
-        if (result < 0) open.failed = true
+        if (result < 0) this.#fail()
         this.#finish(ops, open)
       })
     }
@@ -55,10 +57,15 @@ export class Windows {
     this.#open = undefined
   }
 
+  #fail(): void {
+    if (!this.#broken) this.onBroken()
+    this.#broken = true
+  }
+
   #finish(ops: OpWriter, open: Open): void {
     if (this.#open !== open || open.localLeft > 0 || !open.remote) return
     this.#open = undefined
-    if (open.failed) return
+    if (this.#broken) return
     this.journal.dropBefore(open.window)
     ops.plain(KIND.WINDOW_DONE, 0, open.window)
   }
