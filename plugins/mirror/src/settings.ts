@@ -5,7 +5,8 @@ export interface MirrorSettings {
   readonly service: {
     readonly failover: boolean
     readonly defaultprim: string
-    readonly isolation: 'alone' | 'wait'
+    /** Undefined: the operator did not choose, and is told what follows. */
+    readonly isolation?: 'alone' | 'wait'
     readonly maxloop: number
     readonly loop_interval: number
   }
@@ -22,6 +23,13 @@ interface Finding {
 
 const hourMs = 3_600_000
 
+/** Which of the two holds depends on other plugins' elements, which this check does not see. */
+const unchosen: Finding = {
+  path: '/service/mode',
+  message:
+    'isolation is not written. Without a witness it is "alone": when all cables between the nodes are cut, both run the application, and what one of them wrote meanwhile is given up. With a witness (<witness>, <witness-etcd>, <witness-ping>) it is "wait": a node that does not reach it does not go on. Write isolation="alone" or isolation="wait" to choose',
+}
+
 export function machineConfig(
   settings: MirrorSettings,
   facts: { self: string; peer: string; hasWitness: boolean; hasReplica: boolean },
@@ -33,7 +41,8 @@ export function machineConfig(
     failover: service.failover,
     maxloop: service.maxloop,
     loopIntervalMs: service.loop_interval * hourMs,
-    isolation: service.isolation,
+    // Who asked for a witness does not want two nodes to serve because it could not be reached.
+    isolation: service.isolation ?? (facts.hasWitness ? 'wait' : 'alone'),
     timeoutMs: heart.timeout,
   }
 }
@@ -60,5 +69,5 @@ export function check(
     const message = 'write <flow name="…"/> in <rfs> to choose the LAN of the replication'
     errors.push({ path: `/heart/heartbeat/${String(index)}/ident`, message })
   })
-  return { errors, warnings: [] }
+  return { errors, warnings: settings.service.isolation === undefined ? [unchosen] : [] }
 }
