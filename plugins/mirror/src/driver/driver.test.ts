@@ -11,6 +11,7 @@ import {
   type Store,
   type Transition,
   type Verdict,
+  type Witness,
 } from '@holdfast/sdk'
 import test from 'ava'
 import { machineConfig } from '../settings.js'
@@ -106,6 +107,16 @@ class Cable {
     }
   }
 
+  /** Both live on and hear nothing of each other; `first` notices it first. */
+  cut(first: string): void {
+    this.isUp = false
+    const ends = [...this.#ends].sort(([a]) => (a === first ? -1 : 1))
+    for (const [node, end] of ends) {
+      end.watch?.({ kind: 'peerDisconnected', node })
+      end.watch?.({ kind: 'peerSilent', node, silentMs: 5_000 })
+    }
+  }
+
   /** The node and its stream are gone. */
   lose(node: string): void {
     this.isUp = false
@@ -113,6 +124,25 @@ class Cable {
       if (name === node) continue
       end.watch?.({ kind: 'peerDisconnected', node })
       end.watch?.({ kind: 'peerSilent', node, silentMs: 5_000 })
+    }
+  }
+}
+
+/** Grants each generation to who claims it first. */
+class Arbiter {
+  readonly claims: string[] = []
+  readonly #holders = new Map<number, string>()
+
+  for(node: string): Witness {
+    return {
+      id: 'arbiter',
+      exclusive: true,
+      claim: async (_module, generation) => {
+        this.claims.push(`${String(generation)}:${node}`)
+        const holder = this.#holders.get(generation) ?? node
+        this.#holders.set(generation, holder)
+        return await Promise.resolve(holder === node ? 'granted' : 'refused')
+      },
     }
   }
 }
@@ -128,6 +158,7 @@ class Node {
     readonly name: string,
     readonly other: string,
     cable: Cable,
+    readonly witness?: Witness,
   ) {
     this.#cable = cable
     this.driver = this.#make()
@@ -160,7 +191,6 @@ class Node {
       service: {
         failover: true,
         defaultprim: 'alone',
-        isolation: 'alone' as const,
         maxloop: 3,
         loop_interval: 24,
       },
@@ -169,7 +199,7 @@ class Node {
     const config = machineConfig(settings, {
       self: this.name,
       peer: this.other,
-      hasWitness: false,
+      hasWitness: this.witness !== undefined,
       hasReplica: false,
     })
     return new MirrorDriver(
@@ -187,7 +217,7 @@ class Node {
           configDigest: '',
         },
         resources: [resource],
-        witnesses: [],
+        witnesses: this.witness === undefined ? [] : [this.witness],
         replica: undefined,
         lans: [],
         random: Math.random,
@@ -225,10 +255,10 @@ class Node {
   }
 }
 
-async function pair(): Promise<{ a: Node; b: Node; cable: Cable }> {
+async function pair(arbiter?: Arbiter): Promise<{ a: Node; b: Node; cable: Cable }> {
   const cable = new Cable()
-  const a = new Node('a', 'b', cable)
-  const b = new Node('b', 'a', cable)
+  const a = new Node('a', 'b', cable, arbiter?.for('a'))
+  const b = new Node('b', 'a', cable, arbiter?.for('b'))
   await a.driver.begin('rest')
   await b.driver.begin('rest')
   await a.driver.command('prim', {})
@@ -294,6 +324,38 @@ test('a silent primary is replaced', async (t) => {
   cable.lose('a')
   await b.reaches('ALONE Ready')
   t.true(b.done.includes('enter second>alone'))
+})
+
+test('when only the cables are cut the primary asks the witness first, also when it notices last', async (t) => {
+  const arbiter = new Arbiter()
+  const { a, b, cable } = await pair(arbiter)
+  // The one that waits asks again and again.
+  t.teardown(() => Promise.all([a.driver.stop(), b.driver.stop()]))
+  cable.cut('b')
+  await a.reaches('ALONE Ready')
+  await b.reaches('WAIT NotReady')
+  t.deepEqual(arbiter.claims.slice(0, 2), ['2:a', '2:b'])
+  t.false(a.done.some((line) => /^leave (alone|prim)>(wait|stop)/.test(line)))
+  t.false(b.done.includes('enter second>alone'))
+})
+
+test('with a witness a silent primary is replaced as well', async (t) => {
+  const arbiter = new Arbiter()
+  const { b, cable } = await pair(arbiter)
+  cable.lose('a')
+  await b.reaches('ALONE Ready')
+  t.deepEqual(arbiter.claims, ['2:b'])
+})
+
+test('a secondary that hears the primary again in time takes no right that it does not need', async (t) => {
+  const arbiter = new Arbiter()
+  const { b, cable } = await pair(arbiter)
+  cable.lose('a')
+  await b.sees('UNKNOWN')
+  cable.connect()
+  await b.reaches('SECOND Ready')
+  await new Promise((resolve) => setTimeout(resolve, 700)) // Longer than it would wait before it asks.
+  t.deepEqual(arbiter.claims, [])
 })
 
 test('a start that always fails ends in STOP by maxloop, not in silence', async (t) => {

@@ -49,6 +49,9 @@ export interface MirrorWorld {
 
 type Cancel = () => void
 
+/** More than two nodes can differ in noticing the same cut: a heartbeat, and the next look at the link. */
+const headStartMs = 500
+
 export class MirrorDriver implements Topology {
   readonly #world: MirrorWorld
   readonly #config: MirrorConfig
@@ -61,6 +64,7 @@ export class MirrorDriver implements Topology {
   #shown: ModuleState
   #progress: Progress | undefined
   #timer: Cancel | undefined
+  #claiming: Cancel | undefined
   #ticket = 0
 
   constructor(world: MirrorWorld, config: MirrorConfig) {
@@ -137,6 +141,7 @@ export class MirrorDriver implements Topology {
     for (const cancel of this.#cancels.splice(0)) cancel()
     this.#timer?.()
     await this.#machine?.stop()
+    this.#claiming?.()
     for (const [, answer] of this.#tickets)
       answer(refused('E_MIRROR_ENDING', 'the daemon is ending'))
     this.#tickets.clear()
@@ -283,7 +288,26 @@ export class MirrorDriver implements Topology {
     })
   }
 
+  /**
+   * Whoever serves asks first: when only the cables are cut, its application goes on, instead of being stopped here
+   * while it is started there.
+   */
   #claim(epoch: number, generation: number): void {
+    const place = this.#machine?.state().place
+    if (place?.role !== 'second') {
+      this.#askWitnesses(epoch, generation)
+      return
+    }
+    this.#claiming?.()
+    this.#claiming = this.#world.clock.after(headStartMs, () => {
+      const now = this.#machine?.state().place
+      // A right that is no longer wanted must not be taken: it would be refused to the peer later.
+      const isWanted = now?.role === 'second' && now.stage === 'claiming' && now.epoch === epoch
+      if (isWanted) this.#askWitnesses(epoch, generation)
+    })
+  }
+
+  #askWitnesses(epoch: number, generation: number): void {
     const { witnesses, module } = this.#world
     const signal = AbortSignal.timeout(this.#config.timeoutMs)
     const answered = (claim: Claim): void => this.#post({ kind: 'claimed', epoch, claim })
