@@ -70,6 +70,16 @@ test('a follower that was admitted before this side went on alone is not let in 
   })
 })
 
+test('a follower that lost its server does not say that it copies', async (t) => {
+  await pair(async (server, follower) => {
+    await join2(server, follower)
+    t.is((await follower.must('status'))['link'], 'live')
+    await server.kill()
+    await follower.event('linkLost')
+    t.is((await follower.must('status'))['link'], 'none')
+  })
+})
+
 test('the first op after a long silence is not taken for one that waits since then', async (t) => {
   await pair(
     async (server, follower) => {

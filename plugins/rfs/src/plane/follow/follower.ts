@@ -72,7 +72,7 @@ export class Follower {
 
   get link(): PlaneLink {
     if (this.#live) return 'live'
-    return this.#connection === undefined ? 'none' : 'copying'
+    return this.#over || this.#connection === undefined ? 'none' : 'copying'
   }
 
   get heardMsAgo(): number | undefined {
