@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import anyTest, { type TestFn } from 'ava'
 import type { ReplicaEvent, Verdict } from '@holdfast/sdk'
 import { identify, signalProcess } from './process.js'
@@ -8,6 +9,7 @@ import {
   type Node,
   type Pair,
   realClock,
+  socketPath,
   transition,
   until,
 } from '../testing/world.js'
@@ -194,6 +196,19 @@ test('a node that was told to stop following does not begin when the session com
   t.is(codeOf(await driver.admit({ epoch: 4, full: false })), 'ok')
   t.regex(codeOf(await following), /E_RFS_SUPERSEDED/)
   t.false((await orderNames(n2)).includes('follow'))
+})
+
+test('a link that was lost while the daemon was not connected to its data plane is told', async (t) => {
+  const { n1 } = t.context.pair
+  const { driver, events } = await serving(n1)
+  await driver.admit({ epoch: 6, full: false })
+  await n1.fault({ held: true })
+  // Another client displaces the daemon for a moment.
+  const other = connect(socketPath(n1))
+  other.on('error', () => undefined)
+  t.true(await until(() => events.some(({ kind }) => kind === 'linkLost')))
+  t.like(events.at(-1), { kind: 'linkLost', epoch: 6 })
+  other.destroy()
 })
 
 test('the death of a following data plane is a lost link, also to a daemon that comes later', async (t) => {

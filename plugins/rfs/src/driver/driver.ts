@@ -80,6 +80,9 @@ export class RfsDriver implements Replica, Resource {
       onEvent: (event) => {
         this.heard(event)
       },
+      onReconnected: (status) => {
+        this.reconnected(status)
+      },
       onDeath: (cause) => {
         this.died(cause)
       },
@@ -346,6 +349,13 @@ export class RfsDriver implements Replica, Resource {
         this.tellLost(event.epoch, event.cause)
         return
     }
+  }
+
+  /** Tells anew what may have been missed. A link that is not there yet is not told as lost: a follower may be on its way. */
+  private reconnected({ role, epoch, link }: PlaneStatus): void {
+    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
+    const isLost = role === 'following' ? link === 'none' : link === 'held'
+    if (isLost) this.tellLost(epoch, 'lost while the connection to the data plane was interrupted')
   }
 
   private died(ending: string): void {

@@ -23,6 +23,8 @@ export interface PlaneParts {
   readonly entry: string
   readonly directories: { readonly run: string; readonly logs: string }
   readonly onEvent: (event: PlaneEvent) => void
+  /** The connection to it was lost and is back: what it told meanwhile was told to nobody. */
+  readonly onReconnected: (status: PlaneStatus) => void
   /** It ended, or does not answer any more, without having been told to. */
   readonly onDeath: (cause: string) => void
 }
@@ -191,7 +193,11 @@ export class Plane {
     for (let tries = 0; tries < reconnectTries; tries++) {
       const identity = this.identity
       if (this.stopped || identity === undefined || !(await isAlive(identity))) break
-      if (await this.attach()) return
+      if (await this.attach()) {
+        const status = await this.status()
+        if (status !== undefined) this.parts.onReconnected(status)
+        return
+      }
       await pause(this.parts.clock, 200)
     }
     // How it ended is known of a process that this daemon started itself.

@@ -62,7 +62,7 @@ function obey(order: string, line: Readonly<Record<string, unknown>>): object {
         role,
         generation,
         epoch,
-        link,
+        link: faults()['held'] === true ? 'held' : link,
         heardMsAgo: link === 'none' ? undefined : 0,
         counters: {},
       }
