@@ -2,6 +2,7 @@
  * The way of a follower from its admission to being live: two connections, the rounds of the resynchronisation, the
  * last one while changes wait. Tells the server what happened; the server owns what applications see.
  */
+import { randomBytes } from 'node:crypto'
 import type { LogLevel, Progress } from '@holdfast/sdk'
 import { Connection, type ConnectionParts } from '../link/connection.js'
 import { ServerGreeting, type Greeted } from '../link/greeting.js'
@@ -47,7 +48,8 @@ export class Copy {
   #listener: Watch | undefined
   #connection: Connection | undefined
   #resync: Greeted | undefined
-  #run = 0
+  /** An event of a copy that an earlier server of this process ordered must not look like one of ours. */
+  #run = randomBytes(4).readUInt32LE(0)
   #running = false
   #rounds = 0
   /** Bytes of content that travelled: what was equal did not. */
