@@ -1,5 +1,5 @@
 /** Asks one witness server. Whatever goes wrong on the way is `unknown`, never a no. */
-import { connect } from 'node:tls'
+import { connect, type TLSSocket } from 'node:tls'
 import type { Claim } from '@holdfast/sdk'
 import { type ClaimRequest, LineReader, parseAnswer, requestLine, tlsOptions } from './protocol.js'
 import type { Address } from './settings.js'
@@ -27,14 +27,7 @@ export function askServer(question: Question, signal: AbortSignal): Promise<Answ
       resolve({ claim: 'unknown', reason: 'the time was up before it was asked' })
       return
     }
-    const socket = connect({
-      ...tlsOptions,
-      host: address.host,
-      port: address.port,
-      pskCallback: () => ({ psk: enrolment.secret, identity: enrolment.cluster }),
-      // The only cipher proves that the other side has our secret; there is no certificate to look at.
-      checkServerIdentity: () => undefined,
-    })
+    const socket = dial(address, enrolment)
     const answered = (claim: Claim, reason?: string): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', aborted)
@@ -52,6 +45,36 @@ export function askServer(question: Question, signal: AbortSignal): Promise<Answ
     })
     socket.on('error', (error: Error) => answered('unknown', reasonOf(error)))
     socket.on('close', () => answered('unknown', 'it closed the connection without an answer'))
+  })
+}
+
+/** Does a witness that has our secret answer there? Claims nothing. Returns why not, or undefined. */
+export function reachServer(
+  { address, enrolment }: Pick<Question, 'address' | 'enrolment'>,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = dial(address, enrolment)
+    const ended = (reason: string | undefined): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(reason)
+    }
+    const timer = setTimeout(() => ended('no answer in time'), timeoutMs)
+    socket.on('secureConnect', () => ended(undefined))
+    socket.on('error', (error: Error) => ended(reasonOf(error)))
+    socket.on('close', () => ended('it closed the connection'))
+  })
+}
+
+function dial(address: Address, enrolment: Enrolment): TLSSocket {
+  return connect({
+    ...tlsOptions,
+    host: address.host,
+    port: address.port,
+    pskCallback: () => ({ psk: enrolment.secret, identity: enrolment.cluster }),
+    // The only cipher proves that the other side has our secret; there is no certificate to look at.
+    checkServerIdentity: () => undefined,
   })
 }
 

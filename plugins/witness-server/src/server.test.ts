@@ -146,6 +146,23 @@ test('a damaged record of grants grants nothing', async (t) => {
   t.is(await claim(1, 'mail'), 'granted')
 })
 
+test('a witness that does not answer, or does not know the secret, is a warning of the configuration', async (t) => {
+  const witness = await RunningWitness.start(t)
+  const key = await witness.keyFor('production')
+  const warned = async (): Promise<string> => {
+    const { errors, warnings } = await check({ witness: { server: [witness.server(key)] } })
+    t.deepEqual(errors, [])
+    return warnings.map(({ path, message }) => `${path} ${message}`).join('\n')
+  }
+  t.is(await warned(), '')
+  const token = await readFile(key, 'utf8')
+  await writeFile(key, formatToken(newEnrolment('production')))
+  t.regex(await warned(), /^\/witness\/server\/0\/addr .*does not know the secret/)
+  await writeFile(key, token)
+  await witness.kill()
+  t.regex(await warned(), /ECONNREFUSED/)
+})
+
 test('two witnesses can not serve from the same state', async (t) => {
   const witness = await RunningWitness.start(t)
   const second = witness.order('serve', '--listen', `127.0.0.1:${String(await freePort())}`)
