@@ -19,7 +19,8 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 for command in ip ss mount umount; do
   PATH="$PATH:/usr/sbin:/sbin" command -v $command >/dev/null || fail "$command is missing: install iproute2 and mount"
 done
-for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api tools/cli; do
+for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api \
+  plugins/witness-server plugins/witness-etcd plugins/witness-ping tools/cli; do
   [ -d "$root/$part/dist" ] || fail "$part is not built: run npm ci --ignore-scripts && npm run build first"
 done
 
@@ -46,9 +47,11 @@ find "$staging" \( -name '*.test.js' -o -name '*.test.d.ts' -o -name '*.map' \) 
 cp -R "$root/modules-registry" "$staging/"
 (cd "$staging" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent) ||
   fail "npm ci failed in $staging"
-chmod 755 "$staging/core/dist/main.js" "$staging/tools/cli/dist/main.js"
+chmod 755 "$staging/core/dist/main.js" "$staging/tools/cli/dist/main.js" \
+  "$staging/plugins/witness-server/dist/server/main.js"
 ln -s ../core/dist/main.js "$staging/bin/holdfastd"
 ln -s ../tools/cli/dist/main.js "$staging/bin/holdfast"
+ln -s ../plugins/witness-server/dist/server/main.js "$staging/bin/holdfast-witness"
 
 # Two renames: what runs keeps the files that it has open.
 rm -rf "$library.old"
@@ -60,6 +63,7 @@ trap - EXIT
 mkdir -p "$destination/usr/bin" "$destination/usr/sbin" "$destination/usr/lib/systemd/system"
 ln -sf ../lib/holdfast/bin/holdfast "$destination/usr/bin/holdfast"
 ln -sf ../lib/holdfast/bin/holdfastd "$destination/usr/sbin/holdfastd"
+ln -sf ../lib/holdfast/bin/holdfast-witness "$destination/usr/sbin/holdfast-witness"
 cp "$root/packaging/holdfastd.service" "$root/packaging/holdfast-shutdown.service" \
   "$destination/usr/lib/systemd/system/"
 

@@ -144,8 +144,8 @@ async function facts(pair: Pair): Promise<unknown> {
   for (const node of [pair.n1, pair.n2]) {
     nodes.push({
       daemon: await node.daemonPid(),
-      modules: await node.tryGet('/modules'),
-      cluster: withoutTimes(await node.tryGet('/cluster')),
+      modules: withoutNews(await node.tryGet('/modules')),
+      cluster: withoutNews(await node.tryGet('/cluster')),
       applied: await node.host.mustRun([
         'sh',
         '-c',
@@ -156,12 +156,12 @@ async function facts(pair: Pair): Promise<unknown> {
   return nodes
 }
 
-/** Heartbeats go on: when the last was heard is no fact of the configuration. */
-function withoutTimes(value: unknown): unknown {
+/** What a node hears of the other goes on meanwhile, and is no fact of the configuration. */
+const news = ['heardMsAgo', 'up', 'connected', 'remote']
+
+function withoutNews(value: unknown): unknown {
   return JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) =>
-      key === 'heardMsAgo' || key === 'up' ? undefined : inner,
-    ),
+    JSON.stringify(value, (key, inner: unknown) => (news.includes(key) ? undefined : inner)),
   )
 }
 
