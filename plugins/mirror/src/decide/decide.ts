@@ -9,14 +9,13 @@
  * An event updates the facts; then the role looks at all facts and decides. An answer carries the epoch of its question;
  * one with another epoch came too late and is ignored.
  */
-import type { Claim } from '@holdfast/sdk'
-import { assertNever } from '@holdfast/sdk'
+import { assertNever, type Claim } from '@holdfast/sdk'
 import { onCommand } from './command.js'
 import { afterLeave, demote, nowDepends } from './demote.js'
 import { failOver } from './loops.js'
 import { noGeneration } from './lineage.js'
 import { onMessage } from './message.js'
-import { andThen, isAt, isReady, stay, tell, viewOf } from './plan.js'
+import { andThen, become, isAt, stay, tell, viewOf } from './plan.js'
 import {
   admitWaiting,
   copyFinished,
@@ -27,10 +26,9 @@ import {
   takeRight,
   withoutWitness,
 } from './serve.js'
-import { join, reconsiderSecond, rejoinLater, takeOver } from './second.js'
+import { join, reconsiderSecond, rejoinLater } from './second.js'
 import { resume } from './resume.js'
 import type { Event, MirrorConfig, PeerFacts, State, Step } from './types.js'
-import { become } from './plan.js'
 import { deciding, reconsiderWait, startServing } from './wait.js'
 
 export function initialState(config: MirrorConfig, epoch: number): State {
@@ -198,9 +196,9 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
     )
   }
   if (isAt(state, 'second') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
-    if (claim === 'granted') return takeOver(state, 'the witness granted it')
+    if (claim === 'granted') return startServing(state, 'the witness granted it')
     if (claim === 'unknown' && state.config.isolation === 'alone') {
-      return takeOver(state, 'the witness does not answer; the operator chose to go on')
+      return startServing(state, 'the witness does not answer; the operator chose to go on')
     }
     if (claim === 'refused')
       return demote(state, 'wait', 'stopwait', 'the witness gave the right to the other node')
@@ -262,5 +260,3 @@ function onTimeUp(state: State, epoch: number): Step {
   }
   return stay(cleared)
 }
-
-export { isReady }

@@ -3,7 +3,7 @@ import { assertNever } from '@holdfast/sdk'
 import { leader, relateData } from './leader.js'
 import { andThen, isAt, remember, serves, stay, tell, viewOf } from './plan.js'
 import { admit, goAlone, swap } from './serve.js'
-import { copy, outdated, rejoinLater, synced, takeOver } from './second.js'
+import { copy, outdated, rejoinLater, synced } from './second.js'
 import type { Message, State, Step, View } from './types.js'
 import { deciding, startServing } from './wait.js'
 
@@ -106,7 +106,7 @@ function onAgreed(state: State, epoch: number): Step {
     return startServing(state, demanded ? 'the operator ordered it' : `${state.config.peer} agreed`)
   }
   if (isAt(state, 'second') && state.place.stage === 'leading' && state.place.epoch === epoch) {
-    return takeOver(state, `${state.config.peer} stopped serving and agreed`)
+    return startServing(state, `${state.config.peer} stopped serving and agreed`)
   }
   return stay(state)
 }

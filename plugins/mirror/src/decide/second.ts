@@ -80,17 +80,13 @@ function withoutPeer(state: Second): Step {
     )
     return stay(next, { kind: 'claim', epoch, generation: memory.generation.number + 1 })
   }
-  if (config.isolation === 'alone') return takeOver(state, `${config.peer} is silent`)
+  if (config.isolation === 'alone') return startServing(state, `${config.peer} is silent`)
   return demote(
     state,
     'wait',
     'stopwait',
     `${config.peer} is silent and this node may not go on alone`,
   )
-}
-
-export function takeOver(state: Second, cause: string): Step {
-  return startServing(state, cause)
 }
 
 /** Asks the serving node to be let in; also after the link was lost. */
