@@ -1,10 +1,19 @@
 /** What a plugin author depends on. */
 export { assert, assertNever } from './assert.js'
+export {
+  type Checker,
+  checker,
+  type CheckerPhase,
+  type ResourceValue,
+  type RuleAction,
+} from './checker.js'
+export { type Command, command, type CommandResult } from './command.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
 export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'
+export { type Modules, modules } from './modules.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
 export { type Replica, type ReplicaEvent, replica } from './replica.js'
 export {

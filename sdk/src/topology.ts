@@ -50,6 +50,10 @@ export type OperatorCommand =
   | 'prim'
   | 'primforce'
   | 'second'
+  /** From a failover rule: be WAIT until `wakeup`. A serving node stops its application first, and its peer may take over. */
+  | 'wait'
+  /** No rule asks for WAIT any more. Without an earlier `wait` it does nothing. */
+  | 'wakeup'
 
 export interface CommandOptions {
   /** `prim fullsync`, `second fullsync`: copy everything again. */

@@ -45,6 +45,12 @@ function obey(state: State, event: Commanded): Step {
       return isAt(state, 'alone', 'prim', 'second')
         ? demote(state, 'wait', 'stopstart', event.cause)
         : stay(state)
+    case 'wait':
+      return isAt(state, 'alone', 'prim', 'second')
+        ? demote(state, 'wait', 'stopwait', event.cause)
+        : stay(state)
+    case 'wakeup':
+      return stay(state)
     case 'restart':
       return restart(state, event.cause)
     case 'swap':
@@ -105,6 +111,8 @@ function refusalOf(state: State, event: Commanded): Verdict | undefined {
     case 'start':
     case 'stop':
     case 'forcestop':
+    case 'wait':
+    case 'wakeup':
       return undefined
     case 'prim':
     case 'primforce':

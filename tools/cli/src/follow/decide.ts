@@ -54,6 +54,9 @@ function isAsked(order: OperatorCommand, before: RoleName | undefined, now: Role
     case 'start':
     case 'restart':
     case 'stopstart':
+    case 'wakeup':
       return now !== 'STOP'
+    case 'wait':
+      return now === 'WAIT'
   }
 }

@@ -1,0 +1,35 @@
+/** A checker watches one thing and says what it sees; the failover rules decide what follows. */
+import { point } from './token.js'
+import type { Verdict } from './verdict.js'
+
+/** `init`: not looked at yet. `unknown`: looked at, and it can't be said. */
+export type ResourceValue = 'init' | 'up' | 'down' | 'unknown'
+
+/**
+ * When a checker runs. `pre`: from before the data comes up until the module is stopped, also in WAIT.
+ * `prim`: while this node serves (PRIM, ALONE), after the start scripts until before the stop scripts.
+ * `second`: while it is SECOND. `both`: while it serves or is SECOND.
+ */
+export type CheckerPhase = 'pre' | 'prim' | 'second' | 'both'
+
+/** What a failover rule does to the module on this node. */
+export type RuleAction = 'restart' | 'stopstart' | 'stop' | 'wait' | 'swap'
+
+/** Contributed under the name of its resource, `tcp.web`: class, dot, identity; that name stands in the rules. */
+export interface Checker {
+  readonly when: CheckerPhase
+  /**
+   * The rule that this checker brings: `t_web: if (tcp.web == down) then restart();`. Undefined: only the rules of its
+   * class, or the operator's, look at the resource.
+   */
+  readonly rule: { readonly label: string; readonly action: RuleAction } | undefined
+  /**
+   * Begins to watch and returns at once; `report` is told the value again and again, at least at each look, with
+   * one sentence why. Nothing is reported after `stop` was called. A refusal makes the resource `unknown` and is shown.
+   */
+  start(report: (value: 'up' | 'down' | 'unknown', cause: string) => void): Promise<Verdict>
+  /** Ends what it began (processes, sockets, timers). Safe to call when it never started. Start may follow. */
+  stop(): Promise<void>
+}
+
+export const checker = point<Checker>('point.checker')

@@ -1,0 +1,13 @@
+/** The other modules of this node, for a plugin whose module depends on one. */
+import type { Cancel } from './services.js'
+import { token } from './token.js'
+import type { ModuleState } from './topology.js'
+
+export interface Modules {
+  /** Undefined: no such module is configured on this node, or its plugins did not start. */
+  state(name: string): ModuleState | undefined
+  /** Tells each change of any module's state. */
+  watch(on: (name: string, state: ModuleState) => void): Cancel
+}
+
+export const modules = token<Modules>('core.modules')
