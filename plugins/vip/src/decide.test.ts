@@ -204,7 +204,7 @@ function address(text: string): Address {
 function link(name: string, cidrs: readonly string[]): InterfaceFact {
   const addresses = cidrs.map((cidr) => {
     const [text = '', prefix = ''] = cidr.split('/')
-    return { address: address(text), prefix: Number(prefix), linkScope: false }
+    return { address: address(text), prefix: Number(prefix), linkScope: false, tentative: false }
   })
   return { name, mac: '02:00:00:00:00:01', up: true, loopback: false, addresses }
 }

@@ -13,6 +13,8 @@ export interface AddressFact {
   readonly address: Address
   readonly prefix: number
   readonly linkScope: boolean
+  /** The kernel still asks whether somebody else has it; it sends nothing from it until then. */
+  readonly tentative: boolean
 }
 
 export interface WantedAddress {
@@ -118,6 +120,28 @@ export function ownerOnThisNode(
 ): string | undefined {
   return interfaces.find((one) => one.addresses.some((fact) => sameAddress(fact.address, address)))
     ?.name
+}
+
+/**
+ * Names of the interfaces from which the kernel can't ask for an IPv6 owner yet: it asks from the link-local address,
+ * and for a second or two after the cable came in that one is missing or tentative. A question now would be dropped
+ * without a word, and silence would look like a free address.
+ */
+export function notReadyToAsk(
+  addresses: readonly PlacedAddress[],
+  interfaces: readonly InterfaceFact[],
+): string[] {
+  const names = addresses.flatMap(({ address, interfaceName }) =>
+    address.family === 6 ? [interfaceName] : [],
+  )
+  return interfaces
+    .filter((one) => names.includes(one.name) && one.up)
+    .filter(({ addresses: facts }) => !facts.some(isSettledLinkLocal))
+    .map(({ name }) => name)
+}
+
+function isSettledLinkLocal(fact: AddressFact): boolean {
+  return fact.address.family === 6 && fact.linkScope && !fact.tentative
 }
 
 function factOf(

@@ -193,7 +193,7 @@ export function fakePeers(others: readonly string[]) {
 
 /** Those of a test run that was killed: their names carry the id of a process that is gone. */
 function removeLeftovers(): void {
-  for (const [name, pid] of run('ip', ['netns']).matchAll(/^vip(\d+)-\w+/gm)) {
+  for (const [name, pid] of run('ip', ['netns']).matchAll(/^vip(\d+)b?-\w+/gm)) {
     if (existsSync(`/proc/${pid ?? ''}`)) continue
     for (const left of run('ip', ['netns', 'pids', name]).split('\n').filter(Boolean)) {
       process.kill(Number(left), 'SIGKILL')

@@ -44,7 +44,8 @@ function addressFactOf(value: unknown): AddressFact[] {
   const address = parseAddress(textAt(value, 'local') ?? '')
   const prefix = value['prefixlen']
   if (address === undefined || typeof prefix !== 'number') return []
-  return [{ address, prefix, linkScope: textAt(value, 'scope') === 'link' }]
+  const tentative = value['tentative'] === true
+  return [{ address, prefix, linkScope: textAt(value, 'scope') === 'link', tentative }]
 }
 
 function recordsOf(text: string): Record<string, unknown>[] {
