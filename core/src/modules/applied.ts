@@ -11,7 +11,7 @@ import {
   recoverReplaced,
   replaceDirectory,
   writePackage,
-} from './package.js'
+} from '../packages/package.js'
 import { removeTree } from './participant.js'
 import { assertShape, type ModuleOrder, orderSchema } from './protocol.js'
 

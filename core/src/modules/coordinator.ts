@@ -10,7 +10,7 @@ import { removeFile } from '../files/atomic.js'
 import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { bindErrorsMax } from '../xml/bind.js'
-import type { ModulePackage } from './package.js'
+import type { ModulePackage } from '../packages/package.js'
 import type { Participant } from './participant.js'
 import {
   decisionTimeoutMs,

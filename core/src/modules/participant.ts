@@ -8,7 +8,7 @@ import { HoldfastError } from '@holdfast/sdk'
 import { codeOf, removeFile } from '../files/atomic.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { Serial } from '../scheduling/serial.js'
-import type { ModulePackage } from './package.js'
+import type { ModulePackage } from '../packages/package.js'
 import {
   assertShape,
   type ModuleOrder,

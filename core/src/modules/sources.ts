@@ -3,8 +3,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { HoldfastError } from '@holdfast/sdk'
 import { codeOf } from '../files/atomic.js'
 import { aboutPackage, type ModuleAbout } from './applied.js'
-import { readArchive } from './archive.js'
-import { type ModulePackage, readPackage } from './package.js'
+import { readArchive } from '../packages/archive.js'
+import { type ModulePackage, readPackage } from '../packages/package.js'
 
 export async function readSources(path: string): Promise<ModulePackage> {
   try {

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { HoldfastError } from '@holdfast/sdk'
-import { makePackage, type ModulePackage, packageBytesMax } from './package.js'
+import { makePackage, type ModulePackage, packageBytesMax } from '../packages/package.js'
 import { assertShape, partBytes, partsMax } from './protocol.js'
 
 const transfersMax = 4
