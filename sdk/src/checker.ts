@@ -15,7 +15,10 @@ export type CheckerPhase = 'pre' | 'prim' | 'second' | 'both'
 /** What a failover rule does to the module on this node. */
 export type RuleAction = 'restart' | 'stopstart' | 'stop' | 'wait' | 'swap'
 
-/** Contributed under the name of its resource, `tcp.web`: class, dot, identity; that name stands in the rules. */
+/**
+ * Contributed under the name of its resource, `tcp.web`: class, dot, identity; that name stands in the rules. The host of
+ * the rules needs `live(checker)`, so that it has the names, and goes on when a checker is configured anew.
+ */
 export interface Checker {
   readonly when: CheckerPhase
   /**

@@ -46,7 +46,16 @@ export {
   type Store,
   store,
 } from './services.js'
-export { optional, type Point, point, type Token, token } from './token.js'
+export {
+  type Contributions,
+  live,
+  type LivePoint,
+  optional,
+  type Point,
+  point,
+  type Token,
+  token,
+} from './token.js'
 export {
   type CommandOptions,
   type ModuleState,

@@ -12,13 +12,16 @@ export interface PluginManifest {
   /** `node`: one instance for the daemon. `module`: one for each module that uses it. */
   readonly scope: 'node' | 'module'
   readonly platforms: readonly ('linux' | 'win32')[]
-  /** Token and point ids, as in the definition's `needs`. */
+  /**
+   * Token and point ids, as in the definition's `needs`. `data.replica?`: may be missing. `point.checker*`: live, this plugin goes on
+   * when contributors change.
+   */
   readonly needs: readonly string[]
   /** Token ids. */
   readonly provides: readonly string[]
   /** Point ids. */
   readonly contributes: readonly string[]
-  /** Other plugins: id → semver range. */
+  /** Other plugins that must be active too: id → semver range. The order of activation follows from needs alone. */
   readonly requires: Readonly<Record<string, string>>
   /** Plugin ids that may not be active beside it. */
   readonly conflicts: readonly string[]
@@ -29,9 +32,16 @@ export interface PluginManifest {
   /**
    * JSON schema of an object whose properties are the XML elements below `<service>` that this plugin
    * owns (`{ "rfs": {…} }`); the property `service` describes the attributes of `<service>` itself
-   * (a topology only). A plugin of scope `node` has the schema of its own settings here.
+   * (a topology only). An element with `"x-shared": true` only frames children of several plugins: each plugin lists
+   * its own below it (`{ "check": { "x-shared": true, "properties": { "tcp": {…} } } }`). A plugin of scope `node` has
+   * the schema of its own settings here.
    */
   readonly config: object
+  /**
+   * True: the plugin may be started, stopped and configured anew while its module runs; then it holds nothing that the
+   * running application needs. Absent: a module that runs must be stopped for that.
+   */
+  readonly dynamic?: boolean
   readonly startTimeoutMs: number
   readonly stopTimeoutMs: number
 }

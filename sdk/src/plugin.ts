@@ -1,18 +1,20 @@
 /** How a plugin is written: what it needs goes in typed, what it gives goes out through the scope. */
-import type { Point, Token } from './token.js'
+import type { Contributions, LivePoint, Point, Token } from './token.js'
 
-/** `needs` of a plugin: names of its own choice, each a token (one instance) or a point (all contributions). */
+/** `needs` of a plugin: names of its own choice, each a token (one instance), a point (all contributions) or a live point. */
 export interface Needs {
-  readonly [name: string]: Token<unknown> | Point<unknown>
+  readonly [name: string]: Token<unknown> | Point<unknown> | LivePoint<unknown>
 }
 
 /** What `activate` receives: the same names, with the instances. */
 export type Deps<N extends Needs> = {
-  readonly [K in keyof N]: N[K] extends Point<infer T>
-    ? readonly T[]
-    : N[K] extends Token<infer T>
-      ? T
-      : never
+  readonly [K in keyof N]: N[K] extends LivePoint<infer T>
+    ? Contributions<T>
+    : N[K] extends Point<infer T>
+      ? readonly T[]
+      : N[K] extends Token<infer T>
+        ? T
+        : never
 }
 
 /** Open only while `activate` runs; a call after that is an error. */
