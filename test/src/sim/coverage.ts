@@ -2,28 +2,8 @@
 import type { Event, State } from '@holdfast/plugin-mirror'
 import { eventName, placeOf } from './world.js'
 
-export class Coverage {
-  readonly #counts = new Map<string, number>()
-
-  reached(before: State, event: Event): void {
-    const key = `${placeOf(before)} + ${eventName(event)}`
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
-  }
-
-  add(counts: Readonly<Record<string, number>>): void {
-    for (const [key, count] of Object.entries(counts)) {
-      this.#counts.set(key, (this.#counts.get(key) ?? 0) + count)
-    }
-  }
-
-  counts(): Record<string, number> {
-    return Object.fromEntries([...this.#counts].sort(([one], [two]) => (one < two ? -1 : 1)))
-  }
-
-  /** What can happen and did not, sorted. */
-  unreached(): string[] {
-    return transitions.filter((key) => !this.#counts.has(key))
-  }
+export function transitionOf(before: State, event: Event): string {
+  return `${placeOf(before)} + ${eventName(event)}`
 }
 
 // `held` is not here: nothing can come between it and what follows.

@@ -1,5 +1,5 @@
 /** One simulated history from its seed: a pair is formed, things happen to it, everything is repaired, promises checked. */
-import type { Coverage } from './coverage.js'
+import type { Coverage } from './reached.js'
 import { heal, isWhole } from './healing.js'
 import { linesOf, type Profile, profileOf, profiles, settingOf } from './profile.js'
 import { Random } from './random.js'
@@ -69,10 +69,6 @@ export function runHistory(options: HistoryOptions): Outcome {
     unhealed: violation === undefined ? healed.failure : undefined,
     trace: world.trace?.lines ?? [],
   }
-}
-
-export function hasFailed(outcome: Outcome): boolean {
-  return outcome.violation !== undefined || outcome.unhealed !== undefined
 }
 
 export function profileNamed(name: string): Profile | undefined {

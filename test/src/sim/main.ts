@@ -1,38 +1,49 @@
 /** `npm run sim`: sweeps of many histories, one history again by its seed, and scenario files. */
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { HoldfastError } from '@holdfast/sdk'
-import { Coverage } from './coverage.js'
-import { hasFailed, type HistoryOptions, profileNamed, runHistory } from './history.js'
-import { type Mutant, mutants } from './mutants.js'
-import { profiles, standardHistories } from './profile.js'
+import { hasFailed, type SimMachine } from './machine.js'
+import { machineNamed, machines } from './machines.js'
+import { Coverage } from './reached.js'
 import { commit, failureOf, reportOf } from './report.js'
 import { runScenarioFile } from './scenario.js'
 import { shrink } from './shrink.js'
 import { sweepInParallel, type Tally } from './sweep.js'
 
 const usage = `npm run sim -- [options]
-  --seeds N         sweep N histories (default ${standardHistories})
+  --machine NAME    ${machines.map(({ name }) => name).join(', ')} (default: all; for one history: mirror)
+  --seeds N         sweep N histories in all (default: the standard of each machine)
   --from N          first seed (default 1)
-  --profile NAME    ${profiles.map(({ name }) => name).join(', ')} (default: by seed)
+  --profile NAME    one kind of histories (default: by seed)
   --jobs N          worker processes (default: one a core)
-  --resume FILE     keep the progress there, and go on with it
+  --resume FILE     keep the progress there (one file a machine: FILE.NAME), and go on with it
   --json            the last line is JSON
   --seed N          one history again, with everything that happened
+  --lines FILE      with --seed: what happens, instead of what the seed gives
   --shrink          with --seed: leave out what it does not need to fail
-  --mutant NAME     with --seed: with a known-bad machine (${mutants.map(({ name }) => name).join(', ')})
+  --mutant NAME     with --seed: with a known-bad variant
   --scenario FILE   run a scenario file;  --update rewrites its expected lines
-  --no-mutants      don't look whether the known-bad machines are caught`
+  --no-mutants      don't look whether the known-bad variants are caught
+${machines.map(aboutMachine).join('\n')}`
+
+function aboutMachine({ name, standardHistories, profiles, mutants }: SimMachine): string {
+  return `${name}: ${standardHistories} histories by default
+  profiles: ${profiles.join(', ')}
+  known-bad variants: ${mutants.map((mutant) => mutant.name).join(', ')}`
+}
 
 const values = parseArgs({
   options: {
-    seeds: { type: 'string', default: String(standardHistories) },
+    machine: { type: 'string' },
+    seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
     profile: { type: 'string' },
     jobs: { type: 'string', default: String(availableParallelism()) },
     resume: { type: 'string' },
     json: { type: 'boolean', default: false },
     seed: { type: 'string' },
+    lines: { type: 'string' },
     shrink: { type: 'boolean', default: false },
     mutant: { type: 'string' },
     scenario: { type: 'string' },
@@ -41,6 +52,18 @@ const values = parseArgs({
     help: { type: 'boolean', default: false },
   },
 }).values
+
+/** Of ten histories of a sweep over all machines, so many are the mirror's: where a mistake costs most. */
+const mirrorShare = 7
+
+interface Swept {
+  readonly machine: SimMachine
+  readonly tally: Tally
+  readonly perSecond: number
+  readonly unreached: readonly string[]
+  readonly caught: number
+  readonly kept: number
+}
 
 function refusal(what: string, allowed: string): HoldfastError {
   return new HoldfastError('E_SIM_USAGE', `${what}: ${allowed}`, { hint: 'see --help' })
@@ -52,47 +75,88 @@ function numberOf(name: string, text: string): number {
   throw refusal(`--${name} ${text}`, 'expected a whole number')
 }
 
-function one(seed: number): number {
-  const mutant = mutants.find(({ name }) => name === values.mutant)
-  if (values.mutant !== undefined && mutant === undefined) {
-    throw refusal(
-      `--mutant ${values.mutant}`,
-      `known are ${mutants.map(({ name }) => name).join(', ')}`,
-    )
-  }
-  const options = { seed, ...chosenProfile(), ...mutationOf(mutant) }
-  let outcome = runHistory(options)
-  if (values.shrink && hasFailed(outcome)) outcome = shrink(outcome, mutant?.mutation)
-  const { trace } = runHistory({ ...options, lines: outcome.lines, traced: true })
+/** Throws E_SIM_USAGE when it is given and not one of those. */
+function assertKnown(option: 'profile' | 'mutant', known: readonly string[]): void {
+  const value = values[option]
+  if (value === undefined || known.includes(value)) return
+  throw refusal(`--${option} ${value}`, `known are ${known.join(', ')}`)
+}
+
+/** One kind of histories belongs to one machine; without any word, all machines are swept. */
+function chosen(): readonly SimMachine[] {
+  if (values.machine !== undefined) return [machineNamed(values.machine)]
+  return values.profile === undefined ? machines : [machineNamed('mirror')]
+}
+
+async function one(seed: number): Promise<number> {
+  const machine = machineNamed(values.machine ?? 'mirror')
+  const { profile, mutant } = values
+  assertKnown('profile', machine.profiles)
+  assertKnown(
+    'mutant',
+    machine.mutants.map(({ name }) => name),
+  )
+  const lines = values.lines === undefined ? undefined : linesIn(values.lines)
+  let ran = await machine.run({ seed, profile, mutant, lines })
+  if (values.shrink && hasFailed(ran)) ran = await shrink(machine, ran, { mutant, profile })
+  const again = { seed, profile, mutant, lines: ran.lines, traced: true }
+  const { trace } = await machine.run(again)
   for (const line of trace) console.log(line)
-  console.log(`seed ${seed}, ${outcome.profile}, commit ${commit()}: ${failureOf(outcome)}`)
-  if (values.shrink) console.log(['its lines:', ...outcome.lines].join('\n  '))
-  return hasFailed(outcome) ? 1 : 0
+  console.log(`${machine.name} seed ${seed}, ${ran.profile}, commit ${commit()}: ${failureOf(ran)}`)
+  if (values.shrink) console.log(['its lines:', ...ran.lines].join('\n  '))
+  return hasFailed(ran) ? 1 : 0
 }
 
-function chosenProfile(): Pick<HistoryOptions, 'profile'> {
-  if (values.profile === undefined) return {}
-  const profile = profileNamed(values.profile)
-  if (profile !== undefined) return { profile }
-  const known = profiles.map(({ name }) => name).join(', ')
-  throw refusal(`--profile ${values.profile}`, `known are ${known}`)
-}
-
-function mutationOf(mutant: Mutant | undefined): Pick<HistoryOptions, 'mutation'> {
-  return mutant === undefined ? {} : { mutation: mutant.mutation }
+function linesIn(file: string): string[] {
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
 }
 
 async function many(): Promise<number> {
-  chosenProfile()
+  const swept: Swept[] = []
+  const startedMs = performance.now()
+  for (const machine of chosen()) swept.push(await sweepOne(machine, countOf(machine)))
+  const sum = (of: (one: Swept) => number): number =>
+    swept.reduce((total, each) => total + of(each), 0)
+  const violations = sum(({ tally }) => tally.violations)
+  const unhealed = sum(({ tally }) => tally.unhealed)
+  const kept = sum((each) => each.kept)
+  const caught = sum((each) => each.caught)
+  const isOne = swept.length === 1
+  if (values.json) {
+    const histories = sum(({ tally }) => tally.histories)
+    const seconds = (performance.now() - startedMs) / 1_000
+    const perSecond = isOne ? (swept[0]?.perSecond ?? 0) : Math.round(histories / seconds)
+    const unreached = swept.flatMap((each) =>
+      each.unreached.map((key) => (isOne ? key : `${each.machine.name}: ${key}`)),
+    )
+    const mutants = { kept, caught }
+    console.log(JSON.stringify({ histories, violations, unhealed, perSecond, unreached, mutants }))
+  }
+  return violations + unhealed === 0 && caught === kept ? 0 : 1
+}
+
+function countOf(machine: SimMachine): number {
+  if (values.seeds === undefined) return machine.standardHistories
+  const all = numberOf('seeds', values.seeds)
+  const others = machines.length - 1
+  if (chosen().length === 1) return all
+  const ofOthers = Math.floor((all * (10 - mirrorShare)) / 10 / others)
+  return machine.name === 'mirror' ? all - others * ofOthers : ofOthers
+}
+
+async function sweepOne(machine: SimMachine, count: number): Promise<Swept> {
+  assertKnown('profile', machine.profiles)
   const startedMs = performance.now()
   let shownMs = startedMs
   let resumed = 0
   const tally = await sweepInParallel({
+    machine,
     from: numberOf('from', values.from),
-    count: numberOf('seeds', values.seeds),
+    count,
     profile: values.profile,
     jobs: numberOf('jobs', values.jobs),
-    resume: values.resume,
+    resume: values.resume === undefined ? undefined : `${values.resume}.${machine.name}`,
     commit: commit(),
     onResume: (so) => {
       resumed = so.histories
@@ -100,51 +164,65 @@ async function many(): Promise<number> {
     onProgress: (so) => {
       if (performance.now() - shownMs < 5_000) return
       shownMs = performance.now()
-      console.log(`${so.histories} histories, ${so.violations} violations, ${so.unhealed} unhealed`)
+      const { histories, violations, unhealed } = so
+      console.log(
+        `${machine.name}: ${histories} histories, ${violations} violations, ${unhealed} unhealed`,
+      )
     },
   })
-  const perSecond = Math.round(
-    (tally.histories - resumed) / ((performance.now() - startedMs) / 1_000),
-  )
+  const seconds = (performance.now() - startedMs) / 1_000
+  const perSecond = Math.round((tally.histories - resumed) / seconds)
   const coverage = new Coverage()
   coverage.add(tally.coverage)
-  const unreached = coverage.unreached()
-  report(tally, perSecond, unreached)
-  const caught = values['no-mutants'] ? [] : mutants.filter(isCaught)
-  const kept = values['no-mutants'] ? 0 : mutants.length
-  console.log(`known-bad machines: ${caught.length} of ${kept} caught`)
-  const { histories, violations, unhealed } = tally
-  if (values.json) {
-    const counted = { kept, caught: caught.length }
-    console.log(
-      JSON.stringify({ histories, violations, unhealed, perSecond, unreached, mutants: counted }),
-    )
-  }
-  return violations + unhealed === 0 && caught.length === kept ? 0 : 1
+  const unreached = coverage.unreached(machine.transitions)
+  await report(machine, tally, perSecond, unreached)
+  const kept = values['no-mutants'] ? [] : machine.mutants
+  const caught = await caughtOf(machine, kept)
+  console.log(`${machine.name}: ${caught} of ${kept.length} known-bad variants caught`)
+  return { machine, tally, perSecond, unreached, caught, kept: kept.length }
 }
 
-function isCaught({ mutation }: Mutant): boolean {
-  for (let seed = 1; seed <= standardHistories; seed += 1) {
-    if (hasFailed(runHistory({ seed, mutation }))) return true
+async function caughtOf(machine: SimMachine, mutants: SimMachine['mutants']): Promise<number> {
+  let caught = 0
+  for (const { name, mistake } of mutants) {
+    if (await isCaught(machine, name)) caught += 1
+    else console.log(`${machine.name}: NOT CAUGHT: one that ${mistake} (${name})`)
+  }
+  return caught
+}
+
+async function isCaught(machine: SimMachine, mutant: string): Promise<boolean> {
+  for (let seed = 1; seed <= machine.standardHistories; seed += 1) {
+    if (hasFailed(await machine.run({ seed, mutant }))) return true
   }
   return false
 }
 
-function report(tally: Tally, perSecond: number, unreached: readonly string[]): void {
-  const { histories, events, acknowledged, violations, unhealed } = tally
-  for (const seed of tally.failing.slice(0, 3)) {
-    console.log(reportOf(shrink(runHistory({ seed, ...chosenProfile() }))))
+async function report(
+  machine: SimMachine,
+  tally: Tally,
+  perSecond: number,
+  unreached: readonly string[],
+): Promise<void> {
+  const { histories, events, violations, unhealed, failing } = tally
+  const { profile } = values
+  for (const seed of failing.slice(0, 3)) {
+    const short = await shrink(machine, await machine.run({ seed, profile }), { profile })
+    console.log(await reportOf(machine, short))
   }
   const each = Math.round(events / Math.max(1, histories))
-  console.log(`${histories} histories of ${each} events, ${perSecond} a second`)
-  console.log(`${acknowledged} acknowledged writes, ${violations} violations, ${unhealed} unhealed`)
-  console.log(`an operator had to decide ${tally.decisions} times`)
-  console.log(
-    `two applications of nodes that were cut off overlapped for ${tally.overlapMs} ms at most`,
-  )
-  console.log(`${unreached.length} transitions were not reached:`)
+  const { name, transitions } = machine
+  console.log(`${name}: ${histories} histories of ${each} events, ${perSecond} a second`)
+  console.log(`${name}: ${violations} violations, ${unhealed} unhealed`)
+  for (const [what, number] of Object.entries(tally.counted)) {
+    console.log(`${name}: ${number} ${what}`)
+  }
+  for (const [what, number] of Object.entries(tally.longest)) {
+    console.log(`${name}: longest ${what}: ${number}`)
+  }
+  console.log(`${name}: ${unreached.length} of ${transitions.length} transitions not reached`)
   for (const key of unreached) console.log(`  ${key}`)
-  if (tally.failing.length > 0) console.log(`failing seeds: ${tally.failing.join(' ')}`)
+  if (failing.length > 0) console.log(`${name}: failing seeds: ${failing.join(' ')}`)
 }
 
 async function main(): Promise<number> {

@@ -1,20 +1,21 @@
 /** What is shown of a history that failed: everything that is needed to see it again. */
 import { execFileSync } from 'node:child_process'
-import { type Outcome, runHistory } from './history.js'
+import type { Ran, SimMachine } from './machine.js'
 
 const linesShown = 40
 
-export function reportOf(outcome: Outcome): string {
-  const { trace } = runHistory({ seed: outcome.seed, lines: outcome.lines, traced: true })
+export async function reportOf(machine: SimMachine, ran: Ran): Promise<string> {
+  const { seed, lines, profile } = ran
+  const { trace } = await machine.run({ seed, lines, profile, traced: true })
   return [
-    `seed ${outcome.seed} (${outcome.profile}): ${failureOf(outcome)}`,
+    `${machine.name} seed ${seed} (${profile}): ${failureOf(ran)}`,
     `commit ${commit()}`,
     ...trace.slice(-linesShown),
-    `again: npm run sim -- --seed ${outcome.seed}`,
+    `again: npm run sim -- --machine ${machine.name} --profile ${profile} --seed ${seed} --shrink`,
   ].join('\n')
 }
 
-export function failureOf({ violation, unhealed }: Outcome): string {
+export function failureOf({ violation, unhealed }: Pick<Ran, 'violation' | 'unhealed'>): string {
   if (violation !== undefined) return violation
   return unhealed === undefined ? 'no failure' : `not healed: ${unhealed}`
 }

@@ -2,18 +2,16 @@
 import { fork } from 'node:child_process'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Coverage } from './coverage.js'
-import { hasFailed, profileNamed, runHistory } from './history.js'
+import { Coverage } from './reached.js'
+import { hasFailed, type SimMachine } from './machine.js'
 
 export interface Tally {
   histories: number
   events: number
-  acknowledged: number
   violations: number
   unhealed: number
-  /** Of nodes that were cut off, while one of them was stopping still. */
-  overlapMs: number
-  decisions: number
+  counted: Record<string, number>
+  longest: Record<string, number>
   /** The first failing seeds. */
   failing: number[]
   coverage: Record<string, number>
@@ -25,6 +23,11 @@ export interface Range {
   readonly profile: string | undefined
 }
 
+/** What a worker process is asked for. */
+export interface Errand extends Range {
+  readonly machine: string
+}
+
 const failingMax = 20
 export const chunk = 500
 
@@ -32,34 +35,28 @@ export function emptyTally(): Tally {
   return {
     histories: 0,
     events: 0,
-    acknowledged: 0,
     violations: 0,
     unhealed: 0,
-    overlapMs: 0,
-    decisions: 0,
+    counted: {},
+    longest: {},
     failing: [],
     coverage: {},
   }
 }
 
-export function sweep({ from, count, profile }: Range): Tally {
+export async function sweep(machine: SimMachine, range: Range): Promise<Tally> {
+  const { from, count, profile } = range
   const tally = emptyTally()
   const coverage = new Coverage()
-  const chosen = profile === undefined ? undefined : profileNamed(profile)
   for (let seed = from; seed < from + count; seed += 1) {
-    const outcome = runHistory({
-      seed,
-      coverage,
-      ...(chosen === undefined ? {} : { profile: chosen }),
-    })
+    const ran = await machine.run({ seed, coverage, profile })
     tally.histories += 1
-    tally.events += outcome.events
-    tally.acknowledged += outcome.acknowledged
-    tally.decisions += outcome.decisions
-    tally.overlapMs = Math.max(tally.overlapMs, outcome.overlapMs)
-    if (outcome.violation !== undefined) tally.violations += 1
-    if (outcome.unhealed !== undefined) tally.unhealed += 1
-    if (hasFailed(outcome) && tally.failing.length < failingMax) tally.failing.push(seed)
+    tally.events += ran.events
+    tally.counted = joined(tally.counted, ran.counted, (one, other) => one + other)
+    tally.longest = joined(tally.longest, ran.longest, Math.max)
+    if (ran.violation !== undefined) tally.violations += 1
+    if (ran.unhealed !== undefined) tally.unhealed += 1
+    if (hasFailed(ran) && tally.failing.length < failingMax) tally.failing.push(seed)
   }
   return { ...tally, coverage: coverage.counts() }
 }
@@ -71,14 +68,22 @@ export function add(one: Tally, other: Tally): Tally {
   return {
     histories: one.histories + other.histories,
     events: one.events + other.events,
-    acknowledged: one.acknowledged + other.acknowledged,
     violations: one.violations + other.violations,
     unhealed: one.unhealed + other.unhealed,
-    overlapMs: Math.max(one.overlapMs, other.overlapMs),
-    decisions: one.decisions + other.decisions,
+    counted: joined(one.counted, other.counted, (mine, theirs) => mine + theirs),
+    longest: joined(one.longest, other.longest, Math.max),
     failing: [...one.failing, ...other.failing].sort((a, b) => a - b).slice(0, failingMax),
     coverage: coverage.counts(),
   }
+}
+
+function joined(
+  one: Readonly<Record<string, number>>,
+  other: Readonly<Record<string, number>>,
+  join: (mine: number, theirs: number) => number,
+): Record<string, number> {
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])]
+  return Object.fromEntries(names.map((name) => [name, join(one[name] ?? 0, other[name] ?? 0)]))
 }
 
 /** What a sweep has done so far, to go on with: only the same sweep of the same commit. */
@@ -89,6 +94,7 @@ interface Progress {
 }
 
 export interface SweepOptions extends Range {
+  readonly machine: SimMachine
   readonly jobs: number
   /** Where the progress is kept, if at all. */
   readonly resume: string | undefined
@@ -101,7 +107,8 @@ export interface SweepOptions extends Range {
 /** Spreads chunks of seeds over processes. Rejects when a worker dies. */
 export async function sweepInParallel(options: SweepOptions): Promise<Tally> {
   const { from, count, profile, jobs, resume } = options
-  const key = JSON.stringify([options.commit, from, count, profile ?? ''])
+  const machine = options.machine.name
+  const key = JSON.stringify([options.commit, machine, from, count, profile ?? ''])
   const progress = readProgress(resume, key)
   const done = new Set(progress.done)
   options.onResume(progress.tally)
@@ -116,11 +123,12 @@ export async function sweepInParallel(options: SweepOptions): Promise<Tally> {
     failed.catch(() => undefined)
     for (let index = open.shift(); index !== undefined; index = open.shift()) {
       const first = from + index * chunk
-      const range: Range = { from: first, count: Math.min(chunk, from + count - first), profile }
+      const size = Math.min(chunk, from + count - first)
+      const errand: Errand = { machine, from: first, count: size, profile }
       const answer = new Promise<Tally>((resolve) => {
         worker.once('message', (tally: Tally) => resolve(tally))
       })
-      worker.send(range)
+      worker.send(errand)
       const tally = await Promise.race([answer, failed])
       progress.tally = add(progress.tally, tally)
       progress.done.push(index)

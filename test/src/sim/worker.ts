@@ -1,6 +1,8 @@
 /** A worker process of a sweep: ranges of seeds in, tallies out. It ends when its parent hangs up. */
-import { type Range, sweep } from './sweep.js'
+import { machineNamed } from './machines.js'
+import { type Errand, sweep } from './sweep.js'
 
-process.on('message', (range: Range) => {
-  process.send?.(sweep(range))
+process.on('message', (errand: Errand) => {
+  // A failure here is a fault of the simulator: it ends this process, and the parent says so.
+  void sweep(machineNamed(errand.machine), errand).then((tally) => process.send?.(tally))
 })

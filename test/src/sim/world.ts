@@ -3,7 +3,7 @@ import { type Event, type Memory, type State, step } from '@holdfast/plugin-mirr
 import type { OperatorCommand, Verdict } from '@holdfast/sdk'
 import { Agenda } from './agenda.js'
 import { Application } from './application.js'
-import type { Coverage } from './coverage.js'
+import { transitionOf } from './coverage.js'
 import { Daemon, type StepFunction } from './daemon.js'
 import { Disk } from './disk.js'
 import { type Lan, Network } from './network.js'
@@ -11,6 +11,7 @@ import { type NodeName, nodeNames, other, SimNode } from './node.js'
 import { Replication } from './plane.js'
 import { Promises, type Right } from './promises.js'
 import { Random } from './random.js'
+import type { Coverage } from './reached.js'
 import { configOf, lans, type Setting } from './setting.js'
 import { Trace } from './simulation.js'
 import { Witness } from './witness.js'
@@ -324,7 +325,7 @@ export class World {
 
   #onStep(name: NodeName, before: State, event: Event, next: State): void {
     this.steps += 1
-    this.options.coverage?.reached(before, event)
+    this.options.coverage?.reached(transitionOf(before, event))
     if (this.trace !== undefined) this.note(name, describeStep(before, event, next))
     if (goesOnByChoice(before, event, next)) this.promises.wentOnByChoice(name)
     if (before.place.role === next.place.role) return

@@ -1,0 +1,14 @@
+/** The machines that the simulator knows, by name. */
+import { HoldfastError } from '@holdfast/sdk'
+import type { SimMachine } from './machine.js'
+import { mirrorMachine } from './mirror-machine.js'
+
+export const machines: readonly SimMachine[] = [mirrorMachine]
+
+/** Throws E_SIM_USAGE. */
+export function machineNamed(name: string): SimMachine {
+  const machine = machines.find((one) => one.name === name)
+  if (machine !== undefined) return machine
+  const known = machines.map((one) => one.name).join(', ')
+  throw new HoldfastError('E_SIM_USAGE', `there is no machine "${name}": known are ${known}`)
+}
