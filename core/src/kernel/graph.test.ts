@@ -58,14 +58,20 @@ test('the order does not depend on the order of discovery', (t) => {
   t.deepEqual(orderOf(world(available.toReversed(), wanted.toReversed())), ['a', 'b', 'c', 'd'])
 })
 
-test('what a plugin requires becomes active too, and before it', (t) => {
+test('what a plugin requires becomes active too, and their needs alone say in which order', (t) => {
   const available = [
     manifest('a', { requires: { z: '^1.0.0' } }),
     manifest('z', { requires: { y: '^1.0.0' } }),
     manifest('y'),
     manifest('unused'),
   ]
-  t.deepEqual(orderOf(world(available, ['a'])), ['y', 'z', 'a'])
+  t.deepEqual(orderOf(world(available, ['a'])), ['a', 'y', 'z'])
+  const host = manifest('host', { needs: ['point.checker*'] })
+  const checker = manifest('zcheck', {
+    contributes: ['point.checker'],
+    requires: { host: '^1.0.0' },
+  })
+  t.deepEqual(orderOf(world([host, checker], ['zcheck'])), ['zcheck', 'host'])
 })
 
 test('an optional need is ordered when somebody provides it, and no reason when nobody does', (t) => {

@@ -1,6 +1,7 @@
 /**
  * Pure: which plugins are active together, and in which order. Returns the order, or all reasons at once why there
- * is none. Whoever provides a token or contributes to a point comes before whoever needs it.
+ * is none. Whoever provides a token or contributes to a point comes before whoever needs it; what a plugin requires is
+ * active too, before or after it.
  */
 import type { PluginManifest } from '@holdfast/sdk'
 
@@ -37,18 +38,28 @@ export function resolveOrder(input: GraphInput): GraphResult {
   return { ok: true, order: sorted(members, edges) }
 }
 
-/** Ids of the plugins among `members` that must be active before `manifest`, sorted. */
+/** Ids of the plugins among `members` whose instances `manifest` holds for its whole life, sorted. */
 export function dependenciesOf(
   manifest: PluginManifest,
   members: readonly PluginManifest[],
 ): readonly string[] {
-  const targets = edgesFrom(manifest, members).map(({ to }) => to)
+  const lasting = { ...manifest, needs: manifest.needs.filter((need) => !isLive(need)) }
+  const targets = edgesFrom(lasting, members).map(({ to }) => to)
   return [...new Set(targets)].sort()
 }
 
-/** A need without the mark of an optional one. */
+/** A need without the mark of an optional or a live one. */
 export function needId(need: string): string {
-  return need.endsWith('?') ? need.slice(0, -1) : need
+  return isOptional(need) || isLive(need) ? need.slice(0, -1) : need
+}
+
+export function isOptional(need: string): boolean {
+  return need.endsWith('?')
+}
+
+/** Contributors of a live need may come and go: they begin earlier, but are no reason to begin anew. */
+export function isLive(need: string): boolean {
+  return need.endsWith('*')
 }
 
 function closure(input: GraphInput, reasons: string[]): PluginManifest[] {
@@ -108,7 +119,7 @@ function tokenProblems(input: GraphInput, members: readonly PluginManifest[]): s
   }
   for (const { id, needs } of members) {
     for (const need of needs) {
-      if (isPoint(need) || need.endsWith('?') || providers.has(need)) continue
+      if (isPoint(need) || isOptional(need) || providers.has(need)) continue
       const candidates = input.available.filter((other) => other.provides.includes(need))
       const hint = candidates.map((other) => other.id).sort()
       const active = hint.length === 0 ? '' : ` (${hint.join(', ')} would, but is not active here)`
@@ -128,9 +139,8 @@ function edgesOf(members: readonly PluginManifest[]): ReadonlyMap<string, readon
 
 function edgesFrom(manifest: PluginManifest, members: readonly PluginManifest[]): Edge[] {
   const edges: Edge[] = []
+  // What is required is no edge: a checker requires the host that collects it, and that host needs the checker.
   for (const other of members) {
-    const required = other.id in manifest.requires
-    if (required) edges.push({ to: other.id, why: 'requires it' })
     for (const need of manifest.needs.map(needId)) {
       const gives = isPoint(need)
         ? other.contributes.includes(need) && other.id !== manifest.id

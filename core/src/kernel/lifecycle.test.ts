@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
+  type Contributions,
   HoldfastError,
+  live,
   type Needs,
   type PluginDefinition,
   type PluginManifest,
@@ -82,7 +84,7 @@ function manifestOf(fake: Fake): PluginManifest {
     entry: 'index.js',
     scope: 'module',
     platforms: ['linux'],
-    needs: Object.values(fake.needs ?? {}).map(({ id }) => id),
+    needs: Object.values(fake.needs ?? {}).map(({ id, kind }) => (kind === 'live' ? `${id}*` : id)),
     provides: [],
     contributes: [],
     requires: {},
@@ -267,6 +269,70 @@ test('unchanged plugins are kept, changed ones and those that need them are repl
   events.length = 0
   await set.apply(plan({ ...contributor('giver', 'x'), config: { changed: true } }, needer))
   t.deepEqual(events, ['stop other'])
+})
+
+test('a plugin with a live need goes on while contributors change, and knows before they stop', async (t) => {
+  const { set, plan, events } = garage()
+  const host: Fake = {
+    id: 'host',
+    needs: { things: live(thing) },
+    activate: ({ things }) => {
+      const { all, watch } = things as Contributions<string> // What a live need receives.
+      watch(() => {
+        events.push(`host sees ${[...all()].join(' ')}`)
+      })
+    },
+  }
+  const giver = contributor('giver', 'x')
+  await set.apply(plan(giver, host))
+  events.length = 0
+  t.deepEqual(await set.apply(plan({ ...giver, config: { changed: true } }, host)), { ok: true })
+  t.deepEqual(events, ['host sees ', 'stop giver', 'start giver', 'host sees x,x of giver'])
+  events.length = 0
+  t.deepEqual(await set.apply(plan(contributor('other', 'y'), host)), { ok: true })
+  t.deepEqual(events, ['host sees ', 'stop giver', 'start other', 'host sees y,y of other'])
+  events.length = 0
+  await set.stop()
+  t.deepEqual(events, ['stop host', 'stop other'])
+})
+
+test('a watcher that throws or hangs is named, and the change is carried out', async (t) => {
+  const { set, plan, statuses } = garage()
+  for (const on of [
+    () => Promise.reject(new Error('deaf')),
+    () => new Promise<void>(() => undefined),
+  ]) {
+    const host: Fake = {
+      id: 'host',
+      needs: { things: live(thing) },
+      config: { on: String(on) },
+      activate: ({ things }) => {
+        ;(things as Contributions<string>).watch(on)
+      },
+    }
+    await set.apply(plan(contributor('giver', 'x'), host))
+    const verdict = await set.apply(plan(contributor('giver', 'y'), host))
+    t.deepEqual(verdict, { ok: true }) // Equal configuration: the giver is kept, nothing to tell.
+    const changed = await set.apply(plan({ ...contributor('giver', 'z'), config: { z: 1 } }, host))
+    t.is(changed.ok ? '' : changed.code, 'E_PLUGIN_WATCH')
+    t.deepEqual(set.contributions(thing), ['z of giver'])
+    t.is(statuses.findLast(({ failure }) => failure !== undefined)?.id, 'host')
+  }
+})
+
+test('a plugin that fails beside others that go on leaves those alone', async (t) => {
+  const { set, plan, events } = garage()
+  await set.apply(plan({ id: 'role' }))
+  events.length = 0
+  const bad: Fake = {
+    id: 'bad',
+    activate: () => {
+      throw new Error('boom')
+    },
+  }
+  const verdict = await set.apply(plan({ id: 'good' }, bad, { id: 'role' }))
+  t.deepEqual(verdict, { ok: false, code: 'E_PLUGIN_ACTIVATE', reason: 'plugin bad: boom' })
+  t.deepEqual(events, ['start good', 'start bad', 'stop bad', 'stop good'])
 })
 
 test('a plugin can not change the configuration that decides whether it is kept', async (t) => {

@@ -1,6 +1,6 @@
 /**
  * Activates a set of plugins in order and stops it in reverse. One set is one application (a module) or the daemon.
- * A half activation is unwound: after a failure nothing of the set is active.
+ * A half activation is unwound: after a failure only what was active before, and did not change, still is.
  */
 import {
   assert,
@@ -18,7 +18,8 @@ import {
 import { within } from '../scheduling/deadline.js'
 import { InstanceContainer } from './container.js'
 import type { PluginSource } from './discover.js'
-import { dependenciesOf, needId } from './graph.js'
+import { dependenciesOf, isOptional, needId } from './graph.js'
+import { LivePoints } from './live.js'
 import type { PluginLoader } from './loader.js'
 import { CollectingScope, type Contribution, type Stop } from './scope.js'
 
@@ -58,25 +59,34 @@ interface ActivePlugin {
 
 export class PluginSet {
   private active: ActivePlugin[] = []
+  private readonly live: LivePoints
 
-  constructor(private readonly options: PluginSetOptions) {}
+  constructor(private readonly options: PluginSetOptions) {
+    this.live = new LivePoints(options.clock, (point) => this.contributionsById(point))
+  }
 
   /**
    * Makes exactly these plugins active. Instances whose id, version, configuration and dependencies are unchanged
-   * are kept. On a failure everything is stopped, and the verdict names the plugin and why.
+   * are kept, also when another one fails; then the rest is stopped, and the verdict names the plugin and why.
    */
   async apply(plan: readonly PlannedPlugin[]): Promise<Verdict> {
     const kept = this.keepable(plan)
     const replaced = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
-    const stopped = await this.stopAll(replaced)
     this.active = this.active.filter((plugin) => kept.has(plugin.source.manifest.id))
-    if (!stopped.ok) return await this.unwind(stopped)
+    const told = await this.tell(replaced, kept)
+    const stopped = await this.stopAll(replaced)
+    if (!stopped.ok) return stopped
     for (const planned of plan) {
       if (kept.has(planned.source.manifest.id)) continue
       const verdict = await this.activate(planned, plan)
-      if (!verdict.ok) return await this.unwind(verdict)
+      if (!verdict.ok) return await this.unwind(kept, verdict)
     }
-    return done
+    const position = new Map(plan.map(({ source }, index) => [source.manifest.id, index]))
+    const placeOf = ({ source }: ActivePlugin): number => position.get(source.manifest.id) ?? 0
+    this.active.sort((a, b) => placeOf(a) - placeOf(b))
+    const added = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
+    const toldAgain = await this.tell(added, kept)
+    return told.ok ? toldAgain : told
   }
 
   /** Stops everything in reverse order; a plugin that fails to stop does not keep the others from stopping. */
@@ -88,7 +98,12 @@ export class PluginSet {
 
   /** All contributions to a point, ordered by id. */
   contributions<T>(point: Point<T>): readonly T[] {
-    return this.sortedContributions(point.id) as readonly T[] // Contributed through the same typed point.
+    return [...this.contributionsOf(point).values()]
+  }
+
+  /** Id → contribution, ordered by id. */
+  contributionsOf<T>(point: Point<T>): ReadonlyMap<string, T> {
+    return this.contributionsById(point.id) as ReadonlyMap<string, T> // Contributed through the same typed point.
   }
 
   private async activate(planned: PlannedPlugin, plan: readonly PlannedPlugin[]): Promise<Verdict> {
@@ -132,10 +147,11 @@ export class PluginSet {
     }
     const own = new InstanceContainer(container)
     for (const [id, instance] of this.options.services(manifest.id)) own.hold(id, instance)
-    const optional = new Set(manifest.needs.filter((need) => need.endsWith('?')).map(needId))
+    const optional = new Set(manifest.needs.filter(isOptional).map(needId))
     const deps: Record<string, unknown> = {}
     for (const [name, need] of Object.entries(needs)) {
-      if (need.kind === 'point') deps[name] = this.sortedContributions(need.id)
+      if (need.kind === 'point') deps[name] = [...this.contributionsById(need.id).values()]
+      else if (need.kind === 'live') deps[name] = this.live.for(manifest.id, need.id)
       else if (own.has(need.id)) deps[name] = own.get(need.id)
       else assert(optional.has(need.id), `${need.id} is there when ${manifest.id} needs it`)
     }
@@ -144,12 +160,12 @@ export class PluginSet {
     return deps as Deps<Needs> // Each name was filled from the token or point of that name.
   }
 
-  private sortedContributions(point: string): unknown[] {
-    return this.active
+  private contributionsById(point: string): ReadonlyMap<string, unknown> {
+    const all = this.active
       .flatMap((plugin) => plugin.contributions)
       .filter((contribution) => contribution.point === point)
       .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .map(({ value }) => value)
+    return new Map(all.map(({ id, value }) => [id, value]))
   }
 
   private isTaken(point: string, id: string): boolean {
@@ -176,11 +192,31 @@ export class PluginSet {
     return kept
   }
 
-  private async unwind(cause: Verdict): Promise<Verdict> {
-    const all = this.active
-    this.active = []
-    await this.stopAll(all) // What fails here is reported through the status of its plugin.
+  private async unwind(kept: ReadonlySet<string>, cause: Verdict): Promise<Verdict> {
+    const begun = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
+    this.active = this.active.filter((plugin) => kept.has(plugin.source.manifest.id))
+    await this.stopAll(begun) // What fails here is reported through the status of its plugin.
     return cause
+  }
+
+  /** Those that are kept and watch what `changed` contributes; one that can't be told has failed. */
+  private async tell(
+    changed: readonly ActivePlugin[],
+    kept: ReadonlySet<string>,
+  ): Promise<Verdict> {
+    const points = new Set(
+      changed.flatMap(({ contributions }) => contributions.map(({ point }) => point)),
+    )
+    const timeoutMs = Math.max(0, ...changed.map(({ source }) => source.manifest.stopTimeoutMs))
+    let outcome: Verdict = done
+    for (const { plugin, reason } of await this.live.tell(points, kept, timeoutMs)) {
+      const manifest = this.active.find(({ source }) => source.manifest.id === plugin)?.source
+        .manifest
+      if (manifest === undefined) continue
+      const verdict = this.failed(manifest, reason, 'E_PLUGIN_WATCH')
+      if (outcome.ok) outcome = verdict
+    }
+    return outcome
   }
 
   private async stopAll(plugins: readonly ActivePlugin[]): Promise<Verdict> {
@@ -199,6 +235,7 @@ export class PluginSet {
   }): Promise<Verdict> {
     const { manifest, stops } = plugin
     const failures: unknown[] = []
+    this.live.forget(manifest.id)
     const run = async (): Promise<void> => {
       for (const stop of stops.toReversed()) {
         try {

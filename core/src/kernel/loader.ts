@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { HoldfastError, messageOf, type Needs, type PluginDefinition } from '@holdfast/sdk'
 import type { PluginSource } from './discover.js'
-import { needId } from './graph.js'
+import { isLive, needId } from './graph.js'
 
 /** What a plugin says about a configuration before it is applied. */
 export interface CheckReport {
@@ -60,8 +60,13 @@ async function importEntry(source: PluginSource): Promise<Readonly<Record<string
 
 /** The order of activation was computed from the manifest: code that needs more would find nothing. */
 function verifyNeeds(source: PluginSource, needs: Needs): void {
-  const declared = new Set(source.manifest.needs.map(needId))
-  const used = new Set(Object.values(needs).map(({ id }) => id))
+  // Whether a need is optional only the manifest knows; whether it is live both must say.
+  const declared = new Set(
+    source.manifest.needs.map((need) => (isLive(need) ? need : needId(need))),
+  )
+  const used = new Set(
+    Object.values(needs).map(({ id, kind }) => (kind === 'live' ? `${id}*` : id)),
+  )
   const undeclared = [...used].filter((id) => !declared.has(id))
   const unused = [...declared].filter((id) => !used.has(id))
   if (undeclared.length === 0 && unused.length === 0) return

@@ -47,8 +47,8 @@ const manifestSchema = {
     entry: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]*\\.m?js$', maxLength: 256 },
     scope: { enum: ['node', 'module'] },
     platforms: { type: 'array', minItems: 1, items: { enum: ['linux', 'win32'] } },
-    // A need that ends with `?` may be missing: the plugin receives undefined then.
-    needs: ids(tokenId.replace(/\$$/, '\\??$')),
+    // A token that ends with `?` may be missing: the plugin receives undefined then. A point that ends with `*` is live.
+    needs: ids(`${tokenId.replace(/\$$/, '\\??$')}|^point\\.[A-Za-z][A-Za-z0-9-]*\\*$`),
     provides: ids(tokenId),
     contributes: ids(tokenId),
     requires: { type: 'object', maxProperties: 64, additionalProperties: { type: 'string' } },
@@ -56,6 +56,7 @@ const manifestSchema = {
     capabilities: { type: 'array', maxItems: 64, items: { type: 'string', maxLength: 256 } },
     modes: ids('^[a-z][a-z0-9-]*$'),
     config: { type: 'object' },
+    dynamic: { type: 'boolean' },
     startTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     stopTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     $schema: { type: 'string' },

@@ -1,6 +1,7 @@
 /**
  * Pure: which plugins a module needs and what each of them is configured with. Each element below `<service>`
  * belongs to the plugin whose schema has a property of that name; the topology owns the attributes of `<service>`.
+ * An element that plugins mark as shared is only a frame: each of its children has an owner of its own.
  */
 import type { PluginManifest } from '@holdfast/sdk'
 import { type GraphInput, resolveOrder } from '../kernel/graph.js'
@@ -32,7 +33,7 @@ export function planModule(service: XmlElement, installed: Installed): PlanResul
   const topology = findTopology(service, modules, findings)
   if (topology === undefined) return { ok: false, findings }
   const owners = findOwners(service, modules, topology, findings)
-  const wanted = [...new Set([topology, ...owners.map(([, owner]) => owner)])]
+  const wanted = [...new Set([topology, ...owners.map(({ owner }) => owner)])]
   const graph = resolveOrder({
     ...installed,
     scope: 'module',
@@ -48,7 +49,7 @@ export function planModule(service: XmlElement, installed: Installed): PlanResul
     findings.push(...bound.findings)
     return { manifest, config: bound.binding.value, binding: bound.binding }
   })
-  if (findings.length > 0) return { ok: false, findings }
+  if (findings.length > 0) return { ok: false, findings: distinct(findings) }
   return { ok: true, plan: { topology: topology.id, plugins } }
 }
 
@@ -76,29 +77,68 @@ function findTopology(
   return topology
 }
 
-/** Element name → its plugin, for the elements that are there. A topology that is not active owns nothing. */
+/** An element that is there, as `<check><tcp>` when it stands in a shared one, and its plugin. */
+interface Owned {
+  readonly element: string
+  readonly owner: PluginManifest
+}
+
+/** A topology that is not active owns nothing. */
 function findOwners(
   service: XmlElement,
   modules: readonly PluginManifest[],
   topology: PluginManifest,
   findings: Finding[],
-): [string, PluginManifest][] {
+): readonly Owned[] {
   const candidates = modules.filter((plugin) => plugin === topology || plugin.modes === undefined)
-  const allowed = [...new Set(candidates.flatMap(elementsOf))].sort()
-  const owners = new Map<string, PluginManifest>()
+  const owned: Owned[] = []
   for (const child of service.children) {
-    const [owner, second] = candidates.filter((plugin) => elementsOf(plugin).includes(child.name))
-    if (owner === undefined) {
-      const near = nearest(child.name, allowed)
-      const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
-      const message = `unknown element <${child.name}> in <service>${hint}; allowed: ${listed(allowed)}`
-      findings.push({ ...positionOf(child), message })
-    } else if (second !== undefined) {
-      const message = `<${child.name}> belongs to the plugins ${owner.id} and ${second.id}: remove one of them`
-      findings.push({ ...positionOf(child), message })
-    } else owners.set(child.name, owner)
+    const sharing = candidates.filter((plugin) => sharedBy(plugin, child.name) !== undefined)
+    const isShared =
+      sharing.length > 0 && sharing.length === ownersOf(child, candidates, elementsOf).length
+    if (!isShared) owned.push(...ownerOf(child, 'service', candidates, elementsOf, findings))
+    else {
+      const childrenOf = (plugin: PluginManifest): string[] => sharedBy(plugin, child.name) ?? []
+      for (const part of child.children) {
+        owned.push(...ownerOf(part, child.name, sharing, childrenOf, findings))
+      }
+    }
   }
-  return [...owners]
+  return owned
+}
+
+function ownersOf(
+  element: XmlElement,
+  candidates: readonly PluginManifest[],
+  namesOf: (plugin: PluginManifest) => readonly string[],
+): readonly PluginManifest[] {
+  return candidates.filter((plugin) => namesOf(plugin).includes(element.name))
+}
+
+/** The one plugin that owns `element`; nobody, or two of them, is a finding. */
+function ownerOf(
+  element: XmlElement,
+  parent: string,
+  candidates: readonly PluginManifest[],
+  namesOf: (plugin: PluginManifest) => readonly string[],
+  findings: Finding[],
+): readonly Owned[] {
+  const [owner, second] = ownersOf(element, candidates, namesOf)
+  const { name } = element
+  if (owner === undefined) {
+    const allowed = [...new Set(candidates.flatMap(namesOf))].sort()
+    const near = nearest(name, allowed)
+    const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
+    const message = `unknown element <${name}> in <${parent}>${hint}; allowed: ${listed(allowed)}`
+    findings.push({ ...positionOf(element), message })
+    return []
+  }
+  if (second !== undefined) {
+    const message = `<${name}> belongs to the plugins ${owner.id} and ${second.id}: remove one of them`
+    findings.push({ ...positionOf(element), message })
+    return []
+  }
+  return [{ element: parent === 'service' ? `<${name}>` : `<${parent}><${name}>`, owner }]
 }
 
 /** What a plugin binds: its own elements only, and for the topology the attributes of `<service>`. */
@@ -108,32 +148,53 @@ function elementFor(
   isTopology: boolean,
 ): XmlElement {
   const own = elementsOf(manifest)
-  const children = service.children.filter((child) => own.includes(child.name))
-  const attributes: XmlElement = { ...service, children: [], text: '' }
+  const children = service.children.flatMap((child): XmlElement[] => {
+    if (!own.includes(child.name)) return []
+    const parts = sharedBy(manifest, child.name)
+    if (parts === undefined) return [child]
+    const ownParts = child.children.filter(({ name }) => parts.includes(name))
+    // A frame in which nothing belongs to this plugin is not its to bind.
+    return ownParts.length === 0 ? [] : [{ ...child, children: ownParts }]
+  })
+  const attributes: XmlElement = { ...service, children: [], text: '', textMarks: [] }
   return {
     ...positionOf(service),
     name: 'service',
     attributes: [],
     text: isTopology ? service.text : '',
+    textMarks: isTopology ? service.textMarks : [],
     children: isTopology ? [attributes, ...children] : children,
   }
 }
 
 export function elementsOf(manifest: PluginManifest): string[] {
-  const properties: unknown =
-    'properties' in manifest.config ? manifest.config.properties : undefined
-  if (typeof properties !== 'object' || properties === null) return []
-  return Object.keys(properties).filter((name) => name !== 'service')
+  return Object.keys(propertiesOf(manifest.config)).filter((name) => name !== 'service')
 }
 
-function becauseOf(
-  id: string,
-  topology: PluginManifest,
-  owners: readonly (readonly [string, PluginManifest])[],
-): string {
+/** The children of a shared element that belong to this plugin; undefined: it does not share this element. */
+function sharedBy(manifest: PluginManifest, element: string): string[] | undefined {
+  const schema = propertiesOf(manifest.config)[element]
+  if (typeof schema !== 'object' || schema === null || !('x-shared' in schema)) return undefined
+  return schema['x-shared'] === true ? Object.keys(propertiesOf(schema)) : undefined
+}
+
+function propertiesOf(schema: object): Readonly<Record<string, unknown>> {
+  const properties: unknown = 'properties' in schema ? schema.properties : undefined
+  return typeof properties === 'object' && properties !== null ? { ...properties } : {}
+}
+
+function becauseOf(id: string, topology: PluginManifest, owned: readonly Owned[]): string {
   if (id === topology.id) return 'it is the mode of <service>'
-  const elements = owners.filter(([, owner]) => owner.id === id).map(([name]) => `<${name}>`)
-  return `${elements.join(', ')} is there`
+  const elements = owned.filter(({ owner }) => owner.id === id).map(({ element }) => element)
+  return `${[...new Set(elements)].join(', ')} is there`
+}
+
+/** What is wrong with a shared element, each of its plugins says. */
+function distinct(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Map(
+    findings.map((one) => [`${String(one.line)}:${String(one.column)}:${one.message}`, one]),
+  )
+  return [...seen.values()]
 }
 
 function positionOf(at: { readonly line: number; readonly column: number }): {

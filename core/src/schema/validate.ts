@@ -36,7 +36,7 @@ export function compileSchema(schema: object): SchemaCheck {
     logger: false,
   })
   addFormats(ajv, { mode: 'full' })
-  ajv.addVocabulary(['x-duration', 'x-secret', 'x-unit', 'x-example'])
+  ajv.addVocabulary(['x-duration', 'x-secret', 'x-unit', 'x-example', 'x-shared'])
   const validate: ValidateFunction = ajv.compile(schema)
   return (value) => (validate(value) ? [] : (validate.errors ?? []).map(problemOf))
 }
