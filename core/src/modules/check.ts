@@ -4,7 +4,7 @@ import type { PluginSource } from '../kernel/discover.js'
 import type { CheckFinding, PluginLoader } from '../kernel/loader.js'
 import { within } from '../scheduling/deadline.js'
 import { type Finding, positionOf } from '../xml/bind.js'
-import { at } from '../xml/document.js'
+import { at, type Position } from '../xml/document.js'
 import type { ModulePlan } from './plan.js'
 
 export const checkTimeoutMs = 10_000
@@ -37,7 +37,7 @@ export async function checkPlan(
   for (const { manifest, config, binding } of plan.plugins) {
     const source = options.sources.find((one) => one.manifest.id === manifest.id)
     if (source === undefined) continue
-    const place = (pointer: string): Finding => ({ ...positionOf(binding, pointer), message: '' })
+    const place = ({ path, offset }: PlacedFinding): Position => positionOf(binding, path, offset)
     try {
       const { check } = await options.load(source)
       if (check === undefined) continue
@@ -45,15 +45,16 @@ export async function checkPlan(
       const run = (async () =>
         await check(structuredClone(config), options.contextFor(manifest.id)))()
       const report = reportOf(await within(options.clock, checkTimeoutMs, what, run))
-      for (const { path, message } of report.errors) findings.push({ ...place(path), message })
-      for (const { path, message } of report.warnings) {
-        warnings.push(path === '' ? message : `${at(options.file, place(path))}${message}`)
+      for (const one of report.errors) findings.push({ ...place(one), message: one.message })
+      for (const one of report.warnings) {
+        const where = one.path === '' ? '' : at(options.file, place(one))
+        warnings.push(`${where}${one.message}`)
       }
     } catch (thrown) {
       // Foreign code: a check that throws refuses the configuration, it does not pass it.
       const code = thrown instanceof HoldfastError ? thrown.code : 'E_PLUGIN_CHECK'
       findings.push({
-        ...place(''),
+        ...positionOf(binding, ''),
         message: `plugin ${manifest.id}: ${messageOf(thrown)} (${code})`,
       })
     }
@@ -61,8 +62,13 @@ export async function checkPlan(
   return { findings, warnings }
 }
 
-function reportOf(value: unknown): { errors: CheckFinding[]; warnings: CheckFinding[] } {
-  const list = (name: string): CheckFinding[] => {
+/** `offset`: the character of the text at `path` that is meant. */
+interface PlacedFinding extends CheckFinding {
+  readonly offset?: number
+}
+
+function reportOf(value: unknown): { errors: PlacedFinding[]; warnings: PlacedFinding[] } {
+  const list = (name: string): PlacedFinding[] => {
     const items = memberOf(value, name)
     if (items === undefined) return []
     if (!Array.isArray(items)) throw malformed()
@@ -72,12 +78,13 @@ function reportOf(value: unknown): { errors: CheckFinding[]; warnings: CheckFind
 }
 
 /** A plain sentence is a finding about the whole element. */
-function findingOf(item: unknown): CheckFinding {
+function findingOf(item: unknown): PlacedFinding {
   if (typeof item === 'string') return { path: '', message: item }
   const path = memberOf(item, 'path')
   const message = memberOf(item, 'message')
   if (typeof path !== 'string' || typeof message !== 'string') throw malformed()
-  return { path, message }
+  const offset = memberOf(item, 'offset')
+  return typeof offset === 'number' ? { path, message, offset } : { path, message }
 }
 
 function malformed(): HoldfastError {

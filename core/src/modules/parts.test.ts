@@ -10,6 +10,7 @@ import { readArchive } from '../packages/archive.js'
 import { makeExec } from './exec.js'
 import { type OrderExecutor, Participant } from './participant.js'
 import { type ModuleOrder, questionOf } from './protocol.js'
+import { placeInText } from '../xml/document.js'
 import { openStore } from './store.js'
 import { Transfers } from './transfer.js'
 import { parseUserConfig } from './userconfig.js'
@@ -132,6 +133,19 @@ test('macros expand in attributes and text, also earlier macros in later ones, a
   )
   t.is(service.attributes[0]?.value, '123 100% %%')
   t.is(service.children[0]?.text, '1')
+})
+
+test('a place in a text that uses macros is the place in the file', (t) => {
+  const text = `<safe><macro name="A" value="long%"/><service><x>
+  %A% P %A%
+ Q</x></service></safe>`
+  const [x] = parseUserConfig(text, 'f').service.children
+  const content = x?.text ?? ''
+  const placeOf = (letter: string): unknown =>
+    x === undefined ? undefined : placeInText(x, content.indexOf(letter))
+  t.deepEqual(placeOf('l'), { line: 2, column: 3 })
+  t.deepEqual(placeOf('P'), { line: 2, column: 7 })
+  t.deepEqual(placeOf('Q'), { line: 3, column: 2 })
 })
 
 test('macros that multiply are stopped before they fill the memory', (t) => {

@@ -1,7 +1,7 @@
 /** Reads a module's `conf/userconfig.xml`: `<safe>` with macros and one `<service>`, macros expanded. Pure. */
 import { HoldfastError } from '@holdfast/sdk'
 import { type Finding, invalid, nearest } from '../xml/bind.js'
-import { parseXml, type XmlElement } from '../xml/document.js'
+import { parseXml, placeInText, type TextMark, type XmlElement } from '../xml/document.js'
 
 export const macrosMax = 200
 /** Macros may use earlier macros: without a maximum, 20 lines could make gigabytes. */
@@ -76,18 +76,43 @@ function expandElement(
       value: expandText(attribute.value, attribute, macros, findings),
     })),
     children: element.children.map((child) => expandElement(child, macros, findings)),
-    text: expandText(element.text, element, macros, findings),
+    ...expandContent(element, macros, findings),
   }
 }
 
-/** A percent sign that does not enclose a name stays what it is. */
+/** The text that is not from a macro keeps its place in the file. */
+function expandContent(
+  element: XmlElement,
+  macros: ReadonlyMap<string, string>,
+  findings: Finding[],
+): Pick<XmlElement, 'text' | 'textMarks'> {
+  const textMarks: TextMark[] = []
+  let text = ''
+  let offset = 0
+  // Every second part is a macro's use, because the pattern is in brackets.
+  for (const part of element.text.split(/(%[A-Za-z_][A-Za-z0-9_]*%)/)) {
+    const place = placeInText(element, offset)
+    const end = offset + part.length
+    textMarks.push({ offset: text.length, ...place })
+    for (const mark of element.textMarks) {
+      const isInside = mark.offset > offset && mark.offset < end
+      if (isInside) textMarks.push({ ...mark, offset: text.length + mark.offset - offset })
+    }
+    text += expandText(part, place, macros, findings, text.length)
+    offset = end
+  }
+  return { text, textMarks }
+}
+
+/** A percent sign that does not enclose a name stays what it is. `lengthBefore`: what was made of the same text already. */
 function expandText(
   text: string,
   at: { readonly line: number; readonly column: number },
   macros: ReadonlyMap<string, string>,
   findings: Finding[],
+  lengthBefore = 0,
 ): string {
-  let length = text.length
+  let length = lengthBefore + text.length
   return text.replaceAll(/%([A-Za-z_][A-Za-z0-9_]*)%/g, (whole, name: string) => {
     const value = macros.get(name)
     length += value?.length ?? 0

@@ -4,7 +4,7 @@
  */
 import { type DurationUnit, HoldfastError, messageOf, parseDuration } from '@holdfast/sdk'
 import { compileSchema, type SchemaProblem } from '../schema/validate.js'
-import { at, type Position, type XmlElement } from './document.js'
+import { at, placeInText, type Position, type XmlElement } from './document.js'
 import { allowedNames, type ElementSchema, isElement, readSchema } from './schema.js'
 
 export const bindErrorsMax = 20
@@ -13,6 +13,8 @@ export interface Binding {
   readonly value: unknown
   /** JSON pointer of each value that was written → where it was written. */
   readonly positions: ReadonlyMap<string, Position>
+  /** JSON pointer of each text → where the character at this offset of it was written. */
+  readonly places: ReadonlyMap<string, (offset: number) => Position>
 }
 
 /** Something wrong at a place. */
@@ -35,7 +37,10 @@ export function tryBind(
   const binder = new Binder()
   const value = binder.bindObject(element, readSchema(schema), '')
   binder.validate(value, schema, element)
-  return { binding: { value, positions: binder.positions }, findings: binder.findings }
+  return {
+    binding: { value, positions: binder.positions, places: binder.places },
+    findings: binder.findings,
+  }
 }
 
 /** One error out of all findings, in the order of the document. */
@@ -50,8 +55,10 @@ export function invalid(file: string, findings: readonly Finding[]): HoldfastErr
   })
 }
 
-/** The place of a JSON pointer, or of the nearest value around it that was written. */
-export function positionOf(binding: Binding, pointer: string): Position {
+/** The place of a JSON pointer, or of the nearest value around it that was written; in a text, of one character. */
+export function positionOf(binding: Binding, pointer: string, offset = 0): Position {
+  const place = binding.places.get(pointer)
+  if (place !== undefined) return place(offset)
   for (let path = pointer; ; path = path.slice(0, path.lastIndexOf('/'))) {
     const position = binding.positions.get(path)
     if (position !== undefined) return position
@@ -61,6 +68,7 @@ export function positionOf(binding: Binding, pointer: string): Position {
 
 class Binder {
   readonly positions = new Map<string, Position>()
+  readonly places = new Map<string, (offset: number) => Position>()
   readonly findings: Finding[] = []
   /** What the binder could not convert: the validator must not complain about it a second time. */
   private readonly failed = new Set<string>()
@@ -82,7 +90,7 @@ class Binder {
     for (const problem of compileSchema(schema)(value)) {
       const missing = problem.keyword === 'required' ? `/${escape(problem.property ?? '')}` : ''
       if (this.failed.has(problem.pointer + missing)) continue
-      const place = positionOf({ value, positions: this.positions }, problem.pointer)
+      const place = positionOf({ ...this, value }, problem.pointer)
       const position = problem.pointer === '' ? root : place
       this.findings.push({ ...position, message: this.sentence(problem) })
     }
@@ -171,6 +179,8 @@ class Binder {
     }
     const path = `${pointer}/$text`
     this.positions.set(path, { line: element.line, column: element.column })
+    const skipped = element.text.length - element.text.trimStart().length
+    this.places.set(path, (offset) => placeInText(element, skipped + offset))
     const label = `the text of <${element.name}>`
     this.setScalar(value, '$text', text, { schema: property, path, label })
   }

@@ -19,12 +19,26 @@ export interface XmlAttribute extends Position {
   readonly value: string
 }
 
+/** From `offset` on, each character of a text stands one column further in the file, until the next mark. */
+export interface TextMark extends Position {
+  readonly offset: number
+}
+
 export interface XmlElement extends Position {
   readonly name: string
   readonly attributes: readonly XmlAttribute[]
   readonly children: readonly XmlElement[]
   /** All character data directly inside this element. */
   readonly text: string
+  /** Where the text stands in the file: CDATA, references and line ends make it differ from a plain copy. */
+  readonly textMarks: readonly TextMark[]
+}
+
+/** The place of a character of an element's text. */
+export function placeInText(element: XmlElement, offset: number): Position {
+  const mark = element.textMarks.findLast((one) => one.offset <= offset)
+  if (mark === undefined) return { line: element.line, column: element.column }
+  return { line: mark.line, column: mark.column + offset - mark.offset }
 }
 
 /** `FILE:LINE:COLUMN: `, as every message about a configuration begins. */
@@ -45,9 +59,12 @@ export function parseXml(text: string, file: string): XmlElement {
   return new Reader(text, file).read()
 }
 
+const cdataBegin = '<![CDATA['
+
 interface OpenElement extends XmlElement {
   readonly attributes: XmlAttribute[]
   readonly children: XmlElement[]
+  readonly textMarks: TextMark[]
   text: string
 }
 
@@ -57,6 +74,8 @@ class Reader {
   private readonly lineStarts: number[]
   private root: XmlElement | undefined
   private pending: { attributes: XmlAttribute[]; position: Position } | undefined
+  /** Not after the `>` of the last tag, comment, instruction or CDATA: the next text begins behind that. */
+  private lastMarkup = 0
 
   constructor(
     private readonly source: string,
@@ -83,17 +102,27 @@ class Reader {
       this.pending?.attributes.push({ name, value, ...this.attributePosition(name) })
     })
     parser.on('opentag', ({ name }) => {
+      this.passMarkup()
       this.enter(name)
     })
     parser.on('closetag', () => {
+      this.passMarkup()
       this.leave()
     })
-    const addText = (text: string): void => {
-      const current = this.open.at(-1)
-      if (current !== undefined) current.text += text
-    }
-    parser.on('text', addText)
-    parser.on('cdata', addText)
+    parser.on('text', (text) => {
+      this.addText(text, this.source.indexOf('>', this.lastMarkup) + 1, true)
+    })
+    parser.on('cdata', (text) => {
+      const begin = this.source.indexOf(cdataBegin, this.lastMarkup) + cdataBegin.length
+      this.addText(text, begin, false)
+      this.passMarkup()
+    })
+    parser.on('comment', () => {
+      this.passMarkup()
+    })
+    parser.on('processinginstruction', () => {
+      this.passMarkup()
+    })
     parser.write(this.source).close()
     if (this.root === undefined) this.refuse('E_XML_SYNTAX', 'the document has no element')
     return this.root
@@ -113,6 +142,7 @@ class Reader {
       attributes: this.pending?.attributes ?? [],
       children: [],
       text: '',
+      textMarks: [],
       ...position,
     })
     this.pending = undefined
@@ -124,6 +154,36 @@ class Reader {
     const parent = this.open.at(-1)
     if (parent === undefined) this.root ??= element
     else parent.children.push(element)
+  }
+
+  /** The parser tells some markup before it consumes the closing `>`, some after. */
+  private passMarkup(): void {
+    this.lastMarkup = Math.max(0, this.parser.position - 1)
+  }
+
+  /** Follows the source beside the text that the parser made of it. */
+  private addText(text: string, begin: number, hasReferences: boolean): void {
+    const current = this.open.at(-1)
+    if (current === undefined) return
+    const base = current.text.length
+    const mark = (index: number, at: number): void => {
+      current.textMarks.push({ offset: base + index, ...this.positionOf(at) })
+    }
+    let at = begin
+    mark(0, at)
+    for (let index = 0; index < text.length;) {
+      const unit = this.source.charAt(at)
+      if (hasReferences && unit === '&') {
+        at = this.source.indexOf(';', at) + 1
+        index += (text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1
+      } else {
+        at += unit === '\r' && this.source.charAt(at + 1) === '\n' ? 2 : 1
+        index += 1
+        if (unit !== '\r' && unit !== '\n') continue
+      }
+      mark(index, at)
+    }
+    current.text += text
   }
 
   /** The parser reports an attribute when its value is closed: its beginning is found backwards. */

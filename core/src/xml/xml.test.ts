@@ -1,8 +1,8 @@
 /** Parsing and binding of configuration, with hostile and mistaken input. */
 import { HoldfastError } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
-import { bindElement, nearest, tryBind } from './bind.js'
-import { parseXml } from './document.js'
+import { bindElement, nearest, positionOf, tryBind } from './bind.js'
+import { parseXml, placeInText } from './document.js'
 
 const schema = {
   type: 'object',
@@ -58,6 +58,26 @@ test('every element and attribute knows its line and column, also after CRLF and
   )
   const [b] = root.children
   t.deepEqual([b?.line, b?.column, b?.attributes[0]?.column], [3, 19, 22])
+})
+
+test('each character of a text knows its place, through CDATA, references, comments and line ends', (t) => {
+  const source =
+    '<s><user>\r\n  x &amp;&amp; K<!-- > -->L <![CDATA[\n a > M\n ]]>\n&#x1F600;P > <x/>Q</user></s>'
+  const [user] = parseXml(source, 'f').children
+  const lines = source.split(/\r?\n/)
+  const text = user?.text ?? ''
+  for (const letter of 'KLMPQ') {
+    const line = lines.findIndex((one) => one.includes(letter))
+    const place = user === undefined ? undefined : placeInText(user, text.indexOf(letter))
+    t.deepEqual(place, { line: line + 1, column: (lines[line]?.indexOf(letter) ?? 0) + 1 }, letter)
+  }
+})
+
+test('an offset in a bound text leads to the file, behind the blanks that binding removes', (t) => {
+  const source = '<s>\n<user><![CDATA[\n\n  rule: if\n then X ]]></user><vip mode="mac"/></s>'
+  const { binding } = tryBind(parseXml(source, 'f'), schema)
+  t.deepEqual(positionOf(binding, '/user/$text', 0), { line: 4, column: 3 })
+  t.deepEqual(positionOf(binding, '/user/$text', 'rule: if\n then '.length), { line: 5, column: 7 })
 })
 
 const hostile: readonly [string, string, string][] = [
