@@ -156,7 +156,7 @@ function elementFor(
     // A frame in which nothing belongs to this plugin is not its to bind.
     return ownParts.length === 0 ? [] : [{ ...child, children: ownParts }]
   })
-  const attributes: XmlElement = { ...service, children: [], text: '', textMarks: [] }
+  const attributes: XmlElement = { ...service, children: [], text: '' }
   return {
     ...positionOf(service),
     name: 'service',
