@@ -23,8 +23,16 @@ export interface Replica {
    * error: a program that waits in a write can't be stopped. Nothing that it promised is lost, for nothing was acknowledged.
    */
   refuse(): Promise<Verdict>
-  /** Receiving side: connect to the serving peer, become identical, then follow it live. */
-  follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict>
+  /**
+   * Receiving side: connect to the serving peer, become identical, then follow it live. `abandons` identifies a history
+   * of this node's own: what it wrote in that and the peer never had is kept elsewhere before it is overwritten, or
+   * it is not overwritten.
+   */
+  follow(order: {
+    readonly epoch: number
+    readonly full: boolean
+    readonly abandons?: string
+  }): Promise<Verdict>
   /** Receiving side: stop following. Returns when nothing more is applied: what was received is on the local file system. */
   unfollow(): Promise<Verdict>
   /**

@@ -33,6 +33,11 @@ export function formatGeneration(generation: Generation): string {
   return `${generation.number}:${generation.owner}`
 }
 
+/** Unlike its number and owner, this never names another generation. */
+export function identityOf(generation: Generation): string {
+  return `${formatGeneration(generation)}:${generation.mark.toString(36)}`
+}
+
 export function sameGeneration(a: Generation, b: Generation): boolean {
   return a.number === b.number && a.owner === b.owner && a.mark === b.mark
 }

@@ -1,6 +1,6 @@
 /** SECOND: copies from the serving node until identical, follows it live, and takes over when it is gone. */
 import { relateData } from './leader.js'
-import type { Lineage } from './lineage.js'
+import { type Generation, type Lineage, relate } from './lineage.js'
 import {
   andThen,
   ask,
@@ -117,8 +117,20 @@ export function copy(state: Second): Step {
       kind: 'follow',
       epoch,
       full,
+      abandons: abandoned(state),
     }),
   )
+}
+
+/**
+ * The generation in which this node wrote what the serving one never had. Asked of the bare lineages: the operator gave
+ * the data up (`second fullsync`), or a copy over them was interrupted, and they are still on this disk.
+ */
+function abandoned(state: Second): Generation | undefined {
+  const theirs = state.peer.view?.memory
+  if (theirs === undefined) return undefined
+  const relation = relate(state.memory, theirs)
+  return relation === 'diverged' || relation === 'ahead' ? state.memory.generation : undefined
 }
 
 /** The serving node requires this node's acknowledgements from now on. */

@@ -209,7 +209,13 @@ export type Action =
   | { readonly kind: 'detach'; readonly epoch: number; readonly generation: Generation }
   /** Writes that wait are answered with an error: the application must be able to stop. */
   | { readonly kind: 'refuse' }
-  | { readonly kind: 'follow'; readonly epoch: number; readonly full: boolean }
+  | {
+      readonly kind: 'follow'
+      readonly epoch: number
+      readonly full: boolean
+      /** What was written here in this generation is nowhere else, and is given up. */
+      readonly abandons: Generation | undefined
+    }
   | { readonly kind: 'unfollow' }
   /** `timeUp` with this epoch after the time; one timer, the newest replaces it. */
   | { readonly kind: 'arm'; readonly epoch: number; readonly delayMs: number }

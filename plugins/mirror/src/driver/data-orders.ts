@@ -8,7 +8,7 @@ import {
   type Replica,
   type Verdict,
 } from '@holdfast/sdk'
-import { formatGeneration } from '../decide/lineage.js'
+import { formatGeneration, identityOf } from '../decide/lineage.js'
 import type { Action, Event } from '../decide/types.js'
 
 export type DataAction = Extract<
@@ -43,11 +43,14 @@ export class DataOrders {
           this.#post({ kind: 'copyFinished', epoch: action.epoch })
         })
         return
-      case 'follow':
-        answered(this.#replica?.follow(action), (verdict) => {
-          this.#post({ kind: 'followDone', epoch: action.epoch, verdict })
+      case 'follow': {
+        const { epoch, full, abandons } = action
+        const own = abandons === undefined ? {} : { abandons: identityOf(abandons) }
+        answered(this.#replica?.follow({ epoch, full, ...own }), (verdict) => {
+          this.#post({ kind: 'followDone', epoch, verdict })
         })
         return
+      }
       case 'unfollow':
         await this.#inOrder('unfollow', this.#replica?.unfollow())
         return
