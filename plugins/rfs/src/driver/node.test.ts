@@ -31,7 +31,14 @@ async function withDirectory(use: (root: string) => Promise<void>): Promise<void
 
 function configOf(...replicated: RfsConfig['rfs']['replicated']): RfsConfig {
   return {
-    rfs: { async: 'none', zone: 262_144, timeout: 5_000, encryption: true, replicated },
+    rfs: {
+      async: 'none',
+      zone: 262_144,
+      timeout: 5_000,
+      encryption: true,
+      awake: true,
+      replicated,
+    },
   }
 }
 

@@ -21,6 +21,8 @@ export interface PlaneLaunch {
   readonly timeoutMs: number
   readonly async: 'none' | 'second'
   readonly encryption: boolean
+  /** Processors are kept from halting while there is a stream of work. */
+  readonly awake: boolean
   /**
    * Where to listen while serving. Bound with IP_FREEBIND, so that an interface that is down does not keep
    * the node from serving. No address: all of them (what connects must know the session anyway).

@@ -10,6 +10,7 @@ export interface RfsConfig {
     readonly zone: number
     readonly timeout: number
     readonly encryption: boolean
+    readonly awake: boolean
     readonly replicated: readonly {
       readonly dir: string
       readonly tocheck?: readonly { readonly path: string }[]
@@ -32,6 +33,7 @@ export function launchOf(config: RfsConfig, context: ModuleContext): PlaneLaunch
     timeoutMs: rfs.timeout,
     async: rfs.async,
     encryption: rfs.encryption,
+    awake: rfs.awake,
     // All addresses: the one in cluster.xml may be a name that means loopback here, or be translated on the way, and
     // a node must serve with any of its interfaces down. Who connects must prove that it knows the session.
     listen: { address: undefined, port: portOf(context.id) },

@@ -34,6 +34,8 @@ export function readLaunch(path: string): PlaneLaunch {
   if (wait !== 'none' && wait !== 'second') return refuse('async', '"none" or "second"')
   const encryption = fields['encryption']
   if (typeof encryption !== 'boolean') return refuse('encryption', 'true or false')
+  const awake = fields['awake']
+  if (typeof awake !== 'boolean') return refuse('awake', 'true or false')
   const rate = fields['copyBytesPerSecond']
   return {
     format: 1,
@@ -52,6 +54,7 @@ export function readLaunch(path: string): PlaneLaunch {
     timeoutMs: count(fields, 'timeoutMs', 100, 600_000),
     async: wait,
     encryption,
+    awake,
     listen: {
       address: listen['address'] === undefined ? undefined : text(listen, 'address'),
       port: count(listen, 'port', 0, 65_535),

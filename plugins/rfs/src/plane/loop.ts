@@ -36,6 +36,8 @@ export class Loop {
   #stopped = false
   /** Milliseconds of the monotonic clock when this round began. */
   now = performance.now()
+  /** Rounds in which something was ready. */
+  rounds = 0
 
   add(watch: Watch): void {
     if (this.#watches.length >= WATCHES_MAX)
@@ -93,7 +95,10 @@ export class Loop {
     const ready = poll(this.#address, watches.length, this.#timeout())
     this.now = performance.now()
     if (ready < 0 && ready !== -E.INTR) throw new Error(`poll failed: ${errnoName(ready)}`)
-    if (ready > 0) this.#dispatch(watches)
+    if (ready > 0) {
+      this.rounds++
+      this.#dispatch(watches)
+    }
     this.#runTimers()
     for (const run of this.#afterwards) run()
   }

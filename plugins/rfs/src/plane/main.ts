@@ -5,6 +5,7 @@
 import { HoldfastError, messageOf } from '@holdfast/sdk'
 import type { LogLevel } from '@holdfast/sdk'
 import type { PlaneEvent } from '../driver/protocol.js'
+import { keepAwake } from './awake.js'
 import { ControlSocket } from './control.js'
 import { openJournal } from './journal/file.js'
 import { readLaunch } from './launch.js'
@@ -72,6 +73,7 @@ async function main(): Promise<void> {
   loop.afterwards(() => {
     plane.afterRound()
   })
+  if (launch.awake) keepAwake(loop, (cause) => log('info', 'processorsMayHalt', { cause }))
   await loop.run()
   control.close()
   await pool.stop()

@@ -44,6 +44,7 @@ export class TestPlane {
       timeoutMs: 5000,
       async: 'none',
       encryption: true,
+      awake: true,
       listen: { address: '127.0.0.1', port: 20_000 + Math.floor(Math.random() * 10_000) },
       copyBytesPerSecond: undefined,
       ...options,

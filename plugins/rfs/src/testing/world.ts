@@ -92,6 +92,7 @@ async function makeNode(
       zone: 262_144,
       timeout: 2_000,
       encryption: true,
+      awake: true,
       replicated: directories.map((dir) => ({ dir })),
     },
   }
