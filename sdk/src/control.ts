@@ -1,4 +1,6 @@
 /** What a node can be told to do, for whoever offers it to people: the API plugin, later the console. */
+import type { Command, CommandResult } from './command.js'
+import type { InstallReport, PackageSource, PackageView, UpgradeReport } from './packages.js'
 import type { Cancel, LanState, LogLevel } from './services.js'
 import { token } from './token.js'
 import type { CommandOptions, ModuleState, OperatorCommand } from './topology.js'
@@ -54,6 +56,12 @@ export interface ConfigReport {
   readonly warnings: readonly string[]
 }
 
+/** A command of a module, without its code. */
+export interface CommandView extends Omit<Command, 'run'> {
+  /** As it is typed: `failover explain`. */
+  readonly words: string
+}
+
 /**
  * Every method validates first and changes nothing when it refuses: it rejects with HoldfastError, whose message
  * says where and what, and whose hint says what to do. What concerns several nodes happens on all or on none.
@@ -76,7 +84,15 @@ export interface Control {
   modules(): readonly ModuleView[]
   module(name: string): ModuleView
   /** Copies a module's sources (a directory, or a `.safe` archive) into the editable place; never starts anything. */
-  moduleInstall(request: { readonly name: string; readonly path: string }): Promise<ModuleView>
+  moduleInstall(request: PackageSource & { readonly name: string }): Promise<InstallReport>
+  /** Merges another version into the editable sources; what was changed by hand is kept and told. Starts nothing. */
+  moduleUpgrade(request: PackageSource & { readonly name: string }): Promise<UpgradeReport>
+  /** The sources as they were before the last upgrade; once more undoes the rollback. */
+  moduleRollback(request: { readonly name: string }): Promise<UpgradeReport>
+  /** The package of an installed module with the present values of its parameters. */
+  modulePackage(name: string): Promise<PackageView>
+  /** The same of a file or directory of this node, which is only read. */
+  packageInspect(request: { readonly path: string }): Promise<PackageView>
   /** Validates the editable sources and applies them on all nodes of the module, or on none. */
   moduleConfig(request: {
     readonly name: string
@@ -90,6 +106,19 @@ export interface Control {
     readonly command: OperatorCommand
     readonly options: CommandOptions
   }): Promise<void>
+
+  /** What the plugins of a configured module offer beyond orders, sorted by words. */
+  moduleCommands(name: string): readonly CommandView[]
+  /** Returns when the command has ended, 10 minutes at most. Rejects with its time-out after that. */
+  moduleRun(
+    request: {
+      readonly name: string
+      /** The words of the command. */
+      readonly command: string
+      readonly parameters: Readonly<Record<string, unknown>>
+    },
+    signal: AbortSignal,
+  ): Promise<CommandResult>
 
   /** The newest `limit` entries, oldest first. */
   log(filter: {

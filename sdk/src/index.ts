@@ -14,6 +14,13 @@ export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from '
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'
 export { type Modules, modules } from './modules.js'
+export type {
+  InstallReport,
+  PackageParameter,
+  PackageSource,
+  PackageView,
+  UpgradeReport,
+} from './packages.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
 export { type Replica, type ReplicaEvent, replica } from './replica.js'
 export {
@@ -69,6 +76,7 @@ export {
 export { done, refused, type Verdict } from './verdict.js'
 export {
   type ClusterView,
+  type CommandView,
   type ConfigReport,
   type Control,
   type ControlEvent,

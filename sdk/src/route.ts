@@ -5,6 +5,8 @@ export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>
   readonly query: Readonly<Record<string, string>>
   readonly body: unknown
+  /** The client went away: nobody reads the answer. */
+  readonly signal: AbortSignal
 }
 
 /** Schemas are JSON schema: they validate, and they are the published OpenAPI document. */

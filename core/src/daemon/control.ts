@@ -2,12 +2,17 @@
 import type {
   Cancel,
   ClusterView,
+  CommandResult,
+  CommandView,
   ConfigReport,
   Control,
   ControlEvent,
+  InstallReport,
   LogEntry,
   ModuleState,
   ModuleView,
+  PackageView,
+  UpgradeReport,
 } from '@holdfast/sdk'
 import type { EventLog } from '../log/event-log.js'
 import type { Modules } from '../modules/modules.js'
@@ -88,8 +93,30 @@ export class NodeControl implements Control {
     return this.parts.modules.one(name)
   }
 
-  moduleInstall(request: Parameters<Control['moduleInstall']>[0]): Promise<ModuleView> {
+  moduleInstall(request: Parameters<Control['moduleInstall']>[0]): Promise<InstallReport> {
     return this.parts.modules.install(request)
+  }
+
+  moduleUpgrade(request: Parameters<Control['moduleUpgrade']>[0]): Promise<UpgradeReport> {
+    const { modules } = this.parts
+    return modules.editSources(request.name, 'moduleUpgraded', (layout) =>
+      modules.installation.upgrade(layout, request),
+    )
+  }
+
+  moduleRollback({ name }: Parameters<Control['moduleRollback']>[0]): Promise<UpgradeReport> {
+    const { modules } = this.parts
+    return modules.editSources(name, 'moduleRolledBack', (layout) =>
+      modules.installation.rollback(layout),
+    )
+  }
+
+  modulePackage(name: string): Promise<PackageView> {
+    return this.parts.modules.package(name)
+  }
+
+  packageInspect({ path }: Parameters<Control['packageInspect']>[0]): Promise<PackageView> {
+    return this.parts.modules.installation.inspect(path)
   }
 
   moduleConfig(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
@@ -106,6 +133,17 @@ export class NodeControl implements Control {
 
   moduleCommand(request: Parameters<Control['moduleCommand']>[0]): Promise<void> {
     return this.parts.modules.command(request)
+  }
+
+  moduleCommands(name: string): readonly CommandView[] {
+    return this.parts.modules.commands(name)
+  }
+
+  moduleRun(
+    request: Parameters<Control['moduleRun']>[0],
+    signal: AbortSignal,
+  ): Promise<CommandResult> {
+    return this.parts.modules.runCommand(request, signal)
   }
 
   log(filter: Parameters<Control['log']>[0]): readonly LogEntry[] {

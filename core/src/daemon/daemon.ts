@@ -11,6 +11,7 @@ import { lineOf } from '../log/print.js'
 import { makeExec } from '../modules/exec.js'
 import { Modules } from '../modules/modules.js'
 import { CoreServices } from '../modules/services.js'
+import { ModuleStates } from '../modules/states.js'
 import { systemClock } from '../scheduling/clock.js'
 import { NodeControl } from './control.js'
 import { NodeMembership } from './membership.js'
@@ -41,8 +42,9 @@ export async function startDaemon(
   reportBroken(discovered, log)
   const cluster = await ClusterService.open({ directories, clock, log: own, version })
   const membership = new NodeMembership(cluster)
+  const states = new ModuleStates()
   const core = new CoreServices({
-    ...{ clock, log, directories, bootId },
+    ...{ clock, log, directories, bootId, modules: states },
     exec: makeExec(),
     self: () => membership.self(),
     allOthers: () => membership.others(),
@@ -54,9 +56,11 @@ export async function startDaemon(
     nodes: () => membership.nodes(),
     peers: membership.peersFor('core/modules', () => membership.others()),
     onState: (name, state) => {
+      states.tell(name, state)
       control.moduleChanged(name, state)
     },
   })
+  states.attach((name) => modules.stateOf(name))
   const control: NodeControl = new NodeControl(version, { cluster, modules, log })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.

@@ -6,6 +6,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Cancel,
+  type Command,
+  command,
   type CommandOptions,
   done,
   HoldfastError,
@@ -26,6 +28,7 @@ import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { within } from '../scheduling/deadline.js'
 import { invalid } from '../xml/bind.js'
 import { type AppliedModule, readApplied } from './applied.js'
+import { malformedCommand } from './commands.js'
 import type { ModuleLayout } from './layout.js'
 import { LiveMark } from './live-mark.js'
 import { planModule } from './plan.js'
@@ -91,6 +94,11 @@ export class ModuleInstance {
     return this.topology?.state().role ?? this.mark.role ?? 'STOP'
   }
 
+  /** By the words that are typed; none while the plugins of the module do not run. */
+  commands(): ReadonlyMap<string, Command> {
+    return this.set.contributionsOf(command)
+  }
+
   plugins(): readonly PluginStatus[] {
     return [...this.statuses.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
@@ -121,7 +129,7 @@ export class ModuleInstance {
     })
   }
 
-  async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
+  async order(order: OperatorCommand, options: CommandOptions): Promise<Verdict> {
     if (this.failure !== undefined && this.topology === undefined) await this.open(false)
     if (this.topology === undefined) {
       const { code, reason } = this.failure ?? {
@@ -131,10 +139,10 @@ export class ModuleInstance {
       return refused(code, `module ${this.options.name}: ${reason}`, 'correct this first')
     }
     this.cancelBoot() // Whoever orders something decides instead of the boot.
-    if (options.identity === undefined) await this.remember(command)
-    const what = `module ${this.options.name}: the order ${command}`
+    if (options.identity === undefined) await this.remember(order)
+    const what = `module ${this.options.name}: the order ${order}`
     const { clock } = this.options.core
-    return await within(clock, commandTimeoutMs, what, this.topology.command(command, options))
+    return await within(clock, commandTimeoutMs, what, this.topology.command(order, options))
   }
 
   /** Stops the plugins, not the application: what runs is adopted by the next start of the daemon. */
@@ -152,7 +160,7 @@ export class ModuleInstance {
     const { delayMs } = this.boot
     log.write('event', 'bootDelayed', { text: `starts in ${String(delayMs / 1_000)} s`, delayMs })
     this.cancelBoot = core.clock.after(delayMs, () => {
-      this.command('start', { cause: 'boot' }).then(
+      this.order('start', { cause: 'boot' }).then(
         (verdict) => {
           if (!verdict.ok) log.write('critical', 'bootRefused', { text: verdict.reason })
         },
@@ -188,6 +196,8 @@ export class ModuleInstance {
     core.log.for(name, undefined).write('info', 'pluginsActive', {
       plugins: planned.map(({ source }) => `${source.manifest.id} ${source.manifest.version}`),
     })
+    const malformed = malformedCommand(this.commands())
+    if (malformed !== undefined) return refused('E_PLUGIN_COMMAND', malformed)
     return this.adoptTopology(result.plan.topology)
   }
 
@@ -287,9 +297,9 @@ export class ModuleInstance {
   }
 
   /** For `boot="auto"`: was the module started by the operator when the node went down? */
-  private async remember(command: OperatorCommand): Promise<void> {
-    const isStart = ['start', 'prim', 'primforce', 'second'].includes(command)
-    const isStop = ['stop', 'forcestop'].includes(command)
+  private async remember(order: OperatorCommand): Promise<void> {
+    const isStart = ['start', 'prim', 'primforce', 'second'].includes(order)
+    const isStop = ['stop', 'forcestop'].includes(order)
     if (!isStart && !isStop) return
     const path = join(this.options.layout.home, 'wanted.json')
     await writeVersioned(path, wantedFormat, { started: isStart })

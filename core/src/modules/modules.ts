@@ -3,12 +3,19 @@ import { join } from 'node:path'
 import {
   type Cancel,
   type CommandOptions,
+  type CommandResult,
+  type CommandView,
   type ConfigReport,
+  type Control,
   HoldfastError,
+  type InstallReport,
   type ModuleState,
   type ModuleView,
   type OperatorCommand,
+  type PackageSource,
+  type PackageView,
   type Peers,
+  type UpgradeReport,
 } from '@holdfast/sdk'
 import { expectedFailure } from '../files/failure.js'
 import type { Directories } from '../files/directories.js'
@@ -16,16 +23,18 @@ import type { Discovered } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import { Serial } from '../scheduling/serial.js'
 import { type ModuleAbout, writeSources } from './applied.js'
+import { runCommand, viewOf } from './commands.js'
 import { Coordinator } from './coordinator.js'
 import { ModuleExecutor } from './executor.js'
 import { Identities } from './identities.js'
+import { Installation } from './installation.js'
 import { ModuleInstance } from './instance.js'
-import { layoutOf } from './layout.js'
+import { layoutOf, type ModuleLayout } from './layout.js'
 import { digestOf, exists, readPackage } from '../packages/package.js'
 import { busy, Participant } from './participant.js'
 import { type ModuleOrder, type Question, questionOf, questionTimeoutMs } from './protocol.js'
 import type { CoreServices } from './services.js'
-import { aboutSources, namesIn, readSources } from './sources.js'
+import { aboutSources, namesIn } from './sources.js'
 import { Transfers } from './transfer.js'
 import { assertModuleName } from './userconfig.js'
 
@@ -50,6 +59,7 @@ interface Installed {
 }
 
 export class Modules {
+  readonly installation: Installation
   private readonly installed = new Map<string, Installed>()
   private readonly instances = new Map<string, ModuleInstance>()
   private readonly identities: Identities
@@ -64,6 +74,7 @@ export class Modules {
 
   constructor(private readonly options: ModulesOptions) {
     const { directories, core, discovered, load, peers } = options
+    this.installation = new Installation({ directories, discovered })
     this.identities = new Identities(join(directories.lib, 'modules.json'), peers)
     const executor = new ModuleExecutor({
       ...{ directories, core, load, sources: discovered.sources },
@@ -116,8 +127,8 @@ export class Modules {
     return this.view(name)
   }
 
-  async install(request: { readonly name: string; readonly path: string }): Promise<ModuleView> {
-    const { name, path } = request
+  async install(request: PackageSource & { readonly name: string }): Promise<InstallReport> {
+    const { name, path, from = path } = request
     assertModuleName(name)
     this.assertCluster()
     return await this.serial.run(async () => {
@@ -127,13 +138,35 @@ export class Modules {
           hint: `edit ${layout.sources}, or uninstall it first`,
         })
       }
-      const sources = await readSources(path)
+      const { sources, notes } = await this.installation.load(request)
       await this.identities.assign(name)
       await writeSources(layout, sources)
       await this.refresh(name, false)
-      this.note(name, 'moduleInstalled', { from: path })
-      return this.view(name)
+      this.note(name, 'moduleInstalled', { from, notes })
+      return { ...this.view(name), notes }
     })
+  }
+
+  /** Changes the editable sources of an installed module, while no other order about modules is carried out. */
+  async editSources(
+    name: string,
+    event: string,
+    edit: (layout: ModuleLayout) => Promise<UpgradeReport>,
+  ): Promise<UpgradeReport> {
+    this.assertCluster()
+    this.one(name)
+    return await this.serial.run(async () => {
+      const layout = layoutOf(this.options.directories, name)
+      const report = await edit(layout)
+      this.installed.set(name, { about: await aboutSources(layout.sources, name) })
+      this.note(name, event, { ...report })
+      return report
+    })
+  }
+
+  async package(name: string): Promise<PackageView> {
+    this.one(name)
+    return await this.installation.view(layoutOf(this.options.directories, name), name)
   }
 
   async config(request: {
@@ -192,14 +225,30 @@ export class Modules {
     const { name, command, options } = request
     // The daemon has just started: its modules are being opened, which is not the same as not being configured.
     await this.opening
-    this.one(name)
-    const instance = this.instances.get(name)
-    if (instance === undefined) throw this.unconfigured(name)
+    const instance = this.instanceOf(name)
     if (this.participant.isPending(name)) throw busy(name)
-    const verdict = await instance.command(command, options)
+    const verdict = await instance.order(command, options)
     if (verdict.ok) return
     const hint = verdict.hint === undefined ? {} : { hint: verdict.hint }
     throw new HoldfastError(verdict.code, verdict.reason, hint)
+  }
+
+  stateOf(name: string): ModuleState | undefined {
+    return this.instances.get(name)?.state()
+  }
+
+  commands(name: string): readonly CommandView[] {
+    return [...this.instanceOf(name).commands()].map(([words, one]) => viewOf(words, one))
+  }
+
+  async runCommand(
+    request: Parameters<Control['moduleRun']>[0],
+    signal: AbortSignal,
+  ): Promise<CommandResult> {
+    const { name, command, parameters } = request
+    await this.opening
+    const found = this.instanceOf(name).commands()
+    return await runCommand(found, { command, parameters, signal, clock: this.options.core.clock })
   }
 
   private async answer(node: string, question: Question): Promise<unknown> {
@@ -295,6 +344,14 @@ export class Modules {
   private async closeInstance(name: string): Promise<void> {
     await this.instances.get(name)?.close()
     this.instances.delete(name)
+  }
+
+  /** Throws when there is no such module, or it is not configured. */
+  private instanceOf(name: string): ModuleInstance {
+    this.one(name)
+    const instance = this.instances.get(name)
+    if (instance === undefined) throw this.unconfigured(name)
+    return instance
   }
 
   private view(name: string): ModuleView {

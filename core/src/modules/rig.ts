@@ -11,6 +11,7 @@ import { systemClock } from '../scheduling/clock.js'
 import { makeExec } from './exec.js'
 import { Modules } from './modules.js'
 import { CoreServices } from './services.js'
+import { ModuleStates } from './states.js'
 
 type Answer = (node: string, message: unknown) => Promise<unknown>
 
@@ -80,8 +81,10 @@ export class Rig {
     })
     const names = (): readonly string[] => [...new Set([...this.nodes.keys(), name])].sort()
     const peersFor = (): Peers => this.peers(name, names)
+    const states = new ModuleStates()
     const core = new CoreServices({
       ...{ clock: systemClock, log, exec: makeExec(), directories, bootId: this.bootId, peersFor },
+      modules: states,
       self: () => name,
       allOthers: () => names().filter((other) => other !== name),
     })
@@ -89,10 +92,12 @@ export class Rig {
       ...{ directories, core, load: loadPlugin, bootId: this.bootId, nodes: names },
       discovered: await discoverPlugins([join(this.directory, 'plugins')], '0.1.0'),
       peers: this.peers(name, names),
-      onState: (module, { role }) => {
-        for (const watcher of this.watchers) watcher(`${name} ${module} ${role}`)
+      onState: (module, state) => {
+        states.tell(module, state)
+        for (const watcher of this.watchers) watcher(`${name} ${module} ${state.role}`)
       },
     })
+    states.attach((module) => modules.stateOf(module))
     const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })
     this.nodes.set(name, { name, directories, modules, log: read })
     this.started.push(modules)

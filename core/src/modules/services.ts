@@ -10,6 +10,8 @@ import {
   log,
   moduleContext,
   type ModuleContext,
+  modules,
+  type Modules,
   type Peers,
   peers,
   store,
@@ -26,7 +28,7 @@ const everywhere = [clock.id, log.id, store.id, peers.id, exec.id]
 
 /** Tokens that the core gives to a plugin of this scope. */
 export const coreTokens = {
-  module: [...everywhere, moduleContext.id],
+  module: [...everywhere, moduleContext.id, modules.id],
   node: [...everywhere, control.id],
 }
 
@@ -36,6 +38,7 @@ export interface CoreServicesOptions {
   readonly exec: Exec
   readonly directories: Directories
   readonly bootId: string
+  readonly modules: Modules
   readonly self: () => string
   /** Peers of an owner: `<module>/<plugin>` or `node/<plugin>`. */
   readonly peersFor: (owner: string, others: () => readonly string[]) => Peers
@@ -66,6 +69,7 @@ export class CoreServices {
       [exec.id, this.exec],
       [log.id, this.log.for(context.name, plugin)],
       [moduleContext.id, context],
+      [modules.id, this.options.modules],
       [peers.id, this.options.peersFor(`${context.name}/${plugin}`, others)],
       [
         store.id,

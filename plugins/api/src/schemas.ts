@@ -15,6 +15,9 @@ export const logEntriesMax = 1000
 /** Longest time that one wait may take; a client that wants more asks again. */
 export const waitMsMax = 60_000
 
+/** Longest time that a command of a plugin may take. */
+export const commandMsMax = 600_000
+
 export const moduleName = {
   type: 'string',
   pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$',
@@ -140,3 +143,22 @@ export const logQuery = object({
   afterSequence: { type: 'integer', minimum: 0, description: 'Only entries after this one' },
   verbose: { type: 'boolean', default: false },
 })
+
+export const commandView = object(
+  {
+    words: { ...text, description: 'As it is typed: failover explain' },
+    summary: text,
+    parameters: { type: 'object', additionalProperties: true, description: 'JSON schema' },
+    positional: { type: 'array', items: text, description: 'Typed without their name' },
+  },
+  ['words', 'summary', 'parameters', 'positional'],
+)
+
+export const commandResult = object(
+  {
+    ok: boolean,
+    lines: { type: 'array', items: text, description: 'For people' },
+    data: { description: 'For programs' },
+  },
+  ['ok', 'lines', 'data'],
+)

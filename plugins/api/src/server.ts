@@ -94,6 +94,7 @@ function mount(app: FastifyInstance, route: ApiRoute): void {
   app.route({
     method,
     url,
+    config: { answerMs: route.answerMs ?? 0 },
     schema: {
       summary,
       querystring: withNode(query),
@@ -102,7 +103,7 @@ function mount(app: FastifyInstance, route: ApiRoute): void {
       response: { [status]: response, default: errorAnswer },
     },
     handler: async (request, reply) => {
-      const answer = await route.handle(routeRequest(request))
+      const answer = await route.handle(routeRequest(request, reply))
       return reply.code(status).send(answer)
     },
   })
@@ -121,7 +122,7 @@ function mountEvents(app: FastifyInstance, events: EventStreams): void {
   }
   app.get(`${prefix}/events`, { schema }, (request, reply) => {
     events.refuseWhenFull()
-    const { query } = routeRequest(request)
+    const { query } = routeRequest(request, reply)
     const last = request.headers['last-event-id'] ?? query['afterSequence']
     const afterSequence =
       typeof last === 'string' && /^\d{1,15}$/.test(last) ? Number(last) : undefined
@@ -141,8 +142,13 @@ function withNode(query: object = object({})): object {
   return { ...query, properties: { ...(properties as object), node } } // A JSON schema has an object there.
 }
 
-function routeRequest(request: FastifyRequest): RouteRequest {
-  return { params: texts(request.params), query: texts(request.query), body: request.body }
+function routeRequest(request: FastifyRequest, reply: FastifyReply): RouteRequest {
+  const gone = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort()
+  })
+  const { body, params, query } = request
+  return { params: texts(params), query: texts(query), body, signal: gone.signal }
 }
 
 /** Defaults and conversions of the validation made numbers of some; routes receive what an address holds: text. */
@@ -203,9 +209,15 @@ async function forward(
       url: `${address.pathname}${address.search}`,
       body: request.body,
     },
-    Number(address.searchParams.get('timeoutMs') ?? 0) || 0,
+    Math.max(Number(address.searchParams.get('timeoutMs') ?? 0) || 0, answerMsOf(request)),
   )
   await reply.code(answer.status).send(answer.body)
+}
+
+/** How much longer than others its route may take to answer. */
+function answerMsOf(request: FastifyRequest): number {
+  const { config } = request.routeOptions
+  return 'answerMs' in config && typeof config.answerMs === 'number' ? config.answerMs : 0
 }
 
 function setValidation(app: FastifyInstance): void {

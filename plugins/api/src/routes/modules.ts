@@ -2,6 +2,9 @@
 import type { CommandOptions, Control, OperatorCommand } from '@holdfast/sdk'
 import { presentModule } from '../present.js'
 import {
+  commandMsMax,
+  commandResult,
+  commandView,
   configReport,
   logAnswer,
   logQuery,
@@ -20,6 +23,7 @@ import type { Waits } from '../wait.js'
 import { logEntries } from './node.js'
 import { type ApiRoute, bodyOf, param } from './route.js'
 
+/** `wait` and `wakeup` are not among them: the rules of the failover give those, and keep account of them. */
 const commands: readonly OperatorCommand[] = [
   'start',
   'stop',
@@ -36,7 +40,13 @@ const named = object({ name: moduleName }, ['name'])
 const roleList = `^(${roleNames.join('|')})(,(${roleNames.join('|')}))*$`
 
 export function moduleRoutes(control: Control, waits: Waits): readonly ApiRoute[] {
-  return [...reading(control), ...changing(control), ordering(control), waiting(waits)]
+  return [
+    ...reading(control),
+    ...changing(control),
+    ordering(control),
+    ...running(control),
+    waiting(waits),
+  ]
 }
 
 function reading(control: Control): readonly ApiRoute[] {
@@ -146,6 +156,48 @@ function ordering(control: Control): ApiRoute {
       return { accepted: true }
     },
   }
+}
+
+function running(control: Control): readonly ApiRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/modules/:name/commands',
+      summary: 'What the plugins of a module offer beyond orders',
+      params: named,
+      response: object({ commands: { type: 'array', items: commandView } }, ['commands']),
+      handle: (request) =>
+        Promise.resolve({ commands: control.moduleCommands(param(request, 'name')) }),
+    },
+    {
+      method: 'POST',
+      path: '/modules/:name/commands/run',
+      summary: 'Run a command of a plugin; the answer comes when it has ended',
+      answerMs: commandMsMax,
+      params: named,
+      body: object(
+        {
+          command: { type: 'string', minLength: 1, maxLength: 100, description: 'Its words' },
+          parameters: {
+            type: 'object',
+            maxProperties: 64,
+            additionalProperties: { type: ['string', 'number', 'boolean'] },
+            default: {},
+          },
+        },
+        ['command'],
+      ),
+      response: commandResult,
+      handle: (request) => {
+        const { command, parameters } = bodyOf<{
+          readonly command: string
+          readonly parameters: Readonly<Record<string, string | number | boolean>>
+        }>(request)
+        const order = { name: param(request, 'name'), command, parameters }
+        return control.moduleRun(order, request.signal)
+      },
+    },
+  ]
 }
 
 function waiting(waits: Waits): ApiRoute {

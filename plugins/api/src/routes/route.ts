@@ -4,6 +4,8 @@ import type { Route, RouteRequest } from '@holdfast/sdk'
 export interface ApiRoute extends Route {
   /** HTTP status of a success; 200 unless told. */
   readonly status?: number
+  /** How long its answer may take beyond that of others; 0 unless told. */
+  readonly answerMs?: number
 }
 
 /** The body as `T`: only for a request whose body passed a schema that describes `T`. */

@@ -2,6 +2,9 @@
 import {
   type Cancel,
   type ClusterView,
+  type Command,
+  type CommandResult,
+  type CommandView,
   type ConfigReport,
   type Control,
   type ControlEvent,
@@ -41,6 +44,8 @@ export class FakeControl implements Control {
   readonly told: Told[] = []
   /** What happens after an order was accepted. */
   onCommand: (name: string, command: string) => void = () => undefined
+  /** What the plugins of each module offer. */
+  readonly commands = new Map<string, Command>()
   readonly #self: string | undefined
   readonly #names: readonly string[]
   readonly #modules = new Map<string, ModuleView>()
@@ -181,6 +186,25 @@ export class FakeControl implements Control {
     }
     await this.#note('moduleCommand', request, undefined)
     this.onCommand(request.name, request.command)
+  }
+
+  moduleCommands(name: string): readonly CommandView[] {
+    this.module(name)
+    return [...this.commands].map(([words, { summary, parameters, positional }]) => ({
+      ...{ words, summary, parameters, positional },
+    }))
+  }
+
+  async moduleRun(
+    request: Parameters<Control['moduleRun']>[0],
+    signal: AbortSignal,
+  ): Promise<CommandResult> {
+    this.module(request.name)
+    const found = this.commands.get(request.command)
+    if (found === undefined)
+      throw new HoldfastError('E_COMMAND_UNKNOWN', 'there is no such command')
+    await this.#note('moduleRun', request, undefined)
+    return await found.run(request.parameters as Record<string, string>, signal) // The test's own.
   }
 
   log(filter: {
