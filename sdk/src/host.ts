@@ -17,15 +17,22 @@ export interface RunningMachine<State, Event> {
   state(): State
   /** Queues an event. After a failure or `stop` it does nothing. */
   post(event: Event): void
+  /** Resolves when all that was posted before is handled, its actions done; never after a failure or `stop`. */
+  settled(): Promise<void>
   /** Handles no further event; returns when the action that runs has ended. */
   stop(): Promise<void>
 }
+
+/** A mark is handled like an event, by telling that it was reached. */
+type Entry<Event> =
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'mark'; readonly reached: () => void }
 
 export function runMachine<State, Event, Action>(
   machine: Machine<State, Event, Action>,
   driver: MachineDriver<State, Event, Action>,
 ): RunningMachine<State, Event> {
-  const queue: Event[] = []
+  const queue: Entry<Event>[] = []
   let state = machine.initial
   let isOpen = true
   let turning: Promise<void> | undefined
@@ -37,7 +44,12 @@ export function runMachine<State, Event, Action>(
   }
   const turn = async (): Promise<void> => {
     try {
-      for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+      for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) {
+        if (entry.kind === 'mark') {
+          entry.reached()
+          continue
+        }
+        const { event } = entry
         const { next, actions } = machine.step(state, event)
         state = next
         await driver.onStep?.(state, event)
@@ -51,19 +63,21 @@ export function runMachine<State, Event, Action>(
     }
     turning = undefined
   }
-  const post = (event: Event): void => {
+  const enqueue = (entry: Entry<Event>): void => {
     if (!isOpen) return
     if (queue.length >= eventsMax) {
       fail(new HoldfastError('E_MACHINE_QUEUE', `more than ${String(eventsMax)} events wait`))
       return
     }
-    queue.push(event)
+    queue.push(entry)
     // Deferred: a step never begins inside the call that posted its event.
     turning ??= Promise.resolve().then(turn)
   }
+  const post = (event: Event): void => enqueue({ kind: 'event', event })
   return {
     state: () => state,
     post,
+    settled: () => new Promise<void>((reached) => enqueue({ kind: 'mark', reached })),
     stop: async () => {
       isOpen = false
       queue.length = 0

@@ -74,6 +74,11 @@ export interface Topology {
    * and takes over what runs already. `start`: the module is to be started (boot).
    */
   begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict>
+  /**
+   * Resolves when all that was asked and told before is decided and done: it still decides. Asked by a watchdog while this
+   * node serves. A topology without it is not watched.
+   */
+  alive?(): Promise<void>
 }
 
 export const topology = point<Topology>('point.topology')

@@ -127,6 +127,10 @@ export class MirrorDriver implements Topology {
     return await answered
   }
 
+  async alive(): Promise<void> {
+    await this.#machine?.settled()
+  }
+
   state(): ModuleState {
     return this.#shown
   }
