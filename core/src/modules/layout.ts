@@ -9,6 +9,10 @@ export interface ModuleLayout {
   readonly sourcesStaged: string
   /** All that survives a reboot. */
   readonly home: string
+  /** The sources before the last upgrade, for one step back. */
+  readonly previous: string
+  /** Files of the last upgrade that were not taken, because the operator had changed his. */
+  readonly offered: string
   /** The configuration that is in force: `applied.json` and `package/`. One rename replaces both. */
   readonly applied: string
   readonly staged: string
@@ -23,6 +27,8 @@ export function layoutOf(directories: Directories, name: string): ModuleLayout {
     sources: join(directories.etc, 'modules', name),
     sourcesStaged: join(directories.etc, 'modules', `.${name}.new`),
     home,
+    previous: join(home, 'previous'),
+    offered: join(home, 'offered'),
     applied: join(home, 'applied'),
     staged: join(home, 'staged'),
     state: join(home, 'state'),

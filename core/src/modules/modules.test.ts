@@ -56,7 +56,7 @@ test('a configuration is in force on all nodes, with the sources to edit on each
   await Rig.with(['n1', 'n2'], async (rig) => {
     await configured(rig, 'app', {
       ...plain,
-      'module.json': '{"title":"My app","version":"2.1.0"}',
+      'module.json': '{"id":"app","title":"My app","version":"2.1.0","platforms":["linux"]}',
     })
     for (const node of rig.nodes.values()) {
       const view = node.modules.one('app')

@@ -1,12 +1,10 @@
-/** The pieces of modules: archives from anywhere, macros, stores, commands, orders cut after every step. */
+/** The pieces of modules: macros, stores, commands, orders cut after every step. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { HoldfastError } from '@holdfast/sdk'
 import test from 'ava'
 import { LatePeers } from '../daemon/late-peers.js'
-import { readArchive } from '../packages/archive.js'
 import { makeExec } from './exec.js'
 import { type OrderExecutor, Participant } from './participant.js'
 import { type ModuleOrder, questionOf } from './protocol.js'
@@ -22,107 +20,6 @@ async function inDirectory(act: (directory: string) => Promise<void>): Promise<v
   } finally {
     await rm(directory, { recursive: true })
   }
-}
-
-interface Entry {
-  readonly name: string
-  readonly data?: string
-  readonly type?: string
-  readonly link?: string
-  readonly size?: number
-  readonly mode?: number
-}
-
-/** A tar file as somebody hostile would write it: no tool checks anything. */
-function tarOf(entries: readonly Entry[]): Buffer {
-  const blocks = entries.flatMap(
-    ({ name, data = '', type = '0', link = '', size, mode = 0o644 }) => {
-      const header = Buffer.alloc(512)
-      header.write(name, 0, 100)
-      header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100)
-      header.write('0000000\0', 108)
-      header.write('0000000\0', 116)
-      header.write(`${(size ?? data.length).toString(8).padStart(11, '0')}\0`, 124)
-      header.write('00000000000\0', 136)
-      header.write('        ', 148)
-      header.write(type, 156)
-      header.write(link, 157, 100)
-      header.write('ustar\x0000', 257)
-      const sum = header.reduce((total, byte) => total + byte, 0)
-      header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
-      const body = Buffer.alloc(Math.ceil(data.length / 512) * 512)
-      body.write(data)
-      return [header, body]
-    },
-  )
-  return Buffer.concat([...blocks, Buffer.alloc(1_024)])
-}
-
-const config: Entry = { name: 'conf/userconfig.xml', data: '<safe/>' }
-
-test('an archive is read without writing anything, with directories, modes and a leading ./', async (t) => {
-  await inDirectory(async (directory) => {
-    const path = join(directory, 'a.safe')
-    const entries = [
-      { name: './', type: '5' },
-      { name: './bin/', type: '5' },
-      { name: './bin/start', data: '#!/bin/sh', mode: 0o755 },
-      { ...config, name: './conf/userconfig.xml' },
-    ]
-    await writeFile(path, gzipSync(tarOf(entries)))
-    const { files } = await readArchive(path)
-    t.deepEqual(
-      files.map((file) => [file.path, file.isExecutable, file.data.toString()]),
-      [
-        ['bin/start', true, '#!/bin/sh'],
-        ['conf/userconfig.xml', false, '<safe/>'],
-      ],
-    )
-  })
-})
-
-const hostile: readonly [string, () => Buffer][] = [
-  ['a path upwards', () => gzipSync(tarOf([config, { name: '../../etc/cron.d/x', data: 'x' }]))],
-  ['a hidden path upwards', () => gzipSync(tarOf([config, { name: 'bin/../../x', data: 'x' }]))],
-  ['an absolute path', () => gzipSync(tarOf([config, { name: '/etc/passwd', data: 'x' }]))],
-  ['a symbolic link', () => gzipSync(tarOf([config, { name: 'bin', type: '2', link: '/etc' }]))],
-  [
-    'a hard link',
-    () => gzipSync(tarOf([config, { name: 'bin/x', type: '1', link: '/etc/shadow' }])),
-  ],
-  ['a device', () => gzipSync(tarOf([config, { name: 'bin/x', type: '3' }]))],
-  ['a fifo', () => gzipSync(tarOf([config, { name: 'bin/x', type: '6' }]))],
-  ['a file twice', () => gzipSync(tarOf([config, config]))],
-  ['a line break in a name', () => gzipSync(tarOf([config, { name: 'bin/a\nb', data: 'x' }]))],
-  ['a back slash in a name', () => gzipSync(tarOf([config, { name: 'bin\\x', data: 'x' }]))],
-  ['no configuration', () => gzipSync(tarOf([{ name: 'bin/x', data: 'x' }]))],
-  [
-    'more bytes promised than there are',
-    () => gzipSync(tarOf([config, { name: 'bin/x', size: 1e9 }])),
-  ],
-  ['100 MB of zeros', () => gzipSync(Buffer.alloc(100_000_000))],
-  [
-    'too many files',
-    () =>
-      gzipSync(
-        tarOf([config, ...Array.from({ length: 1_001 }, (_, n) => ({ name: `bin/${String(n)}` }))]),
-      ),
-  ],
-  ['a zip file', () => Buffer.from('PK\x03\x04 and so on')],
-  ['a damaged gzip file', () => gzipSync(tarOf([config])).subarray(0, 60)],
-  ['a tar file with a wrong checksum', () => gzipSync(tarOf([config]).fill(0x41, 0, 20))],
-  ['nothing', () => Buffer.alloc(0)],
-]
-
-for (const [what, make] of hostile) {
-  test(`an archive with ${what} is refused`, async (t) => {
-    await inDirectory(async (directory) => {
-      const path = join(directory, 'a.safe')
-      await writeFile(path, make())
-      const error = await t.throwsAsync(readArchive(path), { instanceOf: HoldfastError })
-      t.is(error.code, 'E_PACKAGE_INVALID')
-    })
-  })
 }
 
 test('macros expand in attributes and text, also earlier macros in later ones, and a lone percent stays', (t) => {

@@ -14,6 +14,16 @@ export interface UserConfig {
 
 /** Throws `E_XML_*` or `E_CONFIG_INVALID`, every finding with its place in `file`. */
 export function parseUserConfig(text: string, file: string): UserConfig {
+  const { config, findings } = tryUserConfig(text, file)
+  if (findings.length > 0 || config === undefined) throw invalid(file, findings)
+  return config
+}
+
+/** The same for callers that want the findings as data; `E_XML_*` is thrown all the same. */
+export function tryUserConfig(
+  text: string,
+  file: string,
+): { readonly config: UserConfig | undefined; readonly findings: readonly Finding[] } {
   const root = parseXml(text, file)
   const findings: Finding[] = []
   const add = (at: XmlElement, message: string): void => {
@@ -36,8 +46,7 @@ export function parseUserConfig(text: string, file: string): UserConfig {
   if (service === undefined) add(root, 'element <service> is missing in <safe>')
   if (second !== undefined) add(second, '<service> is allowed only once in <safe>')
   const expanded = service === undefined ? undefined : expandElement(service, macros, findings)
-  if (findings.length > 0 || expanded === undefined) throw invalid(file, findings)
-  return { service: expanded, macros }
+  return { config: expanded === undefined ? undefined : { service: expanded, macros }, findings }
 }
 
 function readMacros(root: XmlElement, findings: Finding[]): Map<string, string> {

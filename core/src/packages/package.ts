@@ -7,6 +7,7 @@ import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:f
 import { dirname, join } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
 import { codeOf, syncDirectory } from '../files/atomic.js'
+import { reservedNames } from './listing.js'
 
 export const packageFilesMax = 1_000
 export const packageBytesMax = 16 * 1024 * 1024
@@ -38,6 +39,7 @@ export function makePackage(files: readonly PackageFile[], origin: string): Modu
       throw refusal(origin, `"${file.path}" is twice in it`)
     bytes += file.data.byteLength
   }
+  assertNoTwins(sorted, origin)
   if (bytes > packageBytesMax) {
     throw refusal(origin, `it has more than ${String(packageBytesMax / 1024 / 1024)} MiB`)
   }
@@ -45,6 +47,31 @@ export function makePackage(files: readonly PackageFile[], origin: string): Modu
     throw refusal(origin, 'conf/userconfig.xml is missing')
   }
   return { files: sorted }
+}
+
+/**
+ * Throws when two paths are one on a file system that knows no case, when a file is also a directory, or when a file
+ * has the name of an entry that belongs to the archive itself.
+ */
+function assertNoTwins(files: readonly PackageFile[], origin: string): void {
+  const names = new Map<string, string>()
+  for (const { path } of files) {
+    if (reservedNames.includes(path.toLowerCase())) {
+      throw refusal(origin, `"${path}" is a name that the archive keeps for itself`)
+    }
+    const parts = path.split('/')
+    for (const [index] of parts.entries()) {
+      const below = parts.slice(0, index + 1).join('/')
+      // A directory carries a slash, so that a file of the same name is found too.
+      const isFile = index === parts.length - 1
+      const form = isFile ? below : `${below}/`
+      const twin = names.get(below.toLowerCase())
+      if (twin !== undefined && (twin !== form || isFile)) {
+        throw refusal(origin, `"${twin}" and "${form}" are the same place on some systems`)
+      }
+      names.set(below.toLowerCase(), form)
+    }
+  }
 }
 
 /** Throws when a path could leave the package or surprise a tool. */

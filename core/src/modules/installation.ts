@@ -1,0 +1,103 @@
+/** The editable sources of modules on this node: put there from packages, upgraded, and taken one step back. */
+import { rm } from 'node:fs/promises'
+import {
+  HoldfastError,
+  type PackageSource,
+  type PackageView,
+  type UpgradeReport,
+} from '@holdfast/sdk'
+import type { Directories } from '../files/directories.js'
+import type { Discovered } from '../kernel/discover.js'
+import { contentsOf } from '../packages/origin.js'
+import {
+  exists,
+  type ModulePackage,
+  readPackage,
+  replaceDirectory,
+  writePackage,
+} from '../packages/package.js'
+import { type Loaded, Packages, viewOf } from '../packages/packages.js'
+import { TrustedKeys } from '../trust/keyring.js'
+import type { Finding } from '../xml/bind.js'
+import { writeSources } from './applied.js'
+import type { ModuleLayout } from './layout.js'
+import { planModule } from './plan.js'
+import { installedFor } from './services.js'
+import { tryUserConfig } from './userconfig.js'
+
+export class Installation {
+  private readonly packages: Packages
+
+  constructor(options: { readonly directories: Directories; readonly discovered: Discovered }) {
+    const { directories, discovered } = options
+    this.packages = new Packages({
+      plugins: () => discovered.sources.map(({ manifest }) => manifest),
+      keys: new TrustedKeys(directories),
+      examine: (xml) => examine(xml, discovered),
+    })
+  }
+
+  /** Reads and judges what is named; writes nothing. */
+  load(source: PackageSource): Promise<Loaded> {
+    return this.packages.load(source)
+  }
+
+  async upgrade(layout: ModuleLayout, source: PackageSource): Promise<UpgradeReport> {
+    const ours = await readPackage(layout.sources)
+    const { sources, offered, report } = await this.packages.merge(ours, source)
+    await rm(layout.offered, { recursive: true, force: true })
+    if (offered !== undefined) await writePackage(offered, layout.offered)
+    await keep(layout, ours)
+    await writeSources(layout, sources)
+    const place = `the new files are in ${layout.offered}`
+    return offered === undefined ? report : { ...report, notes: [...report.notes, place] }
+  }
+
+  /** What is left behind becomes what the next rollback returns to. */
+  async rollback(layout: ModuleLayout): Promise<UpgradeReport> {
+    if (!(await exists(layout.previous))) {
+      throw new HoldfastError('E_PACKAGE_NO_PREVIOUS', 'there is nothing to go back to', {
+        hint: 'one step is kept, on the node on which "holdfast module upgrade" was given',
+      })
+    }
+    const previous = await readPackage(layout.previous)
+    const ours = await readPackage(layout.sources)
+    await keep(layout, ours)
+    await writeSources(layout, previous)
+    const from = viewOf(ours, '').version
+    const to = viewOf(previous, '').version
+    return { from, to, taken: differences(ours, previous), conflicts: [], notes: [] }
+  }
+
+  async view(layout: ModuleLayout, name: string): Promise<PackageView> {
+    return viewOf(await readPackage(layout.sources), name)
+  }
+
+  inspect(path: string): Promise<PackageView> {
+    return this.packages.inspect(path)
+  }
+}
+
+/** The complete copy exists before the older one goes. */
+async function keep(layout: ModuleLayout, sources: ModulePackage): Promise<void> {
+  const staged = `${layout.previous}.new`
+  await rm(staged, { recursive: true, force: true })
+  await writePackage(sources, staged)
+  await replaceDirectory(staged, layout.previous)
+}
+
+function differences(before: ModulePackage, after: ModulePackage): readonly string[] {
+  const old = contentsOf(before)
+  const now = contentsOf(after)
+  const paths = [...new Set([...old.keys(), ...now.keys()])].sort()
+  return paths.filter((path) => old.get(path) !== now.get(path))
+}
+
+/** Everything that the plugins of this node would refuse in a configuration, apart from facts about the node. */
+function examine(xml: string, { sources, broken }: Discovered): readonly Finding[] {
+  const { config, findings } = tryUserConfig(xml, 'conf/userconfig.xml')
+  if (config === undefined) return findings
+  const reasons = new Map(broken.map(({ id, reason }) => [id, reason]))
+  const result = planModule(config.service, installedFor('module', sources, reasons))
+  return result.ok ? findings : [...findings, ...result.findings]
+}
