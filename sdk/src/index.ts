@@ -8,6 +8,7 @@ export {
   type RuleAction,
 } from './checker.js'
 export { type Command, command, type CommandResult } from './command.js'
+export type { Delays } from './delays.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
 export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
