@@ -72,3 +72,22 @@ test('stop lets the running action end and begins no other', async (t) => {
   await stopping
   t.deepEqual(done, ['before 1'])
 })
+
+test('settled resolves after all that was posted before is done, and not while an action hangs', async (t) => {
+  const order: string[] = []
+  let release: () => void = () => undefined
+  const machine = runMachine(counter, {
+    perform: async (action) => {
+      if (action === 'before 1') await new Promise<void>((resolve) => (release = resolve))
+      order.push(action)
+    },
+    onFailed: t.fail,
+  })
+  machine.post(1)
+  const settled = machine.settled().then(() => order.push('settled'))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.deepEqual(order, [])
+  release()
+  await settled
+  t.deepEqual(order, ['before 1', 'after 1', 'settled'])
+})
