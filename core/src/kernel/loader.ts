@@ -1,7 +1,13 @@
 /** Imports a plugin's entry and checks that the code keeps what its manifest says. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { HoldfastError, messageOf, type Needs, type PluginDefinition } from '@holdfast/sdk'
+import {
+  type Delays,
+  HoldfastError,
+  messageOf,
+  type Needs,
+  type PluginDefinition,
+} from '@holdfast/sdk'
 import type { PluginSource } from './discover.js'
 import { isLive, needId } from './graph.js'
 
@@ -20,9 +26,13 @@ export interface CheckFinding {
 /** Optional export `check` of an entry file: facts about this node that no schema can know. */
 export type ConfigCheck = (config: unknown, context: unknown) => Promise<unknown>
 
+/** Optional export `delays` of an entry file: what the plugin's configuration means for a take-over. */
+export type ConfigDelays = (config: unknown) => Delays
+
 export interface LoadedPlugin {
   readonly definition: PluginDefinition
   readonly check: ConfigCheck | undefined
+  readonly delays?: ConfigDelays | undefined
 }
 
 export type PluginLoader = (source: PluginSource) => Promise<LoadedPlugin>
@@ -39,8 +49,12 @@ export async function loadPlugin(source: PluginSource): Promise<LoadedPlugin> {
     )
   }
   verifyNeeds(source, definition.needs)
-  const check = exported['check']
-  return { definition, check: isCheck(check) ? check : undefined }
+  const { check, delays } = exported
+  return {
+    definition,
+    check: isCheck(check) ? check : undefined,
+    delays: isDelays(delays) ? delays : undefined,
+  }
 }
 
 async function importEntry(source: PluginSource): Promise<Readonly<Record<string, unknown>>> {
@@ -85,6 +99,10 @@ function isDefinition(value: unknown): value is PluginDefinition {
   if (typeof value !== 'object' || value === null) return false
   if (!('activate' in value) || typeof value.activate !== 'function') return false
   return 'needs' in value && typeof value.needs === 'object' && value.needs !== null
+}
+
+function isDelays(value: unknown): value is ConfigDelays {
+  return typeof value === 'function'
 }
 
 function isCheck(value: unknown): value is ConfigCheck {

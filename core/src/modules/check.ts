@@ -1,7 +1,14 @@
 /** Asks the plugins about a configuration before it is applied: facts about this node that no schema can know. */
-import { type Clock, type Exec, HoldfastError, messageOf, type ModuleContext } from '@holdfast/sdk'
+import {
+  type Clock,
+  type Delays,
+  type Exec,
+  HoldfastError,
+  messageOf,
+  type ModuleContext,
+} from '@holdfast/sdk'
 import type { PluginSource } from '../kernel/discover.js'
-import type { CheckFinding, PluginLoader } from '../kernel/loader.js'
+import type { CheckFinding, ConfigCheck, PluginLoader } from '../kernel/loader.js'
 import { within } from '../scheduling/deadline.js'
 import { type Finding, positionOf } from '../xml/bind.js'
 import { at, type Position } from '../xml/document.js'
@@ -14,7 +21,11 @@ export interface CheckContext extends ModuleContext {
   readonly exec: Exec
   /** The same plugin's configurations in the other modules that are applied on this node. */
   readonly others: readonly { readonly module: string; readonly config: unknown }[]
+  /** What all plugins of this module say about a take-over, put together. */
+  readonly delays: Delays
 }
+
+type Planned = ModulePlan['plugins'][number]
 
 export interface Checked {
   readonly findings: readonly Finding[]
@@ -29,35 +40,47 @@ export async function checkPlan(
     readonly clock: Pick<Clock, 'after'>
     readonly load: PluginLoader
     readonly sources: readonly PluginSource[]
-    readonly contextFor: (pluginId: string) => CheckContext
+    readonly contextFor: (pluginId: string) => Omit<CheckContext, 'delays'>
   },
 ): Promise<Checked> {
   const findings: Finding[] = []
   const warnings: string[] = []
-  for (const { manifest, config, binding } of plan.plugins) {
-    const source = options.sources.find((one) => one.manifest.id === manifest.id)
-    if (source === undefined) continue
-    const place = ({ path, offset }: PlacedFinding): Position => positionOf(binding, path, offset)
+  /** Foreign code: what throws refuses the configuration, it does not pass it. */
+  const asking = async (plugin: Planned, ask: () => Promise<void>): Promise<void> => {
     try {
-      const { check } = await options.load(source)
-      if (check === undefined) continue
-      const what = `the check of plugin ${manifest.id}`
-      const run = (async () =>
-        await check(structuredClone(config), options.contextFor(manifest.id)))()
+      await ask()
+    } catch (thrown) {
+      const code = thrown instanceof HoldfastError ? thrown.code : 'E_PLUGIN_CHECK'
+      const message = `plugin ${plugin.manifest.id}: ${messageOf(thrown)} (${code})`
+      findings.push({ ...positionOf(plugin.binding, ''), message })
+    }
+  }
+  const checks: { readonly plugin: Planned; readonly check: ConfigCheck }[] = []
+  let delays: Delays = {}
+  for (const plugin of plan.plugins) {
+    const source = options.sources.find((one) => one.manifest.id === plugin.manifest.id)
+    if (source === undefined) continue
+    await asking(plugin, async () => {
+      const loaded = await options.load(source)
+      delays = { ...delays, ...loaded.delays?.(structuredClone(plugin.config)) }
+      if (loaded.check !== undefined) checks.push({ plugin, check: loaded.check })
+    })
+  }
+  for (const { plugin, check } of checks) {
+    await asking(plugin, async () => {
+      const { id } = plugin.manifest
+      const context = { ...options.contextFor(id), delays }
+      const run = (async () => await check(structuredClone(plugin.config), context))()
+      const what = `the check of plugin ${id}`
       const report = reportOf(await within(options.clock, checkTimeoutMs, what, run))
+      const place = ({ path, offset }: PlacedFinding): Position =>
+        positionOf(plugin.binding, path, offset)
       for (const one of report.errors) findings.push({ ...place(one), message: one.message })
       for (const one of report.warnings) {
         const where = one.path === '' ? '' : at(options.file, place(one))
         warnings.push(`${where}${one.message}`)
       }
-    } catch (thrown) {
-      // Foreign code: a check that throws refuses the configuration, it does not pass it.
-      const code = thrown instanceof HoldfastError ? thrown.code : 'E_PLUGIN_CHECK'
-      findings.push({
-        ...positionOf(binding, ''),
-        message: `plugin ${manifest.id}: ${messageOf(thrown)} (${code})`,
-      })
-    }
+    })
   }
   return { findings, warnings }
 }

@@ -124,7 +124,10 @@ export class ModuleExecutor implements OrderExecutor {
     }
   }
 
-  private context(order: ModuleOrder, others: CheckContext['others']): CheckContext {
+  private context(
+    order: ModuleOrder,
+    others: CheckContext['others'],
+  ): Omit<CheckContext, 'delays'> {
     const layout = this.layout(order)
     const { core } = this.options
     return {
