@@ -10,7 +10,10 @@ export interface CommandResult {
   readonly data: unknown
 }
 
-/** Contributed under its words as they are typed: `failover explain`, `checker off`. Unique within a module. */
+/**
+ * Contributed under its two or three words as they are typed: `failover explain`, `checker off`. Unique within a module. No parameter
+ * may be called module, nodes, json or help: those are the command line's own.
+ */
 export interface Command {
   /** One line for `--help`. */
   readonly summary: string

@@ -12,6 +12,8 @@ import { compileSchema } from '../schema/validate.js'
 
 export const commandTimeoutMs = 600_000
 const linesMax = 10_000
+/** Options that the command line has for each command. */
+const reservedNames = ['module', 'nodes', 'json', 'help']
 /** A single word would be taken for one of the program's own. */
 const wordsForm = /^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*){1,2}$/
 /** An answer travels between nodes in one message of 1 MiB. */
@@ -26,6 +28,8 @@ export function viewOf(words: string, command: Command): CommandView {
 export function malformedCommand(commands: ReadonlyMap<string, Command>): string | undefined {
   for (const [words, command] of commands) {
     if (!wordsForm.test(words)) return `the command "${words}" is not two or three plain words`
+    const taken = namesOf(command).filter((name) => reservedNames.includes(name))
+    if (taken.length > 0) return `the command "${words}" takes the name of ${taken.join(', ')}`
     try {
       compileSchema(command.parameters)
     } catch (thrown) {
@@ -79,6 +83,11 @@ function checkedParameters(
     if (typeof value === 'object') throw defect(words, `its parameter ${name} is no plain value`)
   }
   return parameters as Record<string, string | number | boolean> // As checked.
+}
+
+function namesOf({ parameters }: Command): readonly string[] {
+  const properties: unknown = 'properties' in parameters ? parameters.properties : undefined
+  return typeof properties === 'object' && properties !== null ? Object.keys(properties) : []
 }
 
 /** Only what JSON keeps gets out, within written maxima. */

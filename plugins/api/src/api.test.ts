@@ -186,7 +186,7 @@ test('a route of a plugin is mounted, validated and published', async (t) => {
         additionalProperties: false,
       },
       response: { type: 'object' },
-      handle: (request) => Promise.resolve({ seen: request }),
+      handle: ({ params, query }) => Promise.resolve({ seen: { params, query } }),
     },
   ])
   const reply = await ask(node, 'GET', '/resources/abc')
@@ -362,4 +362,38 @@ test('codes map to statuses by their ending', (t) => {
   t.is(statusOf('E_MODULE_UNKNOWN'), 404)
   t.is(statusOf('E_PEER_TIMEOUT'), 504)
   t.is(statusOf('E_CONFIG_INVALID'), 422)
+})
+
+test('a command of a plugin gets its parameters, and its end comes when the client goes away', async (t) => {
+  const node = await one(t)
+  node.control.addModule('web', moduleStateOf('STOP', 'NotReady'))
+  let ended = ''
+  node.control.commands.set('rfs verify', {
+    summary: 'compare',
+    parameters: { type: 'object' },
+    positional: [],
+    run: (parameters, signal) => {
+      if (parameters['wait'] !== true)
+        return Promise.resolve({ ok: true, lines: ['same'], data: 1 })
+      return new Promise(() => {
+        signal.addEventListener('abort', () => (ended = 'aborted'))
+      })
+    },
+  })
+  const list = await ask(node, 'GET', '/modules/web/commands')
+  const described = { summary: 'compare', parameters: { type: 'object' }, positional: [] }
+  t.deepEqual(list.body, { commands: [{ words: 'rfs verify', ...described }] })
+  const reply = await ask(node, 'POST', '/modules/web/commands/run', { command: 'rfs verify' })
+  t.deepEqual([reply.status, reply.body], [200, { ok: true, lines: ['same'], data: 1 }])
+  const body = { command: 'rfs verify', parameters: { nested: {} } }
+  t.is((await ask(node, 'POST', '/modules/web/commands/run', body)).status, 400)
+  const gone = connect(node.socket)
+  const text = JSON.stringify({ command: 'rfs verify', parameters: { wait: true } })
+  gone.write(
+    `POST /api/v1/modules/web/commands/run HTTP/1.1\r\nhost: n\r\ncontent-type: application/json\r\ncontent-length: ${String(text.length)}\r\n\r\n${text}`,
+  )
+  await until(() => node.control.told.length === 2)
+  gone.destroy()
+  await until(() => ended === 'aborted')
+  t.pass()
 })

@@ -357,3 +357,59 @@ test('the completion script loads in bash and offers commands, options, modules,
   t.deepEqual(await offered('log', '--fo'), ['--follow'])
   t.deepEqual(await offered('module', 'config', 'w'), ['web'])
 })
+
+test('a command that a plugin offers is typed like any other, with its help, on any node', async (t) => {
+  const [n1, n2] = await pair(t)
+  const ran: unknown[] = []
+  for (const { control, name } of [n1, n2]) {
+    control.commands.set('resource set', {
+      summary: 'say what a resource is',
+      parameters: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['resource'],
+        properties: {
+          resource: { type: 'string', description: 'its name' },
+          value: { enum: ['up', 'down'], default: 'up', description: 'what it is' },
+          seconds: { type: 'integer', description: 'how long' },
+          quietly: { type: 'boolean', description: 'without log' },
+        },
+      },
+      positional: ['resource', 'value'],
+      run: (parameters) => {
+        ran.push([name, parameters])
+        const ok = parameters['value'] !== 'down'
+        return Promise.resolve({ ok, lines: [`said\u001b[2J on ${name}`], data: { name } })
+      },
+    })
+  }
+  const words = ['resource', 'set', 'custom.x']
+  const said = await holdfast(n1, ...words, 'up', '--seconds', '5', '--quietly', '-m', 'web')
+  t.deepEqual([said.code, said.out], [0, 'said [2J on n1\n'])
+  t.deepEqual(ran, [['n1', { resource: 'custom.x', value: 'up', seconds: 5, quietly: true }]])
+  const json = await holdfast(n1, ...words, '-H', 'n2', '--json')
+  t.deepEqual(JSON.parse(json.out), { n2: { name: 'n2' } })
+  const both = await holdfast(n1, ...words, 'down', '-H', '*')
+  t.deepEqual([both.code, both.out], [1, 'n1  said [2J on n1\nn2  said [2J on n2\n'])
+  const help = await holdfast(n1, 'resource', 'set', '--help')
+  t.regex(
+    help.out,
+    /resource \[options\] <resource> \[value\]|set \[options\] <resource> \[value\]/,
+  )
+  t.regex(help.out, /--seconds <NUMBER>\s+how long/)
+  const list = await holdfast(n1, 'module', 'commands', 'web')
+  t.regex(list.out, /resource set\s+say what a resource is/)
+  const wrong = await holdfast(n1, ...words, '--seconds', 'x', '-m', 'web')
+  t.is(wrong.code, 2)
+})
+
+test('a word that neither the program nor a plugin knows is a wrong usage', async (t) => {
+  const [n1] = await pair(t)
+  const unknown = await holdfast(n1, 'strat', '-m', 'web')
+  t.is(unknown.code, 2)
+  t.regex(unknown.err, /unknown command 'strat'/)
+  const none = await holdfast({ socket: '/nowhere/api.sock' }, 'strat')
+  t.is(none.code, 2)
+  const lost = await holdfast({ socket: '/nowhere/api.sock' }, 'failover', 'explain', '-m', 'web')
+  t.is(lost.code, 3)
+})

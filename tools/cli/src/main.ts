@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
 import { Client, socketPathFrom } from './api/client.js'
 import { commands } from './commands/index.js'
+import { offeredFor } from './commands/offered.js'
 import { exitCodeOf } from './exit.js'
 import { Terminal } from './output/terminal.js'
 import { runProgram } from './program.js'
@@ -14,7 +15,10 @@ async function main(): Promise<number> {
   const client = new Client(socketPathFrom(environment))
   const context = { terminal, client, environment, stdin: process.stdin, commands }
   try {
-    return await runProgram(context, ownVersion(), process.argv.slice(2))
+    const words = process.argv.slice(2)
+    const offered = await offeredFor(context, words)
+    const all = { ...context, commands: [...commands, ...offered] }
+    return await runProgram(all, ownVersion(), words)
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error
     terminal.failure(error)

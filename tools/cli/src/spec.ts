@@ -3,7 +3,7 @@ import type { Client } from './api/client.js'
 import type { Terminal } from './output/terminal.js'
 
 /** What the shell offers for a value. */
-export type Completion = 'module' | 'node' | 'file' | readonly string[]
+export type Completion = 'module' | 'node' | 'command' | 'file' | readonly string[]
 
 export interface ArgumentSpec {
   readonly name: string

@@ -1,6 +1,8 @@
 /** What the API answers, as this client reads it. */
 import type {
   ClusterView,
+  CommandResult,
+  CommandView,
   ConfigReport,
   LogEntry,
   ModuleState,
@@ -13,6 +15,9 @@ export type ModuleView = Omit<CoreModuleView, 'state'> & { readonly state: State
 export interface ModulesAnswer {
   readonly modules: readonly ModuleView[]
 }
+export interface CommandsAnswer {
+  readonly commands: readonly CommandView[]
+}
 export interface LogAnswer {
   readonly entries: readonly LogEntry[]
 }
@@ -20,4 +25,4 @@ export interface WaitAnswer {
   readonly reached: boolean
   readonly state: StateView | undefined
 }
-export type { ClusterView, ConfigReport, LogEntry }
+export type { ClusterView, CommandResult, CommandView, ConfigReport, LogEntry }

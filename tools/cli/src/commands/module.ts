@@ -7,6 +7,7 @@ import type { ClusterView, ConfigReport, ModulesAnswer, ModuleView } from '../ap
 import { cliErrors, exitCode } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
+import { moduleCommandsCommand } from './offered-list.js'
 import { chosenModule, chosenNode, jsonOption, nodesOption } from './options.js'
 
 const nameArgument: ArgumentSpec = {
@@ -56,6 +57,7 @@ export const moduleCommand: CommandSpec = {
       examples: ['holdfast module deconfig web'],
       run: deconfigure,
     },
+    moduleCommandsCommand,
     {
       name: 'uninstall',
       summary: 'remove the sources from this node',

@@ -15,7 +15,12 @@ const versionOption: OptionSpec = { long: 'version', summary: 'print the version
 
 export function nodesOf(commands: readonly CommandSpec[]): readonly TreeNode[] {
   const children = commands.map(({ name, summary }) => ({ name, summary }))
-  const root = { path: '', children, options: [helpOption, versionOption], completions: [] }
+  const root = {
+    path: '',
+    children,
+    options: [helpOption, versionOption],
+    completions: ['command' as const],
+  }
   return [root, ...commands.flatMap((command) => walk('', command))]
 }
 
@@ -41,9 +46,10 @@ export function flagsOf(option: OptionSpec): readonly string[] {
     : [`-${option.short}`, `--${option.long}`]
 }
 
-/** Shell text that prints the candidates of a completion, one a line. The nodes and modules are asked for live. */
+/** Shell text that prints the candidates of a completion, one a line. Nodes, modules and what plugins offer are asked for live. */
 export function listCommand(completion: Exclude<Completion, 'file'>): string {
   if (completion === 'module') return 'holdfast module list -q 2>/dev/null'
+  if (completion === 'command') return 'holdfast module commands -q 2>/dev/null'
   if (completion === 'node') return 'holdfast cluster state -q 2>/dev/null'
   return `printf '%s\\n' ${completion.join(' ')}`
 }
