@@ -10,7 +10,9 @@ import { type CheckContext, checkPlan } from './check.js'
 import type { Identities } from './identities.js'
 import type { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
+import { manifestOf } from '../packages/manifest.js'
 import { digestOf, exists, fileOf, type ModulePackage, readPackage } from '../packages/package.js'
+import { parameterFindings } from '../packages/parameters.js'
 import { type OrderExecutor, removeTree } from './participant.js'
 import { type ModulePlan, planModule } from './plan.js'
 import type { ModuleOrder, Prepared } from './protocol.js'
@@ -106,7 +108,10 @@ export class ModuleExecutor implements OrderExecutor {
     const { core, load, sources: plugins, broken } = this.options
     const place = (finding: Finding): string => `${at(order.file, finding)}${finding.message}`
     try {
-      const { service } = parseUserConfig(fileOf(sources, 'conf/userconfig.xml') ?? '', order.file)
+      const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
+      const { service } = parseUserConfig(xml, order.file)
+      const values = parameterFindings(xml, manifestOf(sources, order.name), order.file)
+      if (values.length > 0) throw invalid(order.file, values)
       const result = planModule(service, installedFor('module', plugins, broken))
       if (!result.ok) throw invalid(order.file, result.findings)
       // The checks look at files (are scripts executable?): they see what would be applied.

@@ -47,7 +47,7 @@ export function mergeValues(
   return [...theirs].map(([name, value]) => {
     const own = ours.get(name)
     const wasChosen = own !== undefined && own !== base.get(name)
-    if (wasChosen || own === value) return { name, value: own ?? value, isNewDefault: false }
+    if (wasChosen || own === value) return { name, value: own, isNewDefault: false }
     return { name, value, isNewDefault: own !== undefined }
   })
 }

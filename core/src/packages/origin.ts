@@ -5,7 +5,7 @@
 import { HoldfastError } from '@holdfast/sdk'
 import { compileSchema, type SchemaCheck } from '../schema/validate.js'
 import { sha256Of } from './listing.js'
-import { type Contents } from './merge.js'
+import type { Contents } from './merge.js'
 import { fileOf, type ModulePackage, type PackageFile } from './package.js'
 import { configurationName, macrosOf, withMacros } from './parameters.js'
 

@@ -49,9 +49,10 @@ export function assertParameters(
 /** What keeps these values from being applied, each with its place in the configuration. */
 export function parameterFindings(
   xml: string,
-  manifest: ModuleManifest,
+  manifest: ModuleManifest | undefined,
   file: string,
 ): readonly Finding[] {
+  if (manifest === undefined) return []
   const places = placesOf(xml, file)
   const values = new Map([...places].map(([name, { value }]) => [name, value]))
   const missing = Object.keys(manifest.parameters.properties)

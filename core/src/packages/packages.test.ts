@@ -1,0 +1,375 @@
+/** Packages: what an archive may be, what an installation makes of it, and what an upgrade leaves to the operator. */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { HoldfastError } from '@holdfast/sdk'
+import test, { type ExecutionContext } from 'ava'
+import { TrustedKeys } from '../trust/keyring.js'
+import { newKeyPair, signatureOf } from '../trust/signature.js'
+import { makeArchive, parseArchive } from './archive.js'
+import { type TarEntry, tarOf } from './archives.fixture.js'
+import { assemble } from './assemble.js'
+import { listOf } from './listing.js'
+import { mergeFiles, mergeValues } from './merge.js'
+import { fileOf, makePackage, type ModulePackage } from './package.js'
+import { Packages, viewOf } from './packages.js'
+import { withMacros } from './parameters.js'
+
+type Files = Readonly<Record<string, string>>
+
+const manifest = (more: object = {}): string =>
+  JSON.stringify({ id: 'shop', version: '1.0.0', title: 'Shop', platforms: ['linux'], ...more })
+const parameters = {
+  required: ['PORT'],
+  properties: {
+    PORT: { type: 'integer', minimum: 1, maximum: 65535, title: 'TCP port' },
+    NAME: { type: 'string', maxLength: 10 },
+  },
+}
+const xml = (port: string, name = 'a', rest = ''): string =>
+  `<safe>\n  <macro name="PORT" value="${port}"/>\n  <macro name='NAME' value='${name}'/>${rest}\n  <service mode="mirror"/>\n</safe>\n`
+const shop: Files = {
+  'module.json': manifest({ parameters }),
+  'conf/userconfig.xml': xml('80'),
+  'bin/start_prim': '#!/bin/sh\n',
+}
+
+function packageOf(files: Files): ModulePackage {
+  const list = Object.entries(files).map(([path, text]) => ({
+    ...{ path, isExecutable: path.startsWith('bin/'), data: Buffer.from(text) },
+  }))
+  return makePackage(list, 'test')
+}
+
+async function directoryOf(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-packages-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+async function written(directory: string, files: Files): Promise<string> {
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, path)), { recursive: true })
+    const mode = path.includes('bin/') || path.includes('lib/') ? 0o755 : 0o644
+    await writeFile(join(directory, path), text, { mode })
+  }
+  return directory
+}
+
+async function packagesOf(t: ExecutionContext): Promise<{ packages: Packages; keys: TrustedKeys }> {
+  const keys = new TrustedKeys({ etc: await directoryOf(t) })
+  const packages = new Packages({ keys, plugins: () => [], examine: () => [] })
+  return { packages, keys }
+}
+
+async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
+  const outcome = await work.catch((thrown: unknown) => thrown)
+  if (outcome instanceof HoldfastError) return outcome
+  throw new Error(`no refusal: ${String(outcome)}`)
+}
+
+test('an archive is read back as what was packed, and the same files give the same bytes', async (t) => {
+  const sources = packageOf(shop)
+  const packed = await makeArchive(sources, undefined)
+  const read = await parseArchive(packed, 'shop.safe')
+  t.deepEqual(read.package, sources)
+  t.is(read.signature, undefined)
+  const again = packageOf(Object.fromEntries(Object.entries(shop).toReversed()))
+  t.deepEqual(await makeArchive(again, undefined), packed)
+  const names = gunzipSync(packed).toString('latin1')
+  t.true(names.startsWith('module.json\0'))
+})
+
+const list = (files: Files): TarEntry => ({
+  name: 'files.json',
+  data: listOf(packageOf(files).files),
+})
+const entry = (name: string, data = shop[name] ?? ''): TarEntry => ({
+  ...{ name, data, mode: name.startsWith('bin/') ? 0o755 : 0o644 },
+})
+const head = [entry('module.json'), list(shop)]
+const rest = [entry('bin/start_prim'), entry('conf/userconfig.xml')]
+const good = [...head, ...rest]
+const hostile: readonly [string, () => Buffer, RegExp][] = [
+  ['a path upwards', () => tarOf([...good, { name: '../../etc/cron.d/x' }]), /path/],
+  ['a hidden path upwards', () => tarOf([...good, { name: 'bin/../../x' }]), /path/],
+  ['an absolute path', () => tarOf([...good, { name: '/etc/passwd' }]), /path/],
+  ['a symbolic link', () => tarOf([...good, { name: 'bin', type: '2', link: '/etc' }]), /Link/],
+  ['a hard link', () => tarOf([...good, { name: 'bin/x', type: '1', link: '/x' }]), /Link/],
+  ['a device', () => tarOf([...good, { name: 'bin/x', type: '3' }]), /Device/],
+  ['a fifo', () => tarOf([...good, { name: 'bin/x', type: '6' }]), /FIFO/],
+  ['a file twice', () => tarOf([...good, entry('bin/start_prim')]), /twice/],
+  ['a twin in other case', () => tarOf([...good, { name: 'bin/Start_Prim' }]), /same place/],
+  [
+    'a file that is a directory',
+    () => tarOf([...good, { name: 'bin/start_prim/x' }]),
+    /same place/,
+  ],
+  ['a line break in a name', () => tarOf([...good, { name: 'bin/a\nb' }]), /path/],
+  ['a back slash in a name', () => tarOf([...good, { name: 'bin\\x' }]), /path/],
+  [
+    'a file that the list does not name',
+    () => tarOf([...good, { name: 'bin/x' }]),
+    /"bin\/x" is in it/,
+  ],
+  [
+    'a missing file',
+    () => tarOf([...head, rest[1] ?? { name: '' }]),
+    /"bin\/start_prim" is in files.json/,
+  ],
+  [
+    'other bytes than listed',
+    () => tarOf([...head, entry('bin/start_prim', '#!/bin/no\n'), entry('conf/userconfig.xml')]),
+    /SHA-256/,
+  ],
+  [
+    'another mode than listed',
+    () =>
+      tarOf([
+        ...head,
+        { ...rest[0], name: 'bin/start_prim', mode: 0o644 },
+        entry('conf/userconfig.xml'),
+      ]),
+    /mode/,
+  ],
+  ['no list', () => tarOf([entry('module.json'), ...rest]), /does not begin with/],
+  [
+    'no module.json at its beginning',
+    () => tarOf([list(shop), entry('module.json'), ...rest]),
+    /does not begin with/,
+  ],
+  [
+    'a list that is no list',
+    () => tarOf([entry('module.json'), { name: 'files.json', data: '{}' }, ...rest]),
+    /malformed/,
+  ],
+  [
+    'a list that is no JSON',
+    () => tarOf([entry('module.json'), { name: 'files.json', data: '{' }, ...rest]),
+    /not JSON/,
+  ],
+  ['a second list', () => tarOf([...good, list(shop)]), /keeps for itself|twice|too late/],
+  ['more bytes promised than there are', () => tarOf([...good, { name: 'bin/x', size: 1e9 }]), /./],
+  [
+    'a header of 100 KB',
+    () => tarOf([{ name: 'x', type: 'x', data: `100000 path=${'a'.repeat(99_000)}\n` }, ...good]),
+    /./,
+  ],
+  [
+    'too many files',
+    () =>
+      tarOf([...good, ...Array.from({ length: 1_001 }, (_, n) => ({ name: `bin/${String(n)}` }))]),
+    /1000 files/,
+  ],
+  [
+    'too many directories',
+    () =>
+      tarOf([
+        ...good,
+        ...Array.from({ length: 2_001 }, (_, n) => ({ name: `d${String(n)}/`, type: '5' })),
+      ]),
+    /too many entries/,
+  ],
+  ['a wrong checksum in tar', () => tarOf(good).fill(0x41, 0, 20), /./],
+]
+
+for (const [what, make, message] of hostile) {
+  test(`an archive with ${what} is refused with one error`, async (t) => {
+    const error = await refusal(parseArchive(gzipSync(make()), 'x.safe'))
+    t.is(error.code, 'E_PACKAGE_INVALID')
+    t.regex(error.message, message)
+    t.true(error.message.startsWith('x.safe '))
+  })
+}
+
+const noArchives: readonly [string, Buffer][] = [
+  ['100 MB of zeros', gzipSync(Buffer.alloc(100_000_000))],
+  ['a damaged gzip file', gzipSync(tarOf(good)).subarray(0, 60)],
+  ['a truncated archive', gzipSync(tarOf(good).subarray(0, 2_000))],
+  ['plain tar', tarOf(good)],
+  ['nothing', Buffer.alloc(0)],
+]
+
+for (const [what, data] of noArchives) {
+  test(`${what} is no archive`, async (t) => {
+    const error = await refusal(parseArchive(data, 'x.safe'))
+    t.is(error.code, 'E_PACKAGE_INVALID')
+  })
+}
+
+test('a refused archive leaves nothing behind, and a lie about the signer is no note but an error', async (t) => {
+  const { packages, keys } = await packagesOf(t)
+  const directory = await directoryOf(t)
+  const acme = newKeyPair()
+  const sign = (text: string) => (): string => text
+  const path = join(directory, 'shop.safe')
+  const loaded = async (signature: string): Promise<readonly string[]> => {
+    await writeFile(path, await makeArchive(packageOf(shop), sign(signature)))
+    return (await packages.load({ path })).notes
+  }
+  const list = Buffer.from(listOf(packageOf(shop).files))
+  const real = signatureOf('module', list, acme.privatePem)
+  t.regex((await loaded(real))[0] ?? '', /which this node does not trust/)
+  await keys.add('acme', acme.publicPem)
+  t.deepEqual(await loaded(real), [])
+  t.is((await packages.inspect(path)).signedBy, 'acme')
+  const other = signatureOf('module', Buffer.from('other'), acme.privatePem)
+  t.is((await refusal(loaded(other))).code, 'E_PACKAGE_SIGNATURE')
+  t.is((await refusal(loaded('nonsense'))).code, 'E_TRUST_SIGNATURE')
+  t.deepEqual(await readdir(directory), ['shop.safe'])
+})
+
+test('parameters are validated by the schema, put into the configuration, and what is still missing is told', async (t) => {
+  const { packages } = await packagesOf(t)
+  const path = await written(await directoryOf(t), { ...shop, 'conf/userconfig.xml': xml('') })
+  const loaded = await packages.load({ path })
+  t.deepEqual(loaded.notes, ['still to be given before it is configured: PORT'])
+  const given = await packages.load({ path, parameters: { PORT: '81', NAME: 'a"<&\n' } })
+  t.deepEqual(given.notes, [])
+  t.true(
+    fileOf(given.sources, 'conf/userconfig.xml')?.includes(
+      '<macro name="PORT" value="81"/>\n  <macro name=\'NAME\' value="a&quot;&lt;&amp;&#10;"/>',
+    ),
+  )
+  const wrong = await refusal(
+    packages.load({ path, parameters: { PORT: 'x', NAME: 'y'.repeat(11) } }),
+  )
+  t.is(wrong.code, 'E_PARAMETER')
+  t.regex(wrong.message, /the parameter PORT is "x": must be integer \(TCP port\); .*NAME/)
+  const unknown = await refusal(packages.load({ path, parameters: { PROT: '1' } }))
+  t.regex(unknown.message, /no parameter PROT \(did you mean PORT\?\); allowed: NAME, PORT/)
+})
+
+test('a value that is set changes nothing else of the text', (t) => {
+  const text =
+    '<safe>\n<!-- é --><macro  name="A"\n\tvalue = \'1\' /><macro value="2" name="B"/></safe>'
+  const changed = withMacros(
+    text,
+    new Map([
+      ['B', 'new'],
+      ['A', ''],
+    ]),
+    'f',
+  )
+  t.is(
+    changed,
+    '<safe>\n<!-- é --><macro  name="A"\n\tvalue="" /><macro value="new" name="B"/></safe>',
+  )
+})
+
+test('module.json is refused with all its mistakes, and what it needs is checked', async (t) => {
+  const { packages } = await packagesOf(t)
+  const bad = {
+    ...shop,
+    'module.json': manifest({ version: 'new', colour: 1, requires: { a: 'x y' } }),
+  }
+  const error = await refusal(packages.load({ path: await written(await directoryOf(t), bad) }))
+  t.is(error.code, 'E_PACKAGE_MANIFEST')
+  t.regex(error.message, /"colour" is not known here/)
+  const needs = {
+    ...shop,
+    'module.json': manifest({ platforms: ['win32'], requires: { 'checker-tcp': '^1.0.0' } }),
+  }
+  const refused = await refusal(packages.load({ path: await written(await directoryOf(t), needs) }))
+  t.is(refused.code, 'E_PACKAGE_REQUIRES')
+  t.regex(
+    refused.message,
+    /made for win32.*needs the plugin checker-tcp \^1.0.0: it is not installed/,
+  )
+})
+
+test('files that modules share are packed into each of them, and a missing one is told', async (t) => {
+  const root = await directoryOf(t)
+  await written(root, {
+    'lib/common.sh': '#!/bin/sh\n',
+    'shop/module.json': manifest({ shared: ['common.sh'] }),
+    'shop/conf/userconfig.xml': xml('80'),
+    'bad/module.json': manifest({ shared: ['other.sh'] }),
+    'bad/conf/userconfig.xml': xml('80'),
+  })
+  const sources = await assemble(join(root, 'shop'))
+  const shared = sources.files.find(({ path }) => path === 'bin/common.sh')
+  t.is(shared?.isExecutable, true)
+  t.regex((await refusal(assemble(join(root, 'bad')))).message, /shares other.sh, but there is no/)
+})
+
+test('of three versions: what one side changed is taken, what both changed stays the operator’s', (t) => {
+  const of = (text: string): Map<string, string> =>
+    new Map(
+      text
+        .split(' ')
+        .filter((pair) => pair !== '')
+        .map((pair) => [pair.slice(0, 1), pair.slice(1)]),
+    )
+  const steps = mergeFiles(of('a1 b1 c1 d1 e1 f1'), of('a1 b2 c2 e1 g2 f2'), of('a2 b1 c3 d1 h3'))
+  t.deepEqual(
+    steps.map(({ kind, path }) => `${kind} ${path}`),
+    ['take a', 'keep b', 'conflict c', 'keep d', 'remove e', 'conflict f', 'keep g', 'take h'],
+  )
+  const values = mergeValues(of('a1 b1 c1'), of('a1 b2 c1 x9'), of('a5 b5 c1 d7'))
+  t.deepEqual(
+    values.map(({ name, value, isNewDefault }) => `${name}${value}${isNewDefault ? ' new' : ''}`),
+    ['a5 new', 'b2', 'c1', 'd7'],
+  )
+})
+
+test('an upgrade keeps the values and scripts of the operator, takes the rest, and tells both', async (t) => {
+  const { packages } = await packagesOf(t)
+  const first = { ...shop, 'bin/stop_prim': 'v1', 'bin/check': 'v1', 'bin/old': 'v1' }
+  const second = {
+    ...shop,
+    'module.json': manifest({ version: '2.0.0', parameters }),
+    'conf/userconfig.xml': xml('81', 'b', '\n  <!-- new in 2 -->'),
+    'bin/stop_prim': 'v2',
+    'bin/check': 'v2',
+  }
+  const one = await written(await directoryOf(t), first)
+  const two = await written(await directoryOf(t), second)
+  const installed = (await packages.load({ path: one, parameters: { PORT: '8080' } })).sources
+  t.deepEqual(viewOf(installed, 'shop').changed, [])
+  const ours = makePackage(
+    installed.files.map((file) =>
+      file.path === 'bin/stop_prim' ? { ...file, data: Buffer.from('mine') } : file,
+    ),
+    'ours',
+  )
+  t.deepEqual(viewOf(ours, 'shop').changed, ['bin/stop_prim'])
+  const { sources, offered, report } = await packages.merge(ours, { path: two })
+  t.deepEqual([report.from, report.to], ['1.0.0', '2.0.0'])
+  t.deepEqual(report.conflicts, ['bin/stop_prim'])
+  t.deepEqual(report.taken, ['bin/check', 'bin/old', 'conf/userconfig.xml', 'module.json'])
+  t.deepEqual(report.notes, ['NAME: the new default "b" replaces "a"'])
+  t.is(fileOf(sources, 'bin/stop_prim'), 'mine')
+  t.is(fileOf(sources, 'bin/check'), 'v2')
+  t.is(fileOf(sources, 'bin/old'), undefined)
+  t.regex(fileOf(sources, 'conf/userconfig.xml') ?? '', /"PORT" value="8080"[^]*new in 2/)
+  t.is(fileOf(offered ?? sources, 'bin/stop_prim'), 'v2')
+  // The next upgrade compares with version 2: the operator's script is still his.
+  t.deepEqual(viewOf(sources, 'shop').changed, ['bin/stop_prim'])
+  const other = await written(await directoryOf(t), {
+    ...shop,
+    'module.json': manifest({ id: 'bar' }),
+  })
+  t.is((await refusal(packages.merge(sources, { path: other }))).code, 'E_PACKAGE_OTHER')
+})
+
+test('a configuration that the operator rewrote is not touched by an upgrade', async (t) => {
+  const { packages } = await packagesOf(t)
+  const one = await written(await directoryOf(t), shop)
+  const installed = (await packages.load({ path: one })).sources
+  const mine = xml('80', 'a', '\n  <!-- mine -->')
+  const ours = makePackage(
+    installed.files.map((file) =>
+      file.path === 'conf/userconfig.xml' ? { ...file, data: Buffer.from(mine) } : file,
+    ),
+    'ours',
+  )
+  const two = await written(await directoryOf(t), {
+    ...shop,
+    'conf/userconfig.xml': xml('81', 'a', '\n<!-- theirs -->'),
+  })
+  const { sources, report } = await packages.merge(ours, { path: two })
+  t.deepEqual(report.conflicts, ['conf/userconfig.xml'])
+  t.is(fileOf(sources, 'conf/userconfig.xml'), mine)
+})
