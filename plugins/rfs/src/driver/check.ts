@@ -143,6 +143,8 @@ const networkTypes = /^(nfs4?|cifs|smb3?|smbfs|ceph|9p|afs|gfs2|ocfs2|lustre|glu
 const kernelTypes =
   /^(proc|sysfs|devtmpfs|devpts|cgroup2?|debugfs|tracefs|securityfs|configfs|bpf|mqueue|hugetlbfs|efivarfs|pstore|autofs|ramfs)$/
 const weakTypes = /^(vfat|exfat|msdos|ntfs3?|hfs(plus)?|udf)$/
+/** A file there has another device number than its directory, as if it lay on a mount of its own; lookups would fail. */
+const layeredTypes = /^(overlay|aufs|unionfs)$/
 const frozenTypes = /^(iso9660|squashfs|erofs|cramfs|romfs)$/
 const knownTypes = /^(ext[234]|xfs|btrfs|f2fs|zfs|bcachefs|tmpfs)$/
 
@@ -159,6 +161,9 @@ export function mountProblem(dir: string, mounts: readonly Mount[]): string | un
   if (kernelTypes.test(type)) return `${dir} is on a file system of the kernel (${type})`
   if (type.startsWith('fuse')) return `${dir} is on a FUSE file system (${type})`
   if (weakTypes.test(type)) return `${dir} is on ${type}, which has no owners, modes or links`
+  if (layeredTypes.test(type)) {
+    return `${dir} is on ${type}, the layers of a container; use a directory on a disk's own file system (a volume)`
+  }
   const isReadOnly = mount.options.includes('ro') || mount.superOptions.includes('ro')
   return isReadOnly || frozenTypes.test(type) ? `${dir} is on a read-only file system` : undefined
 }

@@ -90,6 +90,9 @@ test('each directory that can not be replicated is one error at its place', asyn
     await symlink(`${root}/good`, `${root}/way`)
     execFileSync('mount', ['-t', 'tmpfs', 'none', `${root}/outer/mounted`])
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'none', `${root}/frozen`])
+    for (const name of ['lower', 'upper', 'work', 'layered']) await mkdir(`${root}/${name}`)
+    const layers = `lowerdir=${root}/lower,upperdir=${root}/upper,workdir=${root}/work`
+    execFileSync('mount', ['-t', 'overlay', '-o', layers, 'overlay', `${root}/layered`])
     const table: readonly (readonly [string, RegExp])[] = [
       [`${root}/good`, /^$/],
       [`${root}/good/inner`, /lies in/],
@@ -101,6 +104,7 @@ test('each directory that can not be replicated is one error at its place', asyn
       [`${root}/way/inner`, /through a symbolic link; write .*good\/inner/],
       [`${root}/outer`, /mount inside/],
       [`${root}/frozen`, /read-only/],
+      [`${root}/layered`, /on overlay, the layers of a container/],
       [`${root}/own`, /files of Holdfast/],
       [`${root}/taken/x`, /module other replicates/],
     ]
