@@ -1,5 +1,7 @@
 /** What an order about a module does on this node: verify, stage, apply, discard. */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { HoldfastError } from '@holdfast/sdk'
 import type { PluginSource } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
@@ -7,6 +9,7 @@ import { at } from '../xml/document.js'
 import { type Finding, invalid } from '../xml/bind.js'
 import { commitApplied, readApplied, stageApplied, writeSources } from './applied.js'
 import { type CheckContext, checkPlan } from './check.js'
+import { standstill } from './difference.js'
 import type { Identities } from './identities.js'
 import type { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
@@ -86,7 +89,7 @@ export class ModuleExecutor implements OrderExecutor {
       return [`module ${name} is configured: deconfigure it first`]
     }
     const state = instance?.state()
-    if (state !== undefined && state.role !== 'STOP') {
+    if (order.kind === 'deconfig' && state !== undefined && state.role !== 'STOP') {
       return [`module ${name} is ${state.role}: stop it first`]
     }
     // Its plugins failed, its application may run on: a new configuration is the way back, removing it is not.
@@ -114,6 +117,8 @@ export class ModuleExecutor implements OrderExecutor {
       if (values.length > 0) throw invalid(order.file, values)
       const result = planModule(service, installedFor('module', plugins, broken))
       if (!result.ok) throw invalid(order.file, result.findings)
+      const fixed = await this.fixedWhileRunning(order, sources, result.plan)
+      if (fixed.length > 0) return { findings: fixed, warnings: [] }
       // The checks look at files (are scripts executable?): they see what would be applied.
       await stageApplied(this.layout(order), order, sources)
       const others = await this.otherConfigs(order.name)
@@ -127,6 +132,26 @@ export class ModuleExecutor implements OrderExecutor {
       if (!(thrown instanceof HoldfastError)) throw thrown
       return { findings: thrown.message.split('\n'), warnings: [] }
     }
+  }
+
+  /** A module that runs keeps its application: what concerns that waits until it is stopped. */
+  private async fixedWhileRunning(
+    order: ModuleOrder,
+    sources: ModulePackage,
+    next: ModulePlan,
+  ): Promise<readonly string[]> {
+    const instance = this.options.instance(order.name)
+    const role = instance?.state()?.role ?? 'STOP'
+    if (role === 'STOP') return []
+    const end = `module ${order.name} is ${role}: stop it first`
+    const current = await this.appliedPlan(order.name)
+    if (current === undefined || !isDeepStrictEqual(instance?.current?.nodes, order.nodes)) {
+      return [end]
+    }
+    const applied = await readPackage(join(this.layout(order).applied, 'package'))
+    const changed = changedFiles(applied, sources).map((path) => `${path} can't change: ${end}`)
+    const findings = standstill(current, next, end)
+    return [...changed, ...findings.map((one) => `${at(order.file, one)}${one.message}`)]
   }
 
   private context(
@@ -184,4 +209,20 @@ export class ModuleExecutor implements OrderExecutor {
   private layout(order: ModuleOrder): ModuleLayout {
     return layoutOf(this.options.directories, order.name)
   }
+}
+
+/** Files that an application may use: scripts and what they read. What lies beside the configuration is description. */
+function changedFiles(before: ModulePackage, after: ModulePackage): readonly string[] {
+  const digests = ({ files }: ModulePackage): ReadonlyMap<string, string> =>
+    new Map(
+      files
+        .filter(({ path }) => path.includes('/') && path !== 'conf/userconfig.xml')
+        .map(({ path, isExecutable, data }) => [
+          path,
+          `${String(isExecutable)} ${createHash('sha256').update(data).digest('hex')}`,
+        ]),
+    )
+  const [old, fresh] = [digests(before), digests(after)]
+  const paths = [...new Set([...old.keys(), ...fresh.keys()])].sort()
+  return paths.filter((path) => old.get(path) !== fresh.get(path))
 }

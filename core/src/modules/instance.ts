@@ -117,7 +117,15 @@ export class ModuleInstance {
     })
   }
 
-  /** After a new configuration was applied: unchanged plugins go on, the others are replaced. */
+  private async retry(): Promise<void> {
+    if (this.topology === undefined) await this.open(false)
+    else if (this.topology.state().role === 'STOP') await this.reconfigure()
+  }
+
+  /**
+   * After a new configuration was applied: unchanged plugins go on, the others are replaced. A role that goes on keeps
+   * its plugins also when one of the others fails: the module shows that failure beside its state.
+   */
   async reconfigure(): Promise<void> {
     await this.guarded(async () => {
       const before = this.topology
@@ -126,12 +134,14 @@ export class ModuleInstance {
       // Corrected after a failure: what its predecessor ran may still be there.
       const mayRun = before === undefined && this.mark.role !== undefined
       return await this.begin(mayRun ? 'adopt' : 'rest')
-    })
+    }, true)
   }
 
   async order(order: OperatorCommand, options: CommandOptions): Promise<Verdict> {
-    if (this.failure !== undefined && this.topology === undefined) await this.open(false)
-    if (this.topology === undefined) {
+    if (this.failure !== undefined) await this.retry()
+    // Beside a role that goes on one plugin may have failed: orders to what runs are needed then, a start is not.
+    const rests = this.topology?.state().role === 'STOP'
+    if (this.topology === undefined || (this.failure !== undefined && rests)) {
       const { code, reason } = this.failure ?? {
         code: 'E_MODULE_UNCONFIGURED',
         reason: 'is not configured',
@@ -228,7 +238,8 @@ export class ModuleInstance {
   }
 
   /** Whatever goes wrong here concerns this module only. */
-  private async guarded(work: () => Promise<Verdict>): Promise<void> {
+  private async guarded(work: () => Promise<Verdict>, mayGoOn = false): Promise<void> {
+    const topologyBefore = this.topology
     let verdict: Verdict
     try {
       verdict = await work()
@@ -241,6 +252,8 @@ export class ModuleInstance {
     const log = this.options.core.log.for(this.options.name, undefined)
     log.write('critical', 'moduleFailed', { code: verdict.code, text: verdict.reason })
     if (this.topology === undefined) return
+    const goesOn = this.topology === topologyBefore
+    if (goesOn && mayGoOn && this.set.contributions(topology).includes(this.topology)) return
     // A topology whose plugins are gone would give orders to nobody.
     await this.close()
   }

@@ -189,7 +189,7 @@ export class Modules {
       this.note(name, 'moduleConfigured', { nodes, warnings, digest })
       const failure = this.instances.get(name)?.failure
       if (failure === undefined) return { nodes, warnings }
-      return { nodes, warnings: [...warnings, `the module can't be started: ${failure.reason}`] }
+      return { nodes, warnings: [...warnings, `not all of the module works: ${failure.reason}`] }
     })
   }
 

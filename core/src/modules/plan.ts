@@ -8,14 +8,16 @@ import { type GraphInput, resolveOrder } from '../kernel/graph.js'
 import { type Binding, type Finding, nearest, tryBind } from '../xml/bind.js'
 import type { XmlElement } from '../xml/document.js'
 
+export interface PlannedConfig {
+  readonly manifest: PluginManifest
+  readonly config: unknown
+  readonly binding: Binding
+}
+
 export interface ModulePlan {
   readonly topology: string
   /** In the order of activation. */
-  readonly plugins: readonly {
-    readonly manifest: PluginManifest
-    readonly config: unknown
-    readonly binding: Binding
-  }[]
+  readonly plugins: readonly PlannedConfig[]
 }
 
 export type PlanResult =

@@ -291,6 +291,26 @@ const fakePlugins: Readonly<Record<string, string>> = {
       })
       return { errors, warnings }
     }`,
+  'lamp/plugin.json': JSON.stringify({
+    ...common,
+    id: 'lamp',
+    dynamic: true,
+    needs: ['core.log'],
+    contributes: ['point.command'],
+    config: element({
+      lamp: element({ colour: { type: 'string' }, broken: { type: 'boolean', default: false } }),
+    }),
+  }),
+  'lamp/index.mjs': `
+    export const plugin = { needs: { log: { kind: 'token', id: 'core.log' } }, activate({ log }, { lamp }, scope) {
+      if (lamp.broken) throw new Error('no bulb')
+      log.write('info', 'lampOn', { colour: lamp.colour })
+      scope.onStop(() => log.write('info', 'lampOff'))
+      scope.contribute({ kind: 'point', id: 'point.command' }, 'lamp colour', {
+        summary: 'tell the colour', parameters: { type: 'object', additionalProperties: false }, positional: [],
+        run: async () => ({ ok: true, lines: [lamp.colour], data: null }),
+      })
+    } }`,
   'bomb/plugin.json': JSON.stringify({
     ...common,
     id: 'bomb',

@@ -2,7 +2,16 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
-import { configured, eventsOf, plain, refusal, Rig, roleOf, userconfig } from './rig.js'
+import {
+  configured,
+  eventsOf,
+  plain,
+  refusal,
+  Rig,
+  type RigNode,
+  roleOf,
+  userconfig,
+} from './rig.js'
 
 test('a restarted daemon adopts what runs, and after a reboot it does not', async (t) => {
   await Rig.with(['n1'], async (rig) => {
@@ -112,6 +121,74 @@ test('a new configuration replaces the plugins that it concerns and keeps the ot
     await node.modules.config({ name: 'app' })
     t.is(eventsOf(node, 'wheelStarted').length, 1)
     t.deepEqual(eventsOf(node, 'began').map(modeOf), ['rest', 'rest'])
+  })
+})
+
+const beside = (rest: string, timeout = '1s'): string =>
+  `<service mode="pair">\n<heart timeout="${timeout}"/>\n<wheel/>${rest}\n</service>`
+
+async function reconfigured(node: RigNode, service: string): Promise<readonly string[]> {
+  const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
+  await writeFile(file, userconfig(service)['conf/userconfig.xml'] ?? '')
+  return (await node.modules.config({ name: 'app' })).warnings
+}
+
+test('beside a running role a dynamic plugin is added, changed and removed, and nothing else is touched', async (t) => {
+  await Rig.with(['n1', 'n2'], async (rig) => {
+    const node = await configured(rig, 'app', userconfig(beside('')))
+    await node.modules.command({ name: 'app', command: 'start', options: {} })
+    await reconfigured(node, beside('<lamp colour="red"/>'))
+    const signal = new AbortController().signal
+    const request = { name: 'app', command: 'lamp colour', parameters: {} }
+    t.deepEqual((await node.modules.runCommand(request, signal)).lines, ['red'])
+    await reconfigured(node, beside('<lamp colour="blue"/>'))
+    t.deepEqual((await rig.node('n2').modules.runCommand(request, signal)).lines, ['blue'])
+    await reconfigured(node, beside(''))
+    t.deepEqual(node.modules.commands('app'), [])
+    t.is(roleOf(node), 'UP')
+    t.deepEqual(eventsOf(node, 'began').map(modeOf), ['rest'])
+    t.is(eventsOf(node, 'wheelStarted').length, 1)
+    t.is(eventsOf(node, 'lampOff').length, 2)
+  })
+})
+
+test('what can not change while the module runs is told with its place, and nothing is changed', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const node = await configured(rig, 'app', userconfig(beside('')))
+    await node.modules.command({ name: 'app', command: 'start', options: {} })
+    const end = 'module app is UP: stop it first'
+    const cases: readonly [string, RegExp][] = [
+      [beside('', '2s'), /userconfig\.xml:3:8: timeout in <heart> can't change: module app is UP/],
+      [beside('<bomb/>'), /:4:9: plugin bomb \(<bomb>\) can't be added: module app is UP/],
+      ['<service mode="pair"><heart timeout="1s"/></service>', /wheel.* can't be removed: module/],
+    ]
+    for (const [service, expected] of cases) {
+      const { code, message } = await refusal(reconfigured(node, service))
+      t.is(code, 'E_CONFIG_INVALID')
+      t.regex(message, expected)
+    }
+    await writeFile(join(node.directories.etc, 'modules/app/bin/start_prim'), '#!/bin/sh\n#\n')
+    const script = await refusal(reconfigured(node, beside('')))
+    t.is(script.message, `bin/start_prim can't change: ${end}`)
+  })
+})
+
+test('a dynamic plugin that fails beside a running role is shown, and the role goes on', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const node = await configured(rig, 'app', userconfig(beside('')))
+    await node.modules.command({ name: 'app', command: 'start', options: {} })
+    const warnings = await reconfigured(node, beside('<lamp broken="on"/>'))
+    t.deepEqual(warnings, ['not all of the module works: plugin lamp: no bulb'])
+    t.is(roleOf(node), 'UP')
+    t.is(node.modules.one('app').failure?.code, 'E_PLUGIN_ACTIVATE')
+    await node.modules.command({ name: 'app', command: 'stop', options: {} })
+    t.is(roleOf(node), 'STOP')
+    const start = node.modules.command({ name: 'app', command: 'start', options: {} })
+    t.is((await refusal(start)).message, 'module app: plugin lamp: no bulb')
+    await reconfigured(node, beside('<lamp colour="red"/>'))
+    await node.modules.command({ name: 'app', command: 'start', options: {} })
+    t.is(roleOf(node), 'UP')
+    t.is(node.modules.one('app').failure, undefined)
   })
 })
 

@@ -1,0 +1,99 @@
+/**
+ * Pure: what of a new configuration can't be applied while the module runs. Only plugins that say so may be started,
+ * stopped or configured anew beside a running application; whatever else differs is told with its place.
+ */
+import { dependenciesOf } from '../kernel/graph.js'
+import { type Finding, positionOf } from '../xml/bind.js'
+import type { ModulePlan, PlannedConfig } from './plan.js'
+
+/** Empty: the difference between the two can be applied at once. `end`: what to do, as the end of a sentence. */
+export function standstill(current: ModulePlan, next: ModulePlan, end: string): readonly Finding[] {
+  const touched = new Set<string>()
+  const findings: Finding[] = []
+  for (const plugin of next.plugins) {
+    const { id } = plugin.manifest
+    const before = current.plugins.find((one) => one.manifest.id === id)
+    const difference = differenceOf(before, plugin, next, touched)
+    if (difference === undefined) continue
+    touched.add(id)
+    if (plugin.manifest.dynamic === true && before?.manifest.dynamic !== false) continue
+    findings.push({ ...difference, message: `${difference.message}: ${end}` })
+  }
+  for (const { manifest } of current.plugins) {
+    const isGone = next.plugins.every((one) => one.manifest.id !== manifest.id)
+    if (!isGone || manifest.dynamic === true) continue
+    const message = `plugin ${manifest.id} (${elementsText(manifest.config)}) can't be removed: ${end}`
+    findings.push({ line: 1, column: 1, message })
+  }
+  return findings
+}
+
+function differenceOf(
+  before: PlannedConfig | undefined,
+  after: PlannedConfig,
+  next: ModulePlan,
+  touched: ReadonlySet<string>,
+): Finding | undefined {
+  const { manifest, config, binding } = after
+  const at = (pointer: string, message: string): Finding => ({
+    ...placed(positionOf(binding, pointer)),
+    message,
+  })
+  if (before === undefined) {
+    const pointer = firstElement(config)
+    return at(pointer, `plugin ${manifest.id} (${nameOf(pointer)}) can't be added`)
+  }
+  if (before.manifest.version !== manifest.version) {
+    const versions = `${before.manifest.version} to ${manifest.version}`
+    return at('', `plugin ${manifest.id} can't change from version ${versions}`)
+  }
+  const pointer = firstDifference(before.config, config, '')
+  if (pointer !== undefined) return at(pointer, `${nameOf(pointer)} can't change`)
+  const members = next.plugins.map((one) => one.manifest)
+  const held = dependenciesOf(manifest, members).find((id) => touched.has(id))
+  if (held === undefined) return undefined
+  return at('', `plugin ${held} can't change, because ${manifest.id} holds it`)
+}
+
+/** JSON pointer of the first value that differs; the same order in every run. */
+function firstDifference(before: unknown, after: unknown, pointer: string): string | undefined {
+  if (isObject(before) && isObject(after) && Array.isArray(before) === Array.isArray(after)) {
+    for (const name of [...new Set([...Object.keys(after), ...Object.keys(before)])].sort()) {
+      const found = firstDifference(before[name], after[name], `${pointer}/${name}`)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return before === after ? undefined : pointer
+}
+
+/** `/rfs/timeout` → `timeout in <rfs>`; places in lists are left out, the finding has its own. */
+function nameOf(pointer: string): string {
+  const names = pointer.split('/').filter((name) => name !== '' && !/^\d+$/.test(name))
+  const last = names.pop() ?? ''
+  const parent = names.pop()
+  return parent === undefined ? `<${last}>` : `${last} in <${parent}>`
+}
+
+function firstElement(config: unknown): string {
+  const [first] = isObject(config) ? Object.keys(config).sort() : []
+  return first === undefined ? '' : `/${first}`
+}
+
+function elementsText(schema: object): string {
+  const properties = 'properties' in schema && isObject(schema.properties) ? schema.properties : {}
+  return Object.keys(properties)
+    .map((name) => `<${name}>`)
+    .join(', ')
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+function placed({ line, column }: { readonly line: number; readonly column: number }): {
+  readonly line: number
+  readonly column: number
+} {
+  return { line, column }
+}
