@@ -20,7 +20,7 @@ for command in ip ss mount umount; do
   PATH="$PATH:/usr/sbin:/sbin" command -v $command >/dev/null || fail "$command is missing: install iproute2 and mount"
 done
 for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api \
-  plugins/witness-server plugins/witness-etcd plugins/witness-ping tools/cli; do
+  plugins/witness-server plugins/witness-etcd plugins/witness-ping plugins/watchdog plugins/systemd tools/cli; do
   [ -d "$root/$part/dist" ] || fail "$part is not built: run npm ci --ignore-scripts && npm run build first"
 done
 

@@ -1,0 +1,109 @@
+/**
+ * One module's part: the watchdog is armed before this node serves and switched off after it has stopped serving. In
+ * between the module's topology is asked again and again whether it still decides.
+ */
+import {
+  type Cancel,
+  type Clock,
+  type Contributions,
+  done,
+  isServing,
+  type Log,
+  type Resource,
+  type Role,
+  type Topology,
+  type Transition,
+  type Verdict,
+} from '@holdfast/sdk'
+import type { Duty } from './decide.js'
+import type { Holder, Keeper } from './keeper.js'
+import { feedingPeriodMs, type WatchdogSettings } from './settings.js'
+
+export interface GuardWorld {
+  readonly clock: Clock
+  readonly log: Log
+  readonly module: string
+  readonly topologies: Contributions<Topology>
+  readonly keeper: Keeper
+  readonly settings: WatchdogSettings['watchdog']
+}
+
+export class Guard implements Resource, Holder {
+  readonly id = 'watchdog'
+  /** Below the data: armed before anything of the role is there, disarmed when all of it is gone. */
+  readonly order = 50
+  readonly clock: Clock
+  readonly log: Log
+  readonly timeoutSeconds: number
+  readonly #world: GuardWorld
+  #cancel: Cancel = () => undefined
+  #askedMs: number | undefined
+  #isArmed = false
+  /** Of a question that was asked before the last arming, the answer says nothing. */
+  #round = 0
+
+  constructor(world: GuardWorld) {
+    this.#world = world
+    this.clock = world.clock
+    this.log = world.log
+    this.timeoutSeconds = world.settings.timeout
+  }
+
+  enter({ from, to }: Transition): Promise<Verdict> {
+    return Promise.resolve(!isServing(from) && isServing(to) ? this.#arm() : done)
+  }
+
+  leave({ from, to }: Transition): Promise<Verdict> {
+    if (isServing(from) && !isServing(to)) this.disarm()
+    return Promise.resolve(done)
+  }
+
+  adopt(role: Role): Promise<Verdict> {
+    if (isServing(role)) return Promise.resolve(this.#arm())
+    this.disarm()
+    return Promise.resolve(done)
+  }
+
+  duty(): Duty {
+    const { module, settings } = this.#world
+    return { module, askedMs: this.#askedMs, hangMs: settings.hang * 1_000 }
+  }
+
+  /** Safe to repeat. */
+  disarm(): void {
+    if (!this.#isArmed) return
+    this.#isArmed = false
+    this.#round += 1
+    this.#cancel()
+    this.#askedMs = undefined
+    this.#world.keeper.release(this)
+  }
+
+  #arm(): Verdict {
+    if (this.#isArmed) return done
+    const { keeper, settings, log, clock } = this.#world
+    const refusal = keeper.hold(this)
+    if (refusal !== undefined) {
+      if (settings.mode === 'required') return refusal
+      const text = `served without a watchdog: ${refusal.reason}`
+      log.write('warning', 'watchdogNone', { text, code: refusal.code })
+      return done
+    }
+    this.#isArmed = true
+    this.#cancel = clock.every(feedingPeriodMs(settings.timeout), () => this.#ask())
+    return done
+  }
+
+  /** One question at a time. What answers late answers all the same; what never answers is the hang that is looked for. */
+  #ask(): void {
+    if (this.#askedMs !== undefined) return
+    const asked = [...this.#world.topologies.all().values()].map(async (one) => await one.alive?.())
+    const round = this.#round
+    this.#askedMs = this.clock.monotonicMs()
+    const answered = (): void => {
+      if (round === this.#round) this.#askedMs = undefined
+    }
+    // A rejection is an answer too: whoever fails ends its process, and that is not ours to do.
+    Promise.all(asked).then(answered, answered)
+  }
+}
