@@ -291,3 +291,19 @@ test('a new configuration keeps what is known of LANs that stay', (t) => {
     ],
   )
 })
+
+test('what was said on a LAN before it was removed is not heard again when it is added', (t) => {
+  const world = new World()
+  const configured = (lans: readonly string[]) =>
+    world.happens({
+      ...{ kind: 'configured', nowMs: world.nowMs, pulseMs },
+      peers: [{ node: 'peer', lans }],
+    })
+  world.hears('a', first, 1)
+  world.hears('b', first, 2)
+  configured(['a'])
+  configured(['a', 'b'])
+  t.like(world.hears('b', first, 2), [{ kind: 'refuseHeartbeat', fault: 'replayed' }])
+  t.like(world.hears('b', first, 3), [{ kind: 'showLan', lan: 'b', up: true }])
+  t.like(world.hears('b', second, 1), [{ kind: 'showRestart' }])
+})

@@ -30,6 +30,11 @@ export interface PeerRecord {
   readonly sinceMs: number
   readonly incarnation: Incarnation | undefined
   readonly lans: readonly PeerLan[]
+  /**
+   * The highest number that was accepted before the LANs were last configured. A LAN that is added begins there, so that
+   * nobody can send again what was said on it before it was removed.
+   */
+  readonly sequence: number
 }
 
 export interface Watcher {
@@ -137,6 +142,22 @@ export function peerOf(state: MembershipState, node: string): PeerRecord | undef
   return state.peers.find((peer) => peer.node === node)
 }
 
+/** Was this datagram, however authentic, said to another node, on another LAN or in another cluster? */
+export function isMisdirected(
+  beat: { readonly cluster: string; readonly to: string; readonly lan: string },
+  here: { readonly cluster: string; readonly self: string; readonly lan: string },
+): boolean {
+  return beat.cluster !== here.cluster || beat.to !== here.self || beat.lan !== here.lan
+}
+
+/**
+ * The counter of the next incarnation. It begins with the seconds of the wall clock, so that a node that was installed
+ * again is not taken for a ghost of itself; after that only what is on disk decides.
+ */
+export function nextBoot(lastBoot: number, wallMs: number): number {
+  return Math.max(lastBoot + 1, Math.floor(wallMs / 1000))
+}
+
 /** May this incarnation speak for `node`? One that has ended may not come back. */
 export function isPresent(known: Incarnation | undefined, offered: Incarnation): boolean {
   return known === undefined || known.id === offered.id || offered.boot > known.boot
@@ -148,18 +169,23 @@ function onConfigured(
 ): MembershipStep {
   const peers = event.peers.map(({ node, lans }): PeerRecord => {
     const known = peerOf(state, node)
+    const numbers = known?.lans.map((one) => one.sequence) ?? []
+    const sequence = Math.max(known?.sequence ?? -1, ...numbers)
     return {
       node,
+      sequence,
       sinceMs: known?.sinceMs ?? event.nowMs,
       incarnation: known?.incarnation,
-      lans: lans.map((lan) => known?.lans.find((one) => one.lan === lan) ?? silentLan(lan)),
+      lans: lans.map(
+        (lan) => known?.lans.find((one) => one.lan === lan) ?? silentLan(lan, sequence),
+      ),
     }
   })
   return unchanged({ ...state, pulseMs: event.pulseMs, peers })
 }
 
-function silentLan(lan: string): PeerLan {
-  return { lan, heardMs: undefined, streamMs: undefined, up: false, sequence: -1 }
+function silentLan(lan: string, sequence: number): PeerLan {
+  return { lan, heardMs: undefined, streamMs: undefined, up: false, sequence }
 }
 
 function onHeartbeat(
@@ -173,10 +199,10 @@ function onHeartbeat(
   })
   const peer = peerOf(state, node)
   if (peer === undefined) return refuse('unknownNode')
-  if (!peer.lans.some((one) => one.lan === lan)) return refuse('unknownLan')
   if (!isPresent(peer.incarnation, incarnation)) return refuse('endedIncarnation')
   const met = onIncarnation(state, node, incarnation)
-  const before = peerOf(met.next, node)?.lans.find((one) => one.lan === lan) ?? silentLan(lan)
+  const before = peerOf(met.next, node)?.lans.find((one) => one.lan === lan)
+  if (before === undefined) return refuse('unknownLan')
   if (sequence <= before.sequence) return refuse('replayed')
   const heard = withLan(met.next, node, { ...before, heardMs: nowMs, up: true, sequence })
   const told = tellHeard(heard, node, lan)
@@ -203,7 +229,7 @@ function onIncarnation(
   if (peer === undefined || peer.incarnation?.id === incarnation.id) return unchanged(state)
   if (!isPresent(peer.incarnation, incarnation)) return unchanged(state)
   const lans = peer.lans.map((one) => ({ ...one, sequence: -1 }))
-  const next = withPeer(state, { ...peer, incarnation, lans })
+  const next = withPeer(state, { ...peer, incarnation, lans, sequence: -1 })
   const isRestart = peer.incarnation !== undefined
   return { next, actions: isRestart ? [{ kind: 'showRestart', node, incarnation }] : [] }
 }
@@ -274,11 +300,12 @@ function lowerLans(state: MembershipState, nowMs: number): MembershipStep {
 }
 
 function lastHeardMs(state: MembershipState, watcher: Watcher): number | undefined {
-  const heard = (peerOf(state, watcher.node)?.lans ?? [])
-    .filter((one) => watcher.lans.length === 0 || watcher.lans.includes(one.lan))
-    .flatMap((one) => [one.heardMs, one.streamMs])
-    .filter((atMs) => atMs !== undefined)
-  return heard.length === 0 ? undefined : Math.max(...heard)
+  let lastMs = -Infinity
+  for (const { lan, heardMs, streamMs } of peerOf(state, watcher.node)?.lans ?? []) {
+    if (watcher.lans.length > 0 && !watcher.lans.includes(lan)) continue
+    lastMs = Math.max(lastMs, heardMs ?? -Infinity, streamMs ?? -Infinity)
+  }
+  return lastMs === -Infinity ? undefined : lastMs
 }
 
 function withLan(state: MembershipState, node: string, lan: PeerLan): MembershipState {

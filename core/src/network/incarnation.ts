@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { HoldfastError } from '@holdfast/sdk'
 import { readVersioned, type StateFormat, writeVersioned } from '../files/versioned.js'
+import { nextBoot } from './decide.js'
 
 export interface Incarnation {
   /** Grows with each start of the daemon on this node. */
@@ -15,10 +16,7 @@ export interface Incarnation {
 
 const format: StateFormat = { format: 'incarnation', version: 1 }
 
-/**
- * Counts this start and returns its identity. The counter begins with the seconds of the wall clock, so that a node
- * that was installed again is not taken for a ghost of itself; after that only the file decides.
- */
+/** Counts this start and returns its identity. */
 export async function nextIncarnation(path: string, wallMs: number): Promise<Incarnation> {
   const last = await readVersioned(path, format)
   if (last !== undefined && !isCounter(last)) {
@@ -26,7 +24,7 @@ export async function nextIncarnation(path: string, wallMs: number): Promise<Inc
       hint: 'move the file away: the counter begins again with the time of day',
     })
   }
-  const boot = Math.max((last?.boot ?? 0) + 1, Math.floor(wallMs / 1000))
+  const boot = nextBoot(last?.boot ?? 0, wallMs)
   await writeVersioned(path, format, { boot })
   return { boot, id: `${String(boot)}-${randomBytes(8).toString('hex')}` }
 }

@@ -3,6 +3,7 @@ import { assertNever, type Cancel, type Clock, type Log } from '@holdfast/sdk'
 import type { AddressBook } from './addresses.js'
 import {
   initialMembership,
+  isMisdirected,
   isPresent,
   type MembershipAction,
   type MembershipEvent,
@@ -190,7 +191,7 @@ export class Membership {
       return
     }
     const { cluster, self } = this.settings
-    if (beat.cluster !== cluster || beat.to !== self || beat.lan !== lan) {
+    if (isMisdirected(beat, { cluster, self, lan })) {
       const { from, to } = beat
       const fields = { lan, fault: 'misdirected', from, to, sentOn: beat.lan }
       gate.write('warning', 'heartbeatRefused', `${lan} misdirected`, fields)

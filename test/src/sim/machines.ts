@@ -1,9 +1,10 @@
 /** The machines that the simulator knows, by name. */
 import { HoldfastError } from '@holdfast/sdk'
 import type { SimMachine } from './machine.js'
+import { membershipMachine } from './membership/index.js'
 import { mirrorMachine } from './mirror-machine.js'
 
-export const machines: readonly SimMachine[] = [mirrorMachine]
+export const machines: readonly SimMachine[] = [mirrorMachine, membershipMachine]
 
 /** Throws E_SIM_USAGE. */
 export function machineNamed(name: string): SimMachine {

@@ -2,24 +2,19 @@
  * The words for what can be done to a simulated pair. Scenario files, random histories and shortened histories are all
  * made of these lines, so each of them can be read, cut and run again.
  */
-import { HoldfastError, type OperatorCommand } from '@holdfast/sdk'
+import type { OperatorCommand } from '@holdfast/sdk'
 import type { Lan } from './network.js'
 import { type NodeName, nodeNames } from './node.js'
 import { lans } from './setting.js'
+import { performLine, type Verb } from './words.js'
 import type { World } from './world.js'
-
-interface Verb {
-  readonly pattern: RegExp
-  readonly example: string
-  run(world: World, match: RegExpExecArray): void
-}
 
 const commands: readonly OperatorCommand[] = [
   ...(['start', 'stop', 'forcestop', 'restart', 'stopstart', 'swap'] as const),
   ...(['prim', 'primforce', 'second'] as const),
 ]
 
-const verbs: readonly Verb[] = [
+const verbs: readonly Verb<World>[] = [
   {
     pattern: /^wait (\d+)(ms|s)$/,
     example: 'wait 10s',
@@ -153,15 +148,7 @@ const verbs: readonly Verb[] = [
 
 /** Does what the line says. Throws for a line that says nothing known. */
 export function perform(world: World, line: string): void {
-  for (const verb of verbs) {
-    const match = verb.pattern.exec(line)
-    if (match === null) continue
-    verb.run(world, match)
-    return
-  }
-  throw new HoldfastError('E_SIM_LINE', `"${line}" is not something that can be done`, {
-    hint: `known are: ${verbs.map(({ example }) => example).join(' | ')}`,
-  })
+  void performLine(verbs, world, line) // No word of this machine takes real time.
 }
 
 function nodeOf(text: string | undefined): NodeName {
