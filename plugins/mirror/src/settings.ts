@@ -1,5 +1,7 @@
 /** The mirror's part of `userconfig.xml`, as the schema in plugin.json lets it through. */
+import type { Delays } from '@holdfast/sdk'
 import type { MirrorConfig } from './decide/types.js'
+import { checkTiming } from './timing.js'
 
 export interface MirrorSettings {
   readonly service: {
@@ -50,7 +52,7 @@ export function machineConfig(
 /** Rules between fields and the cluster, which no schema can know. Asked on every node before anything is applied. */
 export function check(
   settings: MirrorSettings,
-  context: { readonly nodes: readonly string[] },
+  context: { readonly nodes: readonly string[]; readonly delays: Delays },
 ): { errors: readonly Finding[]; warnings: readonly Finding[] } {
   const errors: Finding[] = []
   const { defaultprim } = settings.service
@@ -69,5 +71,10 @@ export function check(
     const message = 'write <flow name="…"/> in <rfs> to choose the LAN of the replication'
     errors.push({ path: `/heart/heartbeat/${String(index)}/ident`, message })
   })
-  return { errors, warnings: settings.service.isolation === undefined ? [unchosen] : [] }
+  const warnings = settings.service.isolation === undefined ? [unchosen] : []
+  const timing = checkTiming(settings.heart.timeout, context.delays)
+  const found = { path: '/heart/timeout', message: timing?.message ?? '' }
+  if (timing?.level === 'error') errors.push(found)
+  if (timing?.level === 'warning') warnings.push(found)
+  return { errors, warnings }
 }
