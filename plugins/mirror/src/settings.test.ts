@@ -5,11 +5,11 @@ test('what isolation means is said when nobody chose it, and only then', (t) => 
   const service = { failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24 }
   const heart = { timeout: 5_000, heartbeat: [] }
   const facts = { self: 'a', peer: 'b', hasReplica: false }
-  const nodes = ['a', 'b']
-  t.is(check({ service, heart }, { nodes }).warnings.length, 1)
+  const context = { nodes: ['a', 'b'], delays: { watchdogMs: 1_000 } }
+  t.is(check({ service, heart }, context).warnings.length, 1)
   for (const isolation of ['alone', 'wait'] as const) {
     const settings = { service: { ...service, isolation }, heart }
-    t.deepEqual(check(settings, { nodes }), { errors: [], warnings: [] })
+    t.deepEqual(check(settings, context), { errors: [], warnings: [] })
     t.is(machineConfig(settings, { ...facts, hasWitness: true }).isolation, isolation)
   }
   t.is(machineConfig({ service, heart }, { ...facts, hasWitness: true }).isolation, 'wait')
