@@ -93,6 +93,12 @@ export interface Control {
   modulePackage(name: string): Promise<PackageView>
   /** The same of a file or directory of this node, which is only read. */
   packageInspect(request: { readonly path: string }): Promise<PackageView>
+  /** The name of the trusted key that signed `content` as what it is said to be; undefined: no trusted key did. */
+  signerOf(request: {
+    readonly what: 'plugin' | 'module' | 'index'
+    readonly content: Uint8Array
+    readonly signature: string
+  }): Promise<string | undefined>
   /** Validates the editable sources and applies them on all nodes of the module, or on none. */
   moduleConfig(request: {
     readonly name: string

@@ -119,6 +119,10 @@ export class NodeControl implements Control {
     return this.parts.modules.installation.inspect(path)
   }
 
+  signerOf(request: Parameters<Control['signerOf']>[0]): Promise<string | undefined> {
+    return this.parts.modules.installation.signerOf(request)
+  }
+
   moduleConfig(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
     return this.parts.modules.config(request)
   }

@@ -1,6 +1,7 @@
 /** The editable sources of modules on this node: put there from packages, upgraded, and taken one step back. */
 import { rm } from 'node:fs/promises'
 import {
+  type Control,
   HoldfastError,
   type PackageSource,
   type PackageView,
@@ -27,12 +28,14 @@ import { tryUserConfig } from './userconfig.js'
 
 export class Installation {
   private readonly packages: Packages
+  private readonly keys: TrustedKeys
 
   constructor(options: { readonly directories: Directories; readonly discovered: Discovered }) {
     const { directories, discovered } = options
+    this.keys = new TrustedKeys(directories)
     this.packages = new Packages({
       plugins: () => discovered.sources.map(({ manifest }) => manifest),
-      keys: new TrustedKeys(directories),
+      keys: this.keys,
       examine: (xml) => examine(xml, discovered),
     })
   }
@@ -75,6 +78,11 @@ export class Installation {
 
   inspect(path: string): Promise<PackageView> {
     return this.packages.inspect(path)
+  }
+
+  async signerOf(request: Parameters<Control['signerOf']>[0]): Promise<string | undefined> {
+    const { what, content, signature } = request
+    return (await this.keys.verify(what, content, signature))?.name
   }
 }
 

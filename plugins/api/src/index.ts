@@ -13,6 +13,7 @@ import { EventStreams } from './events.js'
 import { Forwarder } from './forward.js'
 import { clusterRoutes } from './routes/cluster.js'
 import { moduleRoutes } from './routes/modules.js'
+import { packageRoutes } from './routes/packages.js'
 import { nodeRoutes } from './routes/node.js'
 import { createServer, inject } from './server.js'
 import { defaultSocketPath, prepareBinding } from './socket.js'
@@ -44,6 +45,7 @@ async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Prom
       ...nodeRoutes(deps.control),
       ...clusterRoutes(deps.control),
       ...moduleRoutes(deps.control, waits),
+      ...packageRoutes(deps.control),
       ...deps.routes,
     ],
     events,

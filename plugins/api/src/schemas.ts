@@ -116,6 +116,12 @@ export const moduleView = object(
   ['name', 'title', 'version', 'configured', 'nodes'],
 )
 
+export const installReport = {
+  ...moduleView,
+  properties: { ...moduleView.properties, notes: { type: 'array', items: text } },
+  required: [...moduleView.required, 'notes'],
+}
+
 export const moduleList = object({ modules: { type: 'array', items: moduleView } }, ['modules'])
 
 export const configReport = object(

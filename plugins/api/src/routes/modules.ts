@@ -6,6 +6,7 @@ import {
   commandResult,
   commandView,
   configReport,
+  installReport,
   logAnswer,
   logQuery,
   moduleList,
@@ -21,6 +22,7 @@ import {
 } from '../schemas.js'
 import type { Waits } from '../wait.js'
 import { logEntries } from './node.js'
+import { packageSource } from './packages.js'
 import { type ApiRoute, bodyOf, param } from './route.js'
 
 /** `wait` and `wakeup` are not among them: the rules of the failover give those, and keep account of them. */
@@ -88,15 +90,12 @@ function changing(control: Control): readonly ApiRoute[] {
       path: '/modules',
       status: 201,
       summary: "Install a module's sources from a directory or an archive of this node",
-      body: object(
-        {
-          name: moduleName,
-          path: { type: 'string', pattern: '^/', maxLength: 4096, description: 'Absolute' },
-        },
-        ['name', 'path'],
-      ),
-      response: moduleView,
-      handle: async (request) => presentModule(await control.moduleInstall(bodyOf(request))),
+      body: object({ name: moduleName, ...packageSource }, ['name', 'path']),
+      response: installReport,
+      handle: async (request) => {
+        const report = await control.moduleInstall(bodyOf(request))
+        return { ...presentModule(report), notes: report.notes }
+      },
     },
     {
       method: 'POST',

@@ -9,10 +9,13 @@ import {
   type Control,
   type ControlEvent,
   HoldfastError,
+  type InstallReport,
   type LogEntry,
   type LogLevel,
   type ModuleState,
   type ModuleView,
+  type PackageView,
+  type UpgradeReport,
 } from '@holdfast/sdk'
 
 export interface Told {
@@ -150,12 +153,40 @@ export class FakeControl implements Control {
     })
   }
 
-  async moduleInstall(request: {
-    readonly name: string
-    readonly path: string
-  }): Promise<ModuleView> {
+  async moduleInstall(request: Parameters<Control['moduleInstall']>[0]): Promise<InstallReport> {
     this.addModule(request.name, undefined)
-    return this.#note('moduleInstall', request, this.module(request.name))
+    const notes = ['the archive is not signed']
+    return this.#note('moduleInstall', request, { ...this.module(request.name), notes })
+  }
+
+  moduleUpgrade(request: Parameters<Control['moduleUpgrade']>[0]): Promise<UpgradeReport> {
+    const { version } = this.module(request.name)
+    const files = { taken: ['bin/start_prim'], conflicts: ['bin/stop_prim'] }
+    return this.#note('moduleUpgrade', request, { from: version, to: '9.0.0', ...files, notes: [] })
+  }
+
+  moduleRollback(request: Parameters<Control['moduleRollback']>[0]): Promise<UpgradeReport> {
+    const { version } = this.module(request.name)
+    const report = { from: '9.0.0', to: version, taken: [], conflicts: [], notes: [] }
+    return this.#note('moduleRollback', request, report)
+  }
+
+  modulePackage(name: string): Promise<PackageView> {
+    return this.packageInspect({ path: this.module(name).name })
+  }
+
+  packageInspect({ path }: Parameters<Control['packageInspect']>[0]): Promise<PackageView> {
+    const port = { name: 'PORT', type: 'integer', title: 'TCP port' } as const
+    return Promise.resolve({
+      ...{ id: path, version: '1.0.0', title: path, description: undefined },
+      ...{ platforms: ['linux'], requires: {}, files: ['bin/start_prim'] },
+      parameters: [{ ...port, description: undefined, required: true, value: '80' }],
+      ...{ from: undefined, signedBy: 'acme', changed: [], notes: [] },
+    })
+  }
+
+  signerOf(): Promise<string | undefined> {
+    return Promise.resolve(undefined)
   }
 
   moduleConfig(request: { readonly name: string }): Promise<ConfigReport> {
