@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a bare Debian machine ready for `npm run demo`, `npm test` or `npm run bench`: installs the few system
+# Makes a bare Debian machine ready for `npm run demo`, `npm test`, `npm run chaos` or `npm run bench`: installs the few system
 # packages that are missing, the npm packages of the lock file, and builds. Does nothing when nothing is to do.
 set -eu
 
@@ -7,9 +7,9 @@ what=${1:-demo}
 cd "$(dirname "$0")/.."
 
 case $what in
-demo | test | bench | postgresql) ;;
+demo | test | bench | chaos | postgresql) ;;
 *)
-  echo "usage: sh tools/setup.sh demo|test|bench|postgresql" >&2
+  echo "usage: sh tools/setup.sh demo|test|bench|chaos|postgresql" >&2
   exit 2
   ;;
 esac
@@ -24,8 +24,13 @@ missing=
 need() {
   PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
+# need_file PATTERN PACKAGE: the same for what is no command.
+need_file() {
+  # shellcheck disable=SC2086 # A pattern.
+  ls $1 >/dev/null 2>&1 || missing="$missing $2"
+}
 need_postgresql() {
-  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+  need_file '/usr/lib/postgresql/*/bin/postgres' postgresql
 }
 
 if [ "$what" != postgresql ]; then
@@ -41,6 +46,13 @@ test)
   need setfacl acl
   need setcap libcap2-bin
   need python3 python3
+  need ping iputils-ping
+  need etcd etcd-server
+  need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime
+  need_postgresql
+  ;;
+chaos)
+  need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime
   need_postgresql
   ;;
 bench)

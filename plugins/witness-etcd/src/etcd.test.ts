@@ -1,5 +1,5 @@
-/** Against a real etcd of Debian (package etcd-server). */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+/** Against a real etcd of Debian (package etcd-server, which tools/setup.sh installs). */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,48 +8,20 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { findingsOf } from './settings.js'
 import { claimOf } from './transaction.js'
 import { EtcdWitness } from './witness.js'
 
-let program = '/usr/bin/etcd'
+const program = '/usr/bin/etcd'
 const log = { write: () => undefined }
-const run = promisify(execFile)
 
-/** Why etcd can't be had here; undefined: it is there. */
-let missing: string | undefined
-
-test.before(async (t) => {
-  t.timeout(120_000)
-  if (existsSync(program)) return
-  try {
-    program = await unpacked()
-  } catch (thrown) {
-    // Without network there is no etcd; the tests say so instead of failing.
-    missing = thrown instanceof Error ? thrown.message : String(thrown)
-  }
+test.before((t) => {
+  t.true(existsSync(program), `${program} is missing: sh tools/setup.sh test installs etcd-server`)
 })
-
-test.after.always(async () => {
-  if (unpackedInto !== undefined) await rm(unpackedInto, { recursive: true, force: true })
-})
-
-let unpackedInto: string | undefined
-
-/** Unpacked, not installed: the package's own service must not start on the machine that runs the tests. */
-async function unpacked(): Promise<string> {
-  const options = { timeout: 55_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
-  unpackedInto = await mkdtemp(join(tmpdir(), 'etcd-server-'))
-  const shell = `chmod 755 . && apt-get -qq update && apt-get -qq download etcd-server && dpkg-deb -x etcd-server_*.deb .`
-  await run('sh', ['-c', shell], { ...options, cwd: unpackedInto })
-  return join(unpackedInto, 'usr/bin/etcd')
-}
 
 test('of two nodes that claim at the same moment etcd grants one, and it stays so after kill -9', async (t) => {
   const etcd = await Etcd.start(t)
-  if (etcd === undefined) return
   const [n1, n2] = [etcd.asked('n1'), etcd.asked('n2')]
   const first: string[][] = []
   for (const generation of [3, 4, 5])
@@ -67,7 +39,6 @@ test('of two nodes that claim at the same moment etcd grants one, and it stays s
 
 test('clusters and modules have histories of their own, also when one name begins like another', async (t) => {
   const etcd = await Etcd.start(t)
-  if (etcd === undefined) return
   t.is(await etcd.asked('n1')(7), 'granted')
   t.is(await etcd.asked('n2', { module: 'ledger2' })(1), 'granted')
   t.is(await etcd.asked('n2', { module: 'ledger0' })(1), 'granted')
@@ -78,7 +49,6 @@ test('clusters and modules have histories of their own, also when one name begin
 
 test('old grants are removed, and what is older than the kept ones is refused to everybody', async (t) => {
   const etcd = await Etcd.start(t)
-  if (etcd === undefined) return
   const [n1, n2] = [etcd.asked('n1'), etcd.asked('n2')]
   t.is(await n1(1), 'granted')
   t.is(await n1(65), 'granted')
@@ -91,7 +61,6 @@ test('old grants are removed, and what is older than the kept ones is refused to
 
 test('an endpoint that is dead or is not etcd costs the answer of none that is', async (t) => {
   const etcd = await Etcd.start(t)
-  if (etcd === undefined) return
   const stranger = createHttpServer((_request, response) => response.end('{"succeeded":"yes"}'))
   stranger.listen(0, '127.0.0.1')
   await once(stranger, 'listening')
@@ -145,14 +114,8 @@ class Etcd {
     this.#ports = ports
   }
 
-  /** Undefined: there is none on this machine, and the test says so. */
-  static async start(t: ExecutionContext): Promise<Etcd | undefined> {
+  static async start(t: ExecutionContext): Promise<Etcd> {
     t.timeout(60_000)
-    if (missing !== undefined) {
-      t.log(`skipped: etcd-server is not installed and can't be (${missing.slice(0, 300)})`)
-      t.pass()
-      return undefined
-    }
     const directory = await mkdtemp(join(tmpdir(), 'witness-etcd-'))
     const etcd = new Etcd(directory, [await freePort(), await freePort()])
     t.teardown(async () => {

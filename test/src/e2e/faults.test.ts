@@ -83,7 +83,7 @@ test('the death of the data plane on the secondary costs no answer, and it joins
   await withPair(t, { timeout: '1000ms' }, async (pair) => {
     await pair.serves()
     const killMs = monotonicMs()
-    await pair.killDataPlane(pair.n2)
+    await pair.n2.killDataPlane()
     await pair.clientsGoOn()
     t.true((await pair.longestSilenceMs(killMs)) < 4_000)
     await pair.is(pair.n2, 'SECOND Ready')
@@ -97,7 +97,7 @@ test('the death of the data plane on the primary moves the application, and noth
   await withPair(t, { timeout: '1000ms' }, async (pair) => {
     await pair.serves()
     const killMs = monotonicMs()
-    await pair.killDataPlane(pair.n1)
+    await pair.n1.killDataPlane()
     await pair.answeredBy(pair.n2, killMs)
     await pair.is(pair.n1, 'SECOND Ready')
     await pair.is(pair.n2, 'PRIM Ready')

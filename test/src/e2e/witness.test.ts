@@ -1,19 +1,7 @@
 /** A third machine decides who goes on when the nodes lose each other: exactly one, and nothing acknowledged is lost. */
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { monotonicMs } from '@holdfast/lab'
-import { type Pair, withPair } from './given.js'
-
-const program = fileURLToPath(
-  new URL('../../../plugins/witness-server/dist/server/main.js', import.meta.url),
-)
-const patienceMs = 10_000
-/** The client's host is the third machine: it is on the first LAN, and its address is the lab's first client's. */
-const witnessAddress = '10.77.0.101'
+import { monotonicMs, type PairOptions, WitnessServer } from '@holdfast/lab'
+import { onPair, Pair } from './given.js'
 
 interface Witnessed {
   readonly pair: Pair
@@ -66,33 +54,20 @@ test('when the primary dies the witness lets the other one go on', async (t) => 
   })
 })
 
-/** A pair that serves, with `isolation` left to the witness, and the witness on the client's host. */
+/** A pair that serves, with `isolation` left to the witness, and the witness on a host of its own. */
 async function withWitness(
   t: ExecutionContext,
   run: (witnessed: Witnessed) => Promise<void>,
 ): Promise<void> {
-  // Not below a directory that each host covers with its own.
-  const directory = await mkdtemp('/var/tmp/holdfast-e2e-witness-')
-  const order = async (...words: string[]): Promise<string> => {
-    const args = [program, ...words, '--state', join(directory, 'state')]
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: patienceMs })
-    return stdout
-  }
-  const edit = (xml: string): string =>
-    xml.replace('<heart ', `<witness><server addr="${witnessAddress}"/></witness><heart `)
-  try {
-    const token = join(directory, 'token')
-    await writeFile(token, await order('add', 'e2e'), { mode: 0o600 })
-    const prepare = `install -m 600 ${token} /etc/holdfast/witness.key`
-    await withPair(t, { timeout: '1000ms', edit, prepare }, async (pair) => {
-      const serve = [process.execPath, program, 'serve', '--state', join(directory, 'state')]
-      await pair.lab.host('c1').start(serve, { log: 'witness' })
-      await pair.serves()
-      const newest = async (): Promise<string | undefined> =>
-        /^ {2}\S+ (\S+)$/m.exec(await order('list'))?.[1]
-      await run({ pair, newest })
-    })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  const options: PairOptions = { timeout: '1000ms', lab: { clients: ['c1', 'w1'] } }
+  const lab = await Pair.lab(options)
+  const witness = new WitnessServer(lab.host('w1'))
+  const token = await witness.addCluster('e2e')
+  const edit = (xml: string): string => xml.replace('<heart ', `${witness.element}<heart `)
+  const prepare = `install -m 600 ${token} /etc/holdfast/witness.key`
+  await onPair(t, lab, { ...options, edit, prepare }, async (pair) => {
+    await witness.start()
+    await pair.serves()
+    await run({ pair, newest: () => witness.newest() })
+  })
 }

@@ -1,35 +1,30 @@
 /** The demo's story, step by step: form a cluster, fail over, fail back, swap, and measure each. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import {
   type Acknowledged,
   type Application,
   Clients,
+  differences,
   type Entries,
+  evidenceDirectory,
   formCluster,
   type Host,
   type Lab,
   moduleSources,
   monotonicMs,
   Product,
-  runCommand,
+  replicaOf,
   type Runner,
-  runnersOf,
+  runnersOn,
   virtualIp,
 } from '@holdfast/lab'
 import type { Terminal } from './terminal.js'
 import { StateWatch } from './watch.js'
 
-const compareProgram = fileURLToPath(
-  new URL('../../../plugins/rfs/dist/verify/main.js', import.meta.url),
-)
 /** Files that are there from the start: a first copy has something to do, a resynchronisation leaves them alone. */
 const archiveFiles = 16
 const archiveFileBytes = 1024 * 1024
-/** How often data that settles by itself (a database's own writers) is compared again. */
-const comparisonsMax = 10
+/** How long data that settles by itself (a database's own writers) may take to be equal. */
+const settleMsMax = 15_000
 
 export type States = Readonly<Record<string, string>>
 
@@ -116,6 +111,7 @@ export class Story {
       DIRECTORY: directory,
       VIRTUAL_IP: virtualIp,
       HEART_TIMEOUT: timeout,
+      EVIDENCE: evidenceDirectory,
     })
     this.#terminal.command('n1', `holdfast module install ${name} modules-registry/${name}`)
     await this.#n1.mustRun(['module', 'install', name, sources])
@@ -208,14 +204,17 @@ export class Story {
       `${this.#clients.record.all.length} acknowledged, ${entries.size} in the application`,
     )
     const check = await this.#app.check(this.#n1.host)
-    const differences = await this.#compare()
-    const runners = await Promise.all([this.#runners(this.#n1), this.#runners(this.#n2)])
+    const hosts = [this.#n1.host, this.#n2.host]
+    const differing = await differences(
+      hosts.map((host) => replicaOf(host, this.#app)),
+      { timeoutMs: settleMsMax, settle: () => this.#app.settle(this.#n1.host) },
+    )
     return {
       acknowledged: this.#clients.record.all,
       copies: [entries, ...(await this.#copiesOnDisk())],
-      runners: runners.flat(),
-      replicasIdentical: differences === '',
-      differences,
+      runners: await runnersOn(hosts),
+      replicasIdentical: differing === '',
+      differences: differing,
       check,
     }
   }
@@ -224,36 +223,10 @@ export class Story {
   async #copiesOnDisk(): Promise<readonly Entries[]> {
     const copies: Entries[] = []
     for (const node of [this.#n1, this.#n2]) {
-      const copy = await this.#app.readFiles(this.#replica(node))
+      const copy = await this.#app.readFiles(replicaOf(node.host, this.#app))
       if (copy !== undefined) copies.push(copy)
     }
     return copies
-  }
-
-  /** Empty: identical. The application runs on: what it still writes by itself may need some tries. */
-  async #compare(): Promise<string> {
-    const directories = [this.#replica(this.#n1), this.#replica(this.#n2)]
-    let said = ''
-    for (let count = 0; count < comparisonsMax; count++) {
-      await this.#app.settle(this.#n1.host)
-      const result = await runCommand(process.execPath, [compareProgram, ...directories], {
-        timeoutMs: 60_000,
-      })
-      if (result.code === 0) return ''
-      said = `${result.stdout}${result.stderr}`.trim()
-      await delay(500)
-    }
-    return said === '' ? 'the comparison failed' : said
-  }
-
-  async #runners(node: Product): Promise<readonly Runner[]> {
-    const file = join(node.host.disk, 'srv', 'evidence', 'evidence.log')
-    return runnersOf(node.host.name, await readFile(file, 'utf8'))
-  }
-
-  /** The replicated directory on the disk of a node, beneath the mount. */
-  #replica(node: Product): string {
-    return join(node.host.disk, this.#app.directory)
   }
 
   async #makeArchive(): Promise<void> {

@@ -13,7 +13,7 @@ import {
 } from './command.js'
 import { Freezer } from './freezer.js'
 import type { Network } from './network.js'
-import { isRunning, kill, killAllIn } from './processes.js'
+import { isRunning, killAllIn, processesLike, signal } from './processes.js'
 import { type Cable, cablesOf, hostDirectory, hostNamespace, type LabSpec } from './spec.js'
 import { monotonicMs, until } from './wait.js'
 
@@ -114,7 +114,7 @@ export class Host {
     const init = await this.#mustBeOn()
     const cutMs = monotonicMs()
     await this.#network.cut({ host: this.name })
-    kill(init)
+    signal(init, 'SIGKILL')
     await this.#end()
     await this.#network.detach(this.name)
     await rm(join(this.directory, 'init.pid'), { force: true })
@@ -159,6 +159,11 @@ export class Host {
     const [program, ...args] = await this.#entering(command)
     const env = options.env === undefined ? {} : { env: options.env }
     return startDetached(program ?? '', args, { logFile: this.logFile(options.log), ...env })
+  }
+
+  /** Processes of the host whose command line (arguments with spaces between them) matches; ids as this machine sees them. */
+  processes(commandLine: RegExp): Promise<readonly number[]> {
+    return processesLike(this.namespace, commandLine)
   }
 
   /** Ends everything of the host and frees what is outside of its directory. Safe to repeat. */

@@ -11,9 +11,16 @@ export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
 export { type CableChoice, type Loss, Network } from './network.js'
 export { type Cable, freeAddress, type LabSpec } from './spec.js'
 export { monotonicMs, until } from './wait.js'
+export { signal } from './processes.js'
 export { clusterXml, formCluster, type ModuleAnswer, Product } from './product.js'
 export { type Acknowledged, AcknowledgedFile } from './workload/acknowledged.js'
-export { type Application, ledger, postgresql, virtualIp } from './workload/application.js'
+export {
+  type Application,
+  ledger,
+  type Load,
+  postgresql,
+  virtualIp,
+} from './workload/application.js'
 export { Clients } from './workload/clients.js'
 export {
   duplicatedRunners,
@@ -22,4 +29,13 @@ export {
   type Runner,
   runnersOf,
 } from './workload/judge.js'
+export {
+  differences,
+  evidenceDirectory,
+  replicaOf,
+  runnersOn,
+  textOf,
+} from './workload/evidence.js'
+export { Pair, type PairOptions, patienceMs } from './workload/pair.js'
 export { moduleSources } from './workload/sources.js'
+export { WitnessServer } from './workload/witness.js'

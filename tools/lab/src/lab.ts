@@ -4,9 +4,16 @@ import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { LabError, mustRun, runCommand } from './command.js'
 import { Host } from './host.js'
-import { Network } from './network.js'
+import { deleteNamespace, Network } from './network.js'
 import { startTimeOf } from './processes.js'
-import { checkSpec, labDirectory, labsDirectory, type LabSpec, switchNamespace } from './spec.js'
+import {
+  checkSpec,
+  hostDirectory,
+  labDirectory,
+  labsDirectory,
+  type LabSpec,
+  switchNamespace,
+} from './spec.js'
 
 /** What is on disk about a lab. `owner`: the process that made it; when that is gone and `kept` is false the lab is a leftover. */
 interface LabRecord {
@@ -21,6 +28,7 @@ export interface LabOptions {
   readonly clients?: readonly string[]
   readonly lans?: readonly string[]
   readonly disks?: 'plain' | 'tmpfs'
+  readonly srvMegabytes?: number
 }
 
 const overlayFileSystem = 0x794c7630
@@ -30,6 +38,8 @@ export class Lab {
   readonly spec: LabSpec
   readonly network: Network
   readonly #hosts: ReadonlyMap<string, Host>
+  #kept = false
+  #removal: Promise<void> | undefined
 
   private constructor(spec: LabSpec) {
     this.spec = spec
@@ -48,6 +58,7 @@ export class Lab {
       clients: options.clients ?? ['c1'],
       lans: options.lans ?? ['default'],
       disks: options.disks ?? (await disksThatWork()),
+      ...(options.srvMegabytes === undefined ? {} : { srvMegabytes: options.srvMegabytes }),
     }
     checkSpec(spec)
     if (existsSync(recordFile(spec.id))) throw new LabError(`the lab ${spec.id} exists already`)
@@ -59,6 +70,7 @@ export class Lab {
       if (spec.disks === 'tmpfs') {
         await mustRun('mount', ['-t', 'tmpfs', '-o', 'mode=0711', spec.id, labDirectory(spec.id)])
       }
+      await mountSmallDisks(spec)
       await lab.network.build()
       await Promise.all(lab.hosts().map((host) => host.powerOn()))
       return lab
@@ -98,20 +110,28 @@ export class Lab {
 
   /** The lab stays when this process ends, until somebody removes it. */
   async keep(): Promise<void> {
+    this.#kept = true
     const record = await readRecord(this.id)
     if (record !== undefined) await writeRecord({ ...record, kept: true })
   }
 
-  /** Ends every process of the lab and removes everything that it made. Safe to repeat. */
+  /**
+   * Ends every process of the lab and removes everything that it made. Safe to repeat, also while it is under way: an
+   * interrupt and the end of the story may both ask for it.
+   */
   async remove(): Promise<void> {
-    await removeLab(this.spec)
+    this.#removal ??= removeLab(this.spec).finally(() => {
+      this.#removal = undefined
+    })
+    await this.#removal
   }
 
-  /** Removes the lab when this process is interrupted, and ends it then. */
+  /** When this process is interrupted it ends, and removes the lab first unless it was told to keep it. */
   removeOnInterrupt(): void {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => {
-        void this.remove().then(
+        const removed = this.#kept ? Promise.resolve() : this.remove()
+        void removed.then(
           () => process.exit(130),
           (error: unknown) => {
             console.error(error)
@@ -147,11 +167,28 @@ export async function removeLeftovers(): Promise<readonly string[]> {
 async function removeLab(spec: LabSpec): Promise<void> {
   const network = new Network(spec)
   for (const name of [...spec.nodes, ...spec.clients]) await new Host(spec, network, name).remove()
-  const switches = switchNamespace(spec.id)
-  if (existsSync(`/run/netns/${switches}`)) await mustRun('ip', ['netns', 'del', switches])
+  await deleteNamespace(switchNamespace(spec.id))
+  if (spec.srvMegabytes !== undefined) {
+    for (const name of spec.nodes) await runCommand('umount', [smallDisk(spec, name)])
+  }
   if (spec.disks === 'tmpfs') await runCommand('umount', [labDirectory(spec.id)])
   await rm(labDirectory(spec.id), { recursive: true, force: true, maxRetries: 3 })
   await rm(recordFile(spec.id), { force: true })
+}
+
+async function mountSmallDisks(spec: LabSpec): Promise<void> {
+  if (spec.srvMegabytes === undefined) return
+  for (const name of spec.nodes) {
+    const directory = smallDisk(spec, name)
+    await mkdir(directory, { recursive: true })
+    const size = `size=${String(spec.srvMegabytes)}m,mode=0755`
+    await mustRun('mount', ['-t', 'tmpfs', '-o', size, `${spec.id}-${name}`, directory])
+  }
+}
+
+/** Mounted outside of the node, so that a power cycle of the node leaves it alone. */
+function smallDisk(spec: LabSpec, node: string): string {
+  return join(hostDirectory(spec.id, node), 'disk', 'srv')
 }
 
 /** An overlay can't hold replicated directories with all their attributes: then memory is better. */

@@ -72,7 +72,7 @@ export class Network {
     for (const cable of cablesOf(this.#spec, host)) {
       await runCommand('ip', ['-n', switchNamespace(this.#spec.id), 'link', 'del', cable.port])
     }
-    await mustRun('ip', ['netns', 'del', namespace])
+    await deleteNamespace(namespace)
   }
 
   /** Unplugs: both ends see no carrier. */
@@ -84,14 +84,16 @@ export class Network {
     await this.#switchBatch(this.#chosen(choice).map((cable) => `link set ${cable.port} up`))
   }
 
-  /** Frames between two hosts get lost in one direction; replaces what was set for this pair. */
-  async lose(loss: Loss): Promise<void> {
-    lanIndex(this.#spec, loss.lan)
-    const other = this.#losses.filter(
-      (old) => old.from !== loss.from || old.to !== loss.to || old.lan !== loss.lan,
-    )
-    this.#losses.splice(0, this.#losses.length, ...other)
-    if (loss.percent > 0) this.#losses.push(loss)
+  /** Frames between two hosts get lost in one direction; replaces what was set for this pair. Several begin at the same instant. */
+  async lose(...losses: readonly Loss[]): Promise<void> {
+    for (const loss of losses) {
+      lanIndex(this.#spec, loss.lan)
+      const other = this.#losses.filter(
+        (old) => old.from !== loss.from || old.to !== loss.to || old.lan !== loss.lan,
+      )
+      this.#losses.splice(0, this.#losses.length, ...other)
+      if (loss.percent > 0) this.#losses.push(loss)
+    }
     await this.#applyLosses()
   }
 
@@ -163,4 +165,12 @@ export class Network {
     if (cable === undefined) throw new LabError(`${host} is not on the LAN ${lan}`)
     return cable.port
   }
+}
+
+/** Safe when it is gone already, or goes away meanwhile: two processes may clean up after the same dead owner. */
+export async function deleteNamespace(name: string): Promise<void> {
+  const file = `/run/netns/${name}`
+  if (!existsSync(file)) return
+  const { code, stderr } = await runCommand('ip', ['netns', 'del', name])
+  if (code !== 0 && existsSync(file)) throw new LabError(`ip netns del ${name}: ${stderr.trim()}`)
 }

@@ -15,6 +15,18 @@ export async function processesIn(namespace: string): Promise<readonly number[]>
   return found
 }
 
+/** Those processes of a network namespace whose command line matches. */
+export async function processesLike(
+  namespace: string,
+  commandLine: RegExp,
+): Promise<readonly number[]> {
+  const found: number[] = []
+  for (const pid of await processesIn(namespace)) {
+    if (commandLine.test(await commandLineOf(pid))) found.push(pid)
+  }
+  return found
+}
+
 /** Kills everything in a network namespace and returns when it is gone. */
 export async function killAllIn(namespace: string): Promise<void> {
   let left: readonly number[] = []
@@ -23,7 +35,7 @@ export async function killAllIn(namespace: string): Promise<void> {
       `end of all processes in ${namespace}`,
       async () => {
         left = await processesIn(namespace)
-        for (const pid of left) kill(pid)
+        for (const pid of left) signal(pid, 'SIGKILL')
         return left.length === 0 ? true : undefined
       },
       { timeoutMs: 10_000 },
@@ -34,10 +46,10 @@ export async function killAllIn(namespace: string): Promise<void> {
   }
 }
 
-/** Sends SIGKILL; a process that is gone already is what was wanted. */
-export function kill(pid: number): void {
+/** Sends a signal; a process that is gone already needs none. */
+export function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, name)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
@@ -72,6 +84,16 @@ async function statusFields(pid: number): Promise<readonly string[] | undefined>
     return text.slice(text.lastIndexOf(')') + 2).split(' ')
   } catch (error) {
     if (isGone(error)) return undefined
+    throw error
+  }
+}
+
+/** Arguments with spaces between them; empty for a process that is gone. */
+async function commandLineOf(pid: number): Promise<string> {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()
+  } catch (error) {
+    if (isGone(error)) return ''
     throw error
   }
 }

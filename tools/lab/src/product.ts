@@ -8,6 +8,7 @@ import { type CommandOptions, type CommandResult, LabError } from './command.js'
 import { type Host, scriptsDirectory } from './host.js'
 import type { LabSpec } from './spec.js'
 import { cablesOf } from './spec.js'
+import { signal } from './processes.js'
 import { until } from './wait.js'
 
 const daemonProgram = fileURLToPath(new URL('../../../core/dist/main.js', import.meta.url))
@@ -51,15 +52,21 @@ export class Product {
     this.host = host
   }
 
-  /** Starts the daemon and whoever starts it again when it dies; returns when it answers. */
-  async start(): Promise<void> {
+  /**
+   * Starts the daemon and whoever starts it again when it dies; returns when it answers. `env` is added to the daemon's
+   * environment.
+   */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     for (const program of [daemonProgram, commandProgram]) {
       if (!existsSync(program)) throw new LabError(`${program} is missing: run npm run build`)
     }
     await this.#putCommandInPath()
     const pidFile = '/run/holdfastd.pid'
     const supervise = ['sh', join(scriptsDirectory, 'supervise.sh'), pidFile, '/dev/stdout']
-    await this.host.start([...supervise, process.execPath, daemonProgram], { log: 'holdfastd' })
+    await this.host.start([...supervise, process.execPath, daemonProgram], {
+      log: 'holdfastd',
+      env,
+    })
     await this.waitUntilItAnswers()
   }
 
@@ -84,6 +91,16 @@ export class Product {
   async daemonPid(): Promise<number> {
     const text = await readFile(await this.host.inside('/run/holdfastd.pid'), 'utf8')
     return Number(text.trim())
+  }
+
+  /** Processes of the replication's data planes on this node, as this machine sees them. */
+  dataPlanes(): Promise<readonly number[]> {
+    return this.host.processes(/^\S*node .*plane\/main\.js/)
+  }
+
+  /** SIGKILL to the replication's process, or processes. */
+  async killDataPlane(): Promise<void> {
+    for (const pid of await this.dataPlanes()) signal(pid, 'SIGKILL')
   }
 
   /** SIGKILL to the daemon alone; the supervisor starts it again. Returns the id of the process that died. */

@@ -11,6 +11,8 @@ export interface LabSpec {
   readonly lans: readonly string[]
   /** `plain`: a directory of this machine's disk. `tmpfs`: memory (also chosen when the disk is an overlay). */
   readonly disks: 'plain' | 'tmpfs'
+  /** Each node's `/srv` is a file system of this size of its own, in memory, that survives power cycles; undefined: part of the disk. */
+  readonly srvMegabytes?: number
 }
 
 /** One end of a cable: a port of a LAN's switch and the interface of the host that is plugged into it. */

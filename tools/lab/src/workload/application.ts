@@ -9,15 +9,25 @@ import type { Entries } from './judge.js'
 export const virtualIp = freeAddress().ipv4
 const clients = fileURLToPath(new URL('./clients/', import.meta.url))
 
+/** How much the clients ask for: each worker waits for its answer, and `pauseMs` more. */
+export interface Load {
+  readonly workers: number
+  readonly pauseMs: number
+}
+
+const usualLoad: Load = { workers: 4, pauseMs: 5 }
+
 export interface Application {
   /** Name of the module. */
   readonly name: string
+  /** The command line of its server. */
+  readonly process: RegExp
   /** The replicated directory, as the nodes see it. */
   readonly directory: string
   /** Once, on the node that got the first `prim`. */
   prepare(node: Host): Promise<void>
   /** Starts clients that write what they were promised to `recordFile`. */
-  startClients(client: Host, recordFile: string): Promise<void>
+  startClients(client: Host, recordFile: string, load?: Load): Promise<void>
   /** Everything that the application knows, asked through the virtual IP by a client. */
   entries(client: Host): Promise<Entries>
   /** What the files of one replica say, read without the application; undefined: only the application can read them. */
@@ -32,13 +42,13 @@ const ledgerUrl = `http://${virtualIp}:8080`
 
 export const ledger: Application = {
   name: 'ledger',
+  process: /ledger-server\.mjs/,
   directory: '/srv/ledger',
   prepare: () => Promise.resolve(),
-  async startClients(client, recordFile) {
+  async startClients(client, recordFile, load = usualLoad) {
     const program = join(clients, 'ledger.js')
-    await client.start([process.execPath, program, ledgerUrl, recordFile, '4', '5'], {
-      log: 'clients',
-    })
+    const args = [ledgerUrl, recordFile, String(load.workers), String(load.pauseMs)]
+    await client.start([process.execPath, program, ...args], { log: 'clients' })
   },
   async entries(client) {
     const fetchAll = `process.stdout.write(await (await fetch('${ledgerUrl}/entries')).text())`
@@ -66,6 +76,7 @@ function administrate(node: Host, sql: string, database = 'postgres'): Promise<s
 
 export const postgresql: Application = {
   name: 'postgresql',
+  process: /\/postgres .*-D /,
   directory: '/srv/postgresql',
   async prepare(node) {
     await administrate(
@@ -78,9 +89,9 @@ export const postgresql: Application = {
       'demo',
     )
   },
-  async startClients(client, recordFile) {
+  async startClients(client, recordFile, load = usualLoad) {
     const program = join(clients, 'postgresql.js')
-    const args = [virtualIp, '5432', recordFile, '4', '5']
+    const args = [virtualIp, '5432', recordFile, String(load.workers), String(load.pauseMs)]
     await client.start([process.execPath, program, ...args], { log: 'clients', env: clientLogin })
   },
   async entries(client) {

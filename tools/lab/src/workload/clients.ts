@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Host } from '../host.js'
 import { until } from '../wait.js'
 import { AcknowledgedFile } from './acknowledged.js'
-import type { Application } from './application.js'
+import type { Application, Load } from './application.js'
 
 export class Clients {
   readonly record: AcknowledgedFile
@@ -12,7 +12,10 @@ export class Clients {
   readonly #application: Application
   readonly #path: string
 
-  constructor(host: Host, application: Application) {
+  readonly #load: Load | undefined
+
+  constructor(host: Host, application: Application, load?: Load) {
+    this.#load = load
     this.#host = host
     this.#application = application
     this.#path = join(host.directory, 'acknowledged.jsonl')
@@ -21,7 +24,7 @@ export class Clients {
 
   /** Returns when the first answer came. */
   async start(): Promise<void> {
-    await this.#application.startClients(this.#host, this.#path)
+    await this.#application.startClients(this.#host, this.#path, this.#load)
     await this.record.more(1, 15_000)
   }
 
