@@ -1,0 +1,69 @@
+/** What a daemon that is restarted goes on with: the values as they were, and whether the operator switched checkers off. */
+import { type Clock, type Log, messageOf, type Store } from '@holdfast/sdk'
+import type { Held, Resource, State } from '../decide/types.js'
+
+const format = 1
+const resourcesName = 'resources'
+const switchName = 'switch'
+/** Values that change often are written once in this time. */
+const writeAfterMs = 500
+
+interface KeptResources {
+  readonly format: typeof format
+  readonly local: readonly Resource[]
+  readonly held: Held | undefined
+}
+
+interface KeptSwitch {
+  readonly format: typeof format
+  readonly enabled: boolean
+}
+
+export class Kept {
+  private wanted: State | undefined
+  private writing: Promise<void> | undefined
+  private isArmed = false
+
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
+
+  /** Values are gone after a reboot: what was up then says nothing about now. The switch stays. */
+  async read(): Promise<Pick<State, 'local' | 'held' | 'enabled'>> {
+    const resources = await this.store.volatile.read<KeptResources>(resourcesName)
+    const enabled = (await this.store.read<KeptSwitch>(switchName))?.enabled ?? true
+    const known = resources?.format === format ? resources : undefined
+    const local = new Map((known?.local ?? []).map((resource) => [resource.name, resource]))
+    return { local, held: known?.held, enabled }
+  }
+
+  async writeSwitch(enabled: boolean): Promise<void> {
+    await this.store.write(switchName, { format, enabled } satisfies KeptSwitch)
+  }
+
+  /** Soon; a newer state replaces one that waits. */
+  keep(state: State): void {
+    this.wanted = state
+    if (this.isArmed) return
+    this.isArmed = true
+    this.clock.after(writeAfterMs, () => {
+      this.isArmed = false
+      this.flush().catch((thrown: unknown) => {
+        // Without it the next daemon begins with `init`: less comfortable, not less safe.
+        this.log.write('warning', 'resourcesNotKept', { text: messageOf(thrown) })
+      })
+    })
+  }
+
+  async flush(): Promise<void> {
+    await this.writing
+    const state = this.wanted
+    if (state === undefined) return
+    this.wanted = undefined
+    const value = { format, local: [...state.local.values()], held: state.held }
+    this.writing = this.store.volatile.write(resourcesName, value)
+    await this.writing
+  }
+}
