@@ -1,0 +1,287 @@
+/**
+ * The journal: what may differ between the two trees, in windows, and on a store before the change that it announces. What the
+ * store keeps through which death decides whether it can be trusted later; the simulator runs this same class.
+ */
+import { HoldfastError, messageOf } from '@holdfast/sdk'
+import type { BytePath, Journal, KeySet, Standing } from '../resync-port.js'
+import { Writer } from './bytes.js'
+import { encodeKeys, encodePieces, putEntry, putMeta, putZones } from './codec.js'
+import { standingAtOpen, type Found, type JournalHeader } from './decide.js'
+import {
+  FRAME_HEAD_BYTES,
+  HEADER_BYTES,
+  decodeJournal,
+  dropWindows,
+  encodeHeader,
+  putDrop,
+  putWindow,
+  sealFrame,
+  type Window,
+} from './format.js'
+import { Keys } from './keys.js'
+import { PATH_BYTES_MAX, parentOf } from './path.js'
+
+/** One file that can be replaced as a whole. Every method throws what the system says when it can't. */
+export interface JournalStore {
+  /** For messages. */
+  readonly place: string
+  /** Is there a file, of whatever content? */
+  readonly exists: boolean
+  /** Undefined: there is no file. */
+  load(): Buffer | undefined
+  /** A new file in the place of the old one: whole and on the disk when this returns, else the old one is as it was. */
+  replace(write: (put: (bytes: Buffer) => void) => void): void
+  /** Only for the case that there is no room to replace it: the header (on the disk when this returns), and nothing else. */
+  empty(header: Buffer): void
+  /** At the end. Survives every death of the process, and not that of the machine. */
+  append(bytes: Buffer): void
+  /** The first sector, on the disk when this returns. */
+  writeHeader(header: Buffer): void
+  /** What was appended is on the disk when this returns. */
+  sync(): void
+  close(): void
+}
+
+const PENDING_BYTES_MAX = 64 * 1024
+const PIECE_BYTES = 64 * 1024
+/** A file is written anew when it is larger than this and than twice what it held when it was new. */
+const ROTATE_BYTES_MIN = 4 * 1024 * 1024
+
+/** Throws E_RFS_JOURNAL when nothing can be written. */
+export class StoredJournal implements Journal {
+  stamp = 1
+  #header: JournalHeader
+  #windows: Window[]
+  /** What is recorded for the next round of a copy. */
+  #set: Keys | undefined
+  readonly #zoneBytes: number
+  readonly #pending = new Writer(PENDING_BYTES_MAX * 2)
+  #bytes = 0
+  #rotatedBytes = 0
+  /** Appending failed: nothing is appended until the file is written anew. */
+  #broken = false
+
+  constructor(
+    readonly store: JournalStore,
+    now: { readonly bootId: string; readonly zoneBytes: number },
+  ) {
+    this.#zoneBytes = now.zoneBytes
+    const found = foundIn(store.load())
+    const { trusted, why, base } = standingAtOpen(found, now)
+    this.#header = { format: 1, ...now, base, trusted, why, clean: false }
+    this.#windows = trusted ? [...found.windows] : [{ number: 1, keys: new Keys() }]
+    this.#pending.space(FRAME_HEAD_BYTES)
+    // Before the first change: a file that says "clean" must not be found after a power cut.
+    this.#guard(() => this.#begin())
+  }
+
+  get standing(): Standing {
+    const { trusted, why, base } = this.#header
+    return { trusted, why, base }
+  }
+
+  touchEntry(volume: number, path: BytePath): void {
+    const bounded = within(path)
+    this.#set?.addEntry(volume, bounded)
+    if (!this.#open.keys.addEntry(volume, bounded)) return
+    putEntry(this.#pending, volume, bounded)
+    this.#bound()
+  }
+
+  touchZone(volume: number, path: BytePath, zone: number): void {
+    if (path.length > PATH_BYTES_MAX) {
+      this.touchEntry(volume, path)
+      return
+    }
+    this.#set?.addZone(volume, path, zone)
+    if (!this.#open.keys.addZone(volume, path, zone)) return
+    putZones(this.#pending, volume, path, zone, 1)
+    this.#bound()
+  }
+
+  touchMeta(volume: number, path: BytePath): void {
+    if (path.length > PATH_BYTES_MAX) {
+      this.touchEntry(volume, path)
+      return
+    }
+    this.#set?.addMeta(volume, path)
+    if (!this.#open.keys.addMeta(volume, path)) return
+    putMeta(this.#pending, volume, path)
+    this.#bound()
+  }
+
+  holds(volume: number, path: BytePath): boolean {
+    return this.#windows.some(({ keys }) => keys.holds(volume, path) || keys.covers(volume, path))
+  }
+
+  flush(): void {
+    if (this.#pending.length === FRAME_HEAD_BYTES) return
+    const frame = this.#pending.view()
+    sealFrame(frame)
+    if (!this.#broken) this.#append(frame)
+    this.#pending.clear()
+    this.#pending.space(FRAME_HEAD_BYTES)
+  }
+
+  openWindow(): number {
+    const number = this.#open.number + 1
+    this.#windows.push({ number, keys: new Keys() })
+    this.stamp += 1
+    putWindow(this.#pending, number)
+    this.flush()
+    return number
+  }
+
+  dropBefore(window: number): void {
+    dropWindows(this.#windows, window)
+    putDrop(this.#pending, window)
+    this.flush()
+    const large = this.#bytes > ROTATE_BYTES_MIN && this.#bytes > 2 * this.#rotatedBytes
+    if (large || this.#broken) this.#guard(() => this.#rotate())
+  }
+
+  snapshot(): KeySet {
+    const [only, ...more] = this.#windows
+    if (only !== undefined && more.length === 0) return encodeKeys(only.keys)
+    const all = new Keys()
+    for (const { keys } of this.#windows) all.addAll(keys)
+    return encodeKeys(all)
+  }
+
+  beginSet(): void {
+    // Zones of files that are new in the set are counted too: the size of the set decides when a copy is nearly done.
+    this.#set = new Keys({ fold: false })
+    this.stamp += 1
+  }
+
+  takeSet(): KeySet {
+    const taken = this.#set ?? new Keys()
+    this.beginSet()
+    return encodeKeys(taken)
+  }
+
+  endSet(): void {
+    this.#set = undefined
+  }
+
+  setSize(): { readonly keys: number; readonly bytes: number } {
+    const set = this.#set
+    return { keys: set?.size ?? 0, bytes: (set?.zoneCount ?? 0) * this.#zoneBytes }
+  }
+
+  distrust(why: string): void {
+    this.#header = { ...this.#header, trusted: false, why }
+    this.#guard(() => this.#writeHeader())
+  }
+
+  trust(base: string): void {
+    this.flush()
+    this.#header = { ...this.#header, trusted: true, why: undefined, base }
+    this.#guard(() => (this.#broken ? this.#rotate() : this.#writeHeader()))
+  }
+
+  closeClean(): void {
+    this.flush()
+    this.#guard(() => {
+      this.store.sync()
+      // A file that was not written to its end is distrusted already; clean or not makes no difference.
+      this.#header = { ...this.#header, clean: !this.#broken }
+      this.#writeHeader()
+      this.store.close()
+    })
+  }
+
+  get #open(): Window {
+    const open = this.#windows.at(-1)
+    if (open === undefined) throw new Error('there is always an open window')
+    return open
+  }
+
+  #bound(): void {
+    if (this.#pending.length > PENDING_BYTES_MAX) this.flush()
+  }
+
+  #append(frame: Buffer): void {
+    try {
+      this.store.append(frame)
+      this.#bytes += frame.length
+    } catch (thrown) {
+      // A full disk must not stop the application, but these keys are lost with the process: the file must say so,
+      // in its first sector, which takes no room.
+      this.#broken = true
+      this.distrust(`the journal could not be written: ${messageOf(thrown)}`)
+    }
+  }
+
+  /** Writes the file of this process; without room for a new one, the old one is emptied and says so. */
+  #begin(): void {
+    try {
+      this.#rotate()
+    } catch (thrown) {
+      if (!this.store.exists) throw thrown
+      const why = `the journal could not be written: ${messageOf(thrown)}`
+      this.#header = { ...this.#header, trusted: false, why }
+      this.store.empty(encodeHeader(this.#header))
+      this.#broken = true
+    }
+  }
+
+  #writeHeader(): void {
+    this.store.writeHeader(encodeHeader(this.#header))
+  }
+
+  /** Writes the file anew with what is held. */
+  #rotate(): void {
+    this.store.replace((put) => {
+      put(encodeHeader(this.#header))
+      this.#bytes = HEADER_BYTES + putWindows(put, this.#windows)
+    })
+    this.#rotatedBytes = this.#bytes
+    this.#broken = false
+  }
+
+  /** A journal that can't even say that it is not to be trusted ends the process: serving on would be a lie. */
+  #guard(write: () => void): void {
+    try {
+      write()
+    } catch (thrown) {
+      throw new HoldfastError(
+        'E_RFS_JOURNAL',
+        `the journal in ${this.store.place} can not be written: ${messageOf(thrown)}`,
+        { hint: 'Make room on the file system of the state directory.', cause: thrown },
+      )
+    }
+  }
+}
+
+function foundIn(bytes: Buffer | undefined): Found & { readonly windows: readonly Window[] } {
+  return bytes === undefined
+    ? { header: undefined, tail: 'whole', windows: [] }
+    : decodeJournal(bytes)
+}
+
+/** A path beyond the limit is covered by a directory above it. */
+function within(path: BytePath): BytePath {
+  let bounded = path
+  while (bounded.length > PATH_BYTES_MAX) bounded = parentOf(bounded)
+  return bounded
+}
+
+/** Returns the bytes written. */
+function putWindows(write: (bytes: Buffer) => void, windows: readonly Window[]): number {
+  let bytes = 0
+  const put = (body: Uint8Array): void => {
+    const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + body.length)
+    frame.set(body, FRAME_HEAD_BYTES)
+    sealFrame(frame)
+    write(frame)
+    bytes += frame.length
+  }
+  for (const { number, keys } of windows) {
+    const mark = new Writer(16)
+    putWindow(mark, number)
+    put(mark.view())
+    encodePieces(keys, PIECE_BYTES, put)
+  }
+  return bytes
+}
