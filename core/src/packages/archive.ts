@@ -27,6 +27,15 @@ const headerBytesMax = 16 * 1024
 const ratioMax = 200
 const ratioAppliesFromBytes = 1024 * 1024
 
+/** A kind of archive begins with the file that says what it is, and has one that it can't be without. */
+export interface ArchiveKind {
+  readonly first: string
+  readonly required: string
+}
+
+const moduleArchive: ArchiveKind = { first: manifestName, required: 'conf/userconfig.xml' }
+export const pluginArchive: ArchiveKind = { first: 'plugin.json', required: 'plugin.json' }
+
 export interface Archive {
   readonly package: ModulePackage
   /** The bytes that a signature is over. */
@@ -43,17 +52,21 @@ export async function readArchive(path: string): Promise<Archive> {
 }
 
 /** `origin` is named in errors. */
-export async function parseArchive(packed: Buffer, origin: string): Promise<Archive> {
+export async function parseArchive(
+  packed: Buffer,
+  origin: string,
+  kind = moduleArchive,
+): Promise<Archive> {
   const entries = await entriesOf(await unpacked(packed, origin), origin)
   const [first, second, third] = entries
-  if (first?.path !== manifestName || second?.path !== listName) {
-    throw refusal(origin, `it does not begin with ${manifestName} and ${listName}`)
+  if (first?.path !== kind.first || second?.path !== listName) {
+    throw refusal(origin, `it does not begin with ${kind.first} and ${listName}`)
   }
   const signed = third?.path === signatureName ? third : undefined
   const files = entries.filter((entry) => entry !== second && entry !== signed)
   const again = files.find(({ path }) => reservedNames.includes(path))
   if (again !== undefined) throw refusal(origin, `"${again.path}" is twice in it, or too late`)
-  const sources = makePackage(files, origin)
+  const sources = makePackage(files, origin, kind.required)
   checkList(second.data, sources.files, origin)
   return { package: sources, list: second.data, signature: signed?.data.toString('latin1') }
 }
@@ -62,9 +75,10 @@ export async function parseArchive(packed: Buffer, origin: string): Promise<Arch
 export async function makeArchive(
   sources: ModulePackage,
   sign: ((list: Buffer) => string) | undefined,
+  kind = moduleArchive,
 ): Promise<Buffer> {
-  const manifest = sources.files.find(({ path }) => path === manifestName)
-  if (manifest === undefined) throw refusal('the package', `${manifestName} is missing`)
+  const manifest = sources.files.find(({ path }) => path === kind.first)
+  if (manifest === undefined) throw refusal('the package', `${kind.first} is missing`)
   const list = Buffer.from(listOf(sources.files))
   const text = (path: string, data: Buffer): PackageFile => ({ path, isExecutable: false, data })
   const signature = sign === undefined ? [] : [text(signatureName, Buffer.from(sign(list)))]

@@ -26,8 +26,15 @@ export interface ModulePackage {
   readonly files: readonly PackageFile[]
 }
 
-/** Checks paths, counts and sizes. `origin` is named in errors. */
-export function makePackage(files: readonly PackageFile[], origin: string): ModulePackage {
+/** What every package of a kind has; for a module, its configuration. */
+const moduleFile = 'conf/userconfig.xml'
+
+/** Checks paths, counts and sizes, and that `required` is there. `origin` is named in errors. */
+export function makePackage(
+  files: readonly PackageFile[],
+  origin: string,
+  required: string = moduleFile,
+): ModulePackage {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
   if (sorted.length > packageFilesMax) {
     throw refusal(origin, `it has more than ${String(packageFilesMax)} files`)
@@ -43,8 +50,8 @@ export function makePackage(files: readonly PackageFile[], origin: string): Modu
   if (bytes > packageBytesMax) {
     throw refusal(origin, `it has more than ${String(packageBytesMax / 1024 / 1024)} MiB`)
   }
-  if (!sorted.some(({ path }) => path === 'conf/userconfig.xml')) {
-    throw refusal(origin, 'conf/userconfig.xml is missing')
+  if (!sorted.some(({ path }) => path === required)) {
+    throw refusal(origin, `${required} is missing`)
   }
   return { files: sorted }
 }
@@ -98,7 +105,10 @@ export function fileOf(sources: ModulePackage, path: string): string | undefined
 }
 
 /** Reads a directory. Links and special files are refused: they would mean something else on another node. */
-export async function readPackage(directory: string): Promise<ModulePackage> {
+export async function readPackage(
+  directory: string,
+  required: string = moduleFile,
+): Promise<ModulePackage> {
   const files: PackageFile[] = []
   let bytes = 0
   const visit = async (relative: string): Promise<void> => {
@@ -128,12 +138,14 @@ export async function readPackage(directory: string): Promise<ModulePackage> {
     if (codeOf(thrown) !== 'ENOENT' && codeOf(thrown) !== 'ENOTDIR') throw thrown
     throw refusal(directory, 'there is no such directory, or it changed while it was read')
   }
-  return makePackage(files, directory)
+  return makePackage(files, directory, required)
 }
 
 /** Writes all files below `directory` (which must not exist) and makes them durable. */
 export async function writePackage(sources: ModulePackage, directory: string): Promise<void> {
-  const directories = new Set([directory, join(directory, 'conf'), join(directory, 'bin')])
+  const isModule = sources.files.some(({ path }) => path === moduleFile)
+  const always = isModule ? [join(directory, 'conf'), join(directory, 'bin')] : []
+  const directories = new Set([directory, ...always])
   for (const { path } of sources.files) {
     const parts = path.split('/').slice(0, -1)
     parts.forEach((_, index) => directories.add(join(directory, ...parts.slice(0, index + 1))))

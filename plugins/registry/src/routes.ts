@@ -1,0 +1,226 @@
+/** What operators ask of registries, as routes of the API. */
+import { HoldfastError, type Route, type RouteRequest } from '@holdfast/sdk'
+import { search, sorted } from './choose.js'
+import type { Jobs } from './jobs.js'
+import { bundledName, hereName, type Market } from './market.js'
+import type { Registries } from './registries.js'
+
+const text = { type: 'string' }
+const name = { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$' }
+const id = { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,31}$' }
+const object = (properties: object, required: readonly string[]): object => ({
+  type: 'object',
+  additionalProperties: false,
+  required,
+  properties,
+})
+const anything = { type: 'object', additionalProperties: true }
+const list = (of: string): object => object({ [of]: { type: 'array', items: anything } }, [of])
+const job = object(
+  {
+    job: text,
+    state: { enum: ['running', 'done', 'failed'] },
+    bytes: { type: 'integer' },
+    total: { type: 'integer', description: '0: not known yet' },
+    result: anything,
+    error: object({ code: text, message: text, hint: text }, ['code', 'message']),
+  },
+  ['job', 'state', 'bytes', 'total'],
+)
+
+export interface Parts {
+  readonly registries: Registries
+  readonly market: Market
+  readonly jobs: Jobs
+}
+
+export function routes(parts: Parts): readonly (readonly [string, Route])[] {
+  return [...registryRoutes(parts), ...moduleRoutes(parts), ...jobRoutes(parts)]
+}
+
+function registryRoutes({ registries }: Parts): readonly (readonly [string, Route])[] {
+  const view = (): object => ({
+    registries: registries.list().map(({ index, ...one }) => ({
+      ...one,
+      modules: index?.modules.length ?? 0,
+      expires: index?.expires,
+      expired: registries.expired({ ...one, index }),
+    })),
+  })
+  return [
+    [
+      'registry list',
+      {
+        ...{ method: 'GET', path: '/registries', summary: 'The registries that this node asks' },
+        response: list('registries'),
+        handle: () => Promise.resolve(view()),
+      },
+    ],
+    [
+      'registry add',
+      {
+        ...{ method: 'POST', path: '/registries', summary: 'Ask this registry from now on' },
+        body: object({ name, address: text, unsigned: { type: 'boolean' } }, ['name', 'address']),
+        response: list('registries'),
+        handle: async (request) => {
+          const { name: chosen, address, unsigned = false } = bodyOf<AddRequest>(request)
+          assertFree(chosen)
+          await registries.add({ name: chosen, address, unsigned })
+          return view()
+        },
+      },
+    ],
+    [
+      'registry remove',
+      {
+        ...{ method: 'DELETE', path: '/registries/:name', summary: 'Do not ask it any more' },
+        params: object({ name }, ['name']),
+        response: list('registries'),
+        handle: async ({ params }) => {
+          await registries.remove(params['name'] ?? '')
+          return view()
+        },
+      },
+    ],
+    [
+      'registry update',
+      {
+        ...{
+          method: 'POST',
+          path: '/registries/update',
+          summary: 'Fetch the index of each registry',
+        },
+        body: object({}, []),
+        response: list('registries'),
+        handle: async () => {
+          await registries.update()
+          return view()
+        },
+      },
+    ],
+  ]
+}
+
+function moduleRoutes({ market }: Parts): readonly (readonly [string, Route])[] {
+  return [
+    [
+      'registry search',
+      {
+        ...{ method: 'GET', path: '/registry/modules', summary: 'Modules that can be installed' },
+        query: object({ text: { type: 'string', maxLength: 200, default: '' } }, []),
+        response: list('modules'),
+        handle: async ({ query }) => ({
+          modules: search(query['text'] ?? '', await market.offers()).map(
+            ({ source, id: module, version }) => ({ source, id: module, ...version }),
+          ),
+        }),
+      },
+    ],
+    [
+      'registry show',
+      {
+        ...{ method: 'GET', path: '/registry/modules/:id', summary: 'All versions of one module' },
+        params: object({ id }, ['id']),
+        response: list('versions'),
+        handle: async ({ params }) => {
+          const offers = await market.offers()
+          const versions = offers.flatMap(({ source, modules }) =>
+            modules
+              .filter((module) => module.id === params['id'])
+              .flatMap((module) => sorted(module.versions).map((one) => ({ source, ...one }))),
+          )
+          if (versions.length > 0) return { versions }
+          throw new HoldfastError('E_REGISTRY_UNKNOWN', `no registry has ${params['id'] ?? ''}`, {
+            hint: '"holdfast registry search" shows what there is',
+          })
+        },
+      },
+    ],
+  ]
+}
+
+function jobRoutes({ market, jobs }: Parts): readonly (readonly [string, Route])[] {
+  return [
+    [
+      'registry fetch',
+      {
+        method: 'POST',
+        path: '/registry/fetch',
+        summary: 'Bring an archive to this node: [registry/]id[@range], or an address',
+        body: object(
+          { what: { ...text, minLength: 1, maxLength: 1_000 }, unsigned: { type: 'boolean' } },
+          ['what'],
+        ),
+        response: job,
+        handle: (request) => {
+          const { what, unsigned = false } = bodyOf<FetchRequest>(request)
+          const isAddress = /^https?:\/\//.test(what)
+          return Promise.resolve(
+            jobs.start((signal, tell) =>
+              isAddress
+                ? market.fetchAddress(what, unsigned, signal)
+                : market.fetch(what, signal, tell),
+            ),
+          )
+        },
+      },
+    ],
+    [
+      'registry mirror',
+      {
+        method: 'POST',
+        path: '/registry/mirror',
+        summary: 'Copy a registry to a directory of this node',
+        body: object(
+          { registry: name, directory: { type: 'string', pattern: '^/', maxLength: 4096 } },
+          ['registry', 'directory'],
+        ),
+        response: job,
+        handle: (request) => {
+          const { registry, directory } = bodyOf<MirrorRequest>(request)
+          return Promise.resolve(
+            jobs.start((signal, tell) => market.mirror(registry, directory, signal, tell)),
+          )
+        },
+      },
+    ],
+    [
+      'registry job',
+      {
+        method: 'GET',
+        path: '/registry/jobs/:job',
+        summary: 'The progress of a download; answers when it has ended, or after a second',
+        params: object({ job: { type: 'string', pattern: '^j[0-9]{1,9}$' } }, ['job']),
+        response: job,
+        handle: ({ params }) => jobs.look(params['job'] ?? ''),
+      },
+    ],
+  ]
+}
+
+interface AddRequest {
+  readonly name: string
+  readonly address: string
+  readonly unsigned?: boolean
+}
+interface FetchRequest {
+  readonly what: string
+  readonly unsigned?: boolean
+}
+interface MirrorRequest {
+  readonly registry: string
+  readonly directory: string
+}
+
+function assertFree(chosen: string): void {
+  if (chosen !== bundledName && chosen !== hereName) return
+  throw new HoldfastError('E_REGISTRY_EXISTS', `"${chosen}" is the name of what is on this node`, {
+    hint: 'choose another name',
+  })
+}
+
+/** The body as `T`: the route's schema, which describes `T`, was checked before. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller names what its schema describes
+function bodyOf<T>(request: RouteRequest): T {
+  return request.body as T // As checked.
+}

@@ -1,0 +1,142 @@
+/**
+ * A registry is a directory that any web server can offer: archives and one signed index. Publishing puts an archive
+ * there and writes the next index; the archives come first, so that no index names what is not there.
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  manifestOf,
+  type ModuleManifest,
+  parseArchive,
+  sha256Of,
+  signatureOf,
+} from '@holdfast/core/packages'
+import {
+  indexName,
+  indexText,
+  parseSigned,
+  type RegistryIndex,
+  type RegistryModule,
+  type RegistryVersion,
+  signedText,
+} from '@holdfast/plugin-registry/format'
+import { HoldfastError } from '@holdfast/sdk'
+import { packModule } from './module.js'
+
+export interface Publication {
+  /** Of the registry; only for a new one. */
+  readonly name: string
+  readonly nowMs: number
+  readonly validMs: number
+  /** Undefined: an index that nobody signs, for what is delivered with the program itself. */
+  readonly privatePem: string | undefined
+}
+
+/** Adds archives to the registry in `directory`. A version that is there with other bytes is refused. */
+export async function publish(
+  archives: readonly string[],
+  directory: string,
+  publication: Publication,
+): Promise<RegistryIndex> {
+  await mkdir(directory, { recursive: true, mode: 0o755 })
+  const before = await presentIndex(directory)
+  let modules = before?.modules ?? []
+  for (const archive of archives) {
+    const data = await readFile(archive)
+    const { package: sources } = await parseArchive(data, archive)
+    const manifest = manifestOf(sources, archive)
+    if (manifest === undefined) throw new Error(`${archive} was read without a module.json`)
+    modules = withVersion(modules, manifest, data)
+    await writeWhole(join(directory, fileOf(manifest)), data)
+  }
+  return await writeIndex(directory, before, modules, publication)
+}
+
+/** Packs every module of a source tree into `directory`; what an earlier build left there goes. */
+export async function buildRegistry(
+  sources: string,
+  directory: string,
+  publication: Publication,
+): Promise<RegistryIndex> {
+  const entries = await readdir(sources, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  let modules: readonly RegistryModule[] = []
+  const fresh = `${directory}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(fresh, { recursive: true, mode: 0o755 })
+  for (const name of names.filter((one) => one !== 'lib' && one !== 'dist').sort()) {
+    const { manifest, data } = await packModule(join(sources, name), publication.privatePem)
+    modules = withVersion(modules, manifest, data)
+    await writeWhole(join(fresh, fileOf(manifest)), data)
+  }
+  const index = await writeIndex(fresh, undefined, modules, publication)
+  await rm(directory, { recursive: true, force: true })
+  await rename(fresh, directory)
+  return index
+}
+
+function withVersion(
+  modules: readonly RegistryModule[],
+  manifest: ModuleManifest,
+  data: Buffer,
+): readonly RegistryModule[] {
+  const { id, version, title, description, platforms, requires } = manifest
+  const added: RegistryVersion = {
+    ...{ version, title, platforms, requires },
+    ...(description === undefined ? {} : { description }),
+    ...{ file: fileOf(manifest), bytes: data.byteLength, sha256: sha256Of(data) },
+  }
+  const versions = modules.find((module) => module.id === id)?.versions ?? []
+  const same = versions.find((one) => one.version === version)
+  if (same !== undefined && same.sha256 !== added.sha256) {
+    throw new HoldfastError(
+      'E_REGISTRY_PUBLISHED',
+      `${id} ${version} is published already, with other content`,
+      { hint: 'what is published never changes: raise the version in module.json' },
+    )
+  }
+  const others = versions.filter((one) => one !== same)
+  return [...modules.filter((module) => module.id !== id), { id, versions: [...others, added] }]
+}
+
+async function writeIndex(
+  directory: string,
+  before: RegistryIndex | undefined,
+  modules: readonly RegistryModule[],
+  { name, nowMs, validMs, privatePem }: Publication,
+): Promise<RegistryIndex> {
+  const index: RegistryIndex = {
+    name: before?.name ?? name,
+    number: (before?.number ?? 0) + 1,
+    issued: new Date(nowMs).toISOString(),
+    expires: new Date(nowMs + validMs).toISOString(),
+    modules,
+  }
+  const text = indexText(index)
+  const signature =
+    privatePem === undefined ? '' : signatureOf('index', Buffer.from(text), privatePem)
+  const signed = signedText(text, signature)
+  // Read back like any client: an index that nobody could read is never published.
+  parseSigned(signed, 'the new index')
+  await writeWhole(join(directory, indexName), Buffer.from(signed))
+  return index
+}
+
+async function presentIndex(directory: string): Promise<RegistryIndex | undefined> {
+  const path = join(directory, indexName)
+  try {
+    return parseSigned(await readFile(path, 'utf8'), path).index
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined
+    throw thrown
+  }
+}
+
+async function writeWhole(path: string, data: Buffer): Promise<void> {
+  await writeFile(`${path}.new`, data, { mode: 0o644, flush: true })
+  await rename(`${path}.new`, path)
+}
+
+function fileOf({ id, version }: ModuleManifest): string {
+  return `${id}-${version}.safe`
+}
