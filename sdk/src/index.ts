@@ -74,6 +74,7 @@ export {
   type Topology,
   topology,
 } from './topology.js'
+export { Transitions } from './transitions.js'
 export { done, refused, type Verdict } from './verdict.js'
 export {
   type ClusterView,

@@ -2,7 +2,8 @@
 import { point } from './token.js'
 import type { Verdict } from './verdict.js'
 
-export type Role = 'stop' | 'wait' | 'alone' | 'prim' | 'second'
+/** `up`: serves without a peer and without a copy (light, farm). */
+export type Role = 'stop' | 'wait' | 'alone' | 'prim' | 'second' | 'up'
 
 /** Why a transition happens, as scripts receive it. */
 export type TransitionAction = 'start' | 'stop' | 'stopstart' | 'stopwait' | 'restart' | 'swap'
@@ -35,7 +36,7 @@ export interface Resource {
 
 /** `serving` roles run the application and hold the address. */
 export function isServing(role: Role): boolean {
-  return role === 'alone' || role === 'prim'
+  return role === 'alone' || role === 'prim' || role === 'up'
 }
 
 export const resource = point<Resource>('point.resource')

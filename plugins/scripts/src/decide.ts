@@ -1,7 +1,7 @@
 /**
  * Which scripts run in which order for a transition. Each role has a set of suites; a transition stops what the next
  * role does not have and starts what the present one did not have. Suites: `both` runs wherever the module is active,
- * `prim` with the application, `second` beside the other's application, `sec` on SECOND and on ALONE.
+ * `prim` with the application, `second` beside the other's application, `sec` on SECOND, on ALONE and on UP.
  */
 import type { Role, Transition } from '@holdfast/sdk'
 
@@ -51,6 +51,7 @@ export function suitesOf(role: Role): readonly Suite[] {
     case 'wait':
       return []
     case 'alone':
+    case 'up':
       return ['both', 'prim', 'sec']
     case 'prim':
       return ['both', 'prim']

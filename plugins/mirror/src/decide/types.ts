@@ -19,7 +19,8 @@ export interface View {
   readonly memory: Memory
 }
 
-export type MirrorRole = Role | 'demoting'
+/** The roles of a pair; `up` is of nodes that serve without one. */
+export type MirrorRole = Exclude<Role, 'up'> | 'demoting'
 
 export interface MirrorConfig {
   readonly self: string
