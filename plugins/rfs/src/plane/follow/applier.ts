@@ -77,7 +77,9 @@ export class Applier {
     readonly answers: OpWriter,
     readonly onFailed: (reason: string) => void,
   ) {
-    this.#windows = new FollowerWindows(parts, volumes, answers, onFailed)
+    this.#windows = new FollowerWindows(parts, volumes, answers, (directory, error) =>
+      onFailed(`syncfs on ${directory}: ${errnoName(error)}`),
+    )
     this.#toucher = new Toucher(parts.journal, parts.launch.zoneBytes)
   }
 

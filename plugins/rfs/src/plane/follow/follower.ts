@@ -16,6 +16,7 @@ import type { ResyncEvent } from '../resync-port.js'
 import { syncAll } from '../sync.js'
 import { Volume } from '../volume.js'
 import { ApplyFailure, Applier } from './applier.js'
+import { mustDistrust, opMeans } from './decide.js'
 import { MalformedRecord } from './record.js'
 
 export interface FollowOrder {
@@ -105,8 +106,7 @@ export class Follower {
     switch (event.kind) {
       case 'scoped':
         log('info', 'copyScoped', { scope: event.scope, why: event.why })
-        // Cut in the middle, such a copy leaves a tree that no list of keys describes.
-        if (event.scope !== 'keys') journal.distrust('a copy of everything was not finished')
+        if (mustDistrust(event.scope)) journal.distrust('a copy of everything was not finished')
         resync.order({ kind: 'proceed', run: this.#run })
         return
       case 'progressed':
@@ -199,9 +199,11 @@ export class Follower {
     const applier = this.#applier
     if (applier === undefined) return undefined
     const kind = input.bytes[input.at]
-    if (kind !== KIND.PULSE && !this.#equal)
-      return `an op came before the copy was done (${kind ?? -1})`
-    if (kind !== KIND.PULSE && !this.#live) this.#becomeLive()
+    if (kind !== KIND.PULSE) {
+      const means = opMeans({ equal: this.#equal, live: this.#live })
+      if (means === 'tooEarly') return `an op came before the copy was done (${kind ?? -1})`
+      if (means === 'becomesLive') this.#becomeLive()
+    }
     try {
       applier.apply(input)
       return undefined
@@ -220,10 +222,6 @@ export class Follower {
     this.#connection?.ops.plain(KIND.READY)
   }
 
-  /**
-   * The server's first op: from its side nothing is acknowledged without this node any more. Not a moment earlier may
-   * this copy be called current: the server could still be going on alone.
-   */
   #becomeLive(): void {
     this.#live = true
     this.progress = undefined

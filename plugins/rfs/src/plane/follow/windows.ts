@@ -2,20 +2,20 @@
  * The follower's half of closing a window: a window of its own is opened where the server's was in the stream of ops;
  * when this disk has everything before it, the server is told; when both disks have, the keys are dropped.
  */
-import { errnoName } from '../libc.js'
 import { KIND, type OpWriter } from '../link/ops.js'
 import type { PlaneParts } from '../parts.js'
 import type { Volume } from '../volume.js'
+import type { WorkerPool } from '../workers/pool.js'
 
 export class FollowerWindows {
   /** The server's window that is being closed, and ours that was opened with it. */
   #closing: { readonly theirs: number; readonly ours: number } | undefined
 
   constructor(
-    readonly parts: PlaneParts,
-    readonly volumes: readonly Volume[],
-    readonly answers: OpWriter,
-    readonly onFailed: (reason: string) => void,
+    readonly parts: Pick<PlaneParts, 'journal'> & { readonly pool: Pick<WorkerPool, 'syncfs'> },
+    readonly volumes: readonly Pick<Volume, 'root' | 'directory'>[],
+    readonly answers: Pick<OpWriter, 'plain'>,
+    readonly onFailed: (directory: string, error: number) => void,
   ) {}
 
   close(theirs: number): void {
@@ -25,7 +25,7 @@ export class FollowerWindows {
     let left = this.volumes.length
     for (const volume of this.volumes) {
       pool.syncfs(volume.root, (result) => {
-        if (result < 0) this.onFailed(`syncfs on ${volume.directory}: ${errnoName(result)}`)
+        if (result < 0) this.onFailed(volume.directory, result)
         else if (--left === 0) this.answers.plain(KIND.WINDOW_SYNCED, 0, theirs)
       })
     }

@@ -14,12 +14,8 @@ import type { ResyncEvent } from '../resync-port.js'
 import { progressOf } from '../progress.js'
 import type { PlaneParts } from '../parts.js'
 import type { Volume } from '../volume.js'
+import { mayBeLastRound, mayGoLive } from './decide.js'
 
-/** A round whose set is not larger than this may be the last. */
-const LAST_BYTES_MAX = 16 * 1024 * 1024
-const LAST_KEYS_MAX = 256
-/** After this many rounds the next one is the last, however large. */
-const ROUNDS_MAX = 20
 /** Connections that may shake hands at once: whoever knocks is not known yet. */
 const GREETINGS_MAX = 8
 
@@ -146,7 +142,8 @@ export class Copy {
   }
 
   #liveIfReady(): void {
-    if (this.#order !== undefined && this.#equal && this.#ready) this.#becomeLive(this.#order)
+    const said = { equal: this.#equal, ready: this.#ready }
+    if (this.#order !== undefined && mayGoLive(said)) this.#becomeLive(this.#order)
   }
 
   #accept(listener: number): void {
@@ -233,8 +230,7 @@ export class Copy {
   #nextRound(): void {
     const { journal, resync } = this.parts
     this.#rounds++
-    const { keys, bytes } = journal.setSize()
-    const last = bytes <= LAST_BYTES_MAX || keys <= LAST_KEYS_MAX || this.#rounds >= ROUNDS_MAX
+    const last = mayBeLastRound(this.#rounds, journal.setSize())
     // No change is made any more before its set is taken: the set is complete.
     if (last) this.events.onLastRound()
     resync.order({ kind: 'round', run: this.#run, keys: journal.takeSet(), last })

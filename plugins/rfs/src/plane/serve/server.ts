@@ -28,13 +28,12 @@ import { Volume } from '../volume.js'
 import { isChange } from './change-parts.js'
 import { Changes } from './changes.js'
 import { Copy, type AdmitOrder } from './copy.js'
+import { type Fate, fateOf, type Mode, modeAfter } from './decide.js'
 import { Parked } from './parked.js'
 import { PENDING_BYTES_MAX, Pending } from './pending.js'
 import { Stream } from './stream.js'
 import { Syncs } from './syncs.js'
 import { WINDOW_MS, Windows } from './windows.js'
-
-type Mode = 'alone' | 'live' | 'held' | 'refused'
 
 const TIMES_MS = 500
 
@@ -155,9 +154,9 @@ export class Server {
   detach(generation: string): void {
     if (this.#mode === 'refused') return
     this.generation = generation
-    this.#mode = this.#mode === 'live' ? 'held' : this.#mode
+    this.#mode = modeAfter(this.#mode, 'lost')
     this.#copy.drop('this side goes on alone')
-    this.#mode = 'alone'
+    this.#mode = modeAfter(this.#mode, 'detached')
     this.#pending.release()
     this.#syncs.releaseRemote()
     this.#replay()
@@ -169,7 +168,7 @@ export class Server {
    */
   refuse(): void {
     this.#copy.drop('this side gives up its role')
-    this.#mode = 'refused'
+    this.#mode = modeAfter(this.#mode, 'refused')
     this.#pending.fail(-E.IO)
     this.#syncs.failRemote(-E.IO)
     this.#replay()
@@ -246,7 +245,7 @@ export class Server {
   /** After each round of the loop: what was collected goes out. */
   afterRound(): void {
     // More was kept than may be sent at once: it goes on before anything new is read.
-    if (this.#parked.count > 0 && !this.#holds) this.#replay()
+    if (this.#parked.count > 0 && this.#fate !== 'kept') this.#replay()
     this.#copy.connection?.flush()
     const wants = this.#mayRead() ? POLL.IN : 0
     for (const session of this.#sessions) session.wants = wants
@@ -280,24 +279,28 @@ export class Server {
       // OPEN, CREATE, FLUSH, ACCESS, IOCTL …: the kernel remembers, and does not ask again.
       this.#reply.error(request, request.opcode === OP.SYNCFS ? 0 : -E.NOSYS)
       this.#reply.send(volume.fuse)
-    } else if (this.#mode === 'refused') {
-      this.#reply.error(request, -E.IO)
-      this.#reply.send(volume.fuse)
-    } else if (this.#holds) {
-      this.#parked.keep(volume, request)
-    } else {
-      this.#changes.handle(volume, request)
+      return
+    }
+    switch (this.#fate) {
+      case 'refused':
+        this.#reply.error(request, -E.IO)
+        this.#reply.send(volume.fuse)
+        return
+      case 'kept':
+        this.#parked.keep(volume, request)
+        return
+      case 'made':
+        this.#changes.handle(volume, request)
     }
   }
 
-  /** Changes wait: for a follower, for the order to go on alone, or for room among what is sent already. */
-  get #holds(): boolean {
-    return this.#mode === 'held' || this.#lastRound || (this.#mode === 'live' && this.#pending.full)
+  get #fate(): Fate {
+    return fateOf(this.#mode, { lastRound: this.#lastRound, full: this.#pending.full })
   }
 
   #replay(): void {
     const handle = (volume: Volume): void => this.#handle(volume, this.#request)
-    this.#parked.replay(this.#request, handle, () => !this.#holds)
+    this.#parked.replay(this.#request, handle, () => this.#fate !== 'kept')
   }
 
   #becomeLive(connection: Connection, order: AdmitOrder): void {
@@ -306,7 +309,7 @@ export class Server {
     this.#stream.begin(connection.out, connection.fd)
     // No request may have come for long: the first ops would look as if they waited since then.
     this.#stream.now = this.parts.loop.now
-    this.#mode = 'live'
+    this.#mode = modeAfter(this.#mode, 'live')
     // The first op, whatever applications do: it tells the follower that it is live.
     this.#stream.ops.plain(KIND.FENCE)
     this.#stream.unanswered()
@@ -328,7 +331,7 @@ export class Server {
     this.#windows.giveUp()
     this.#stream.end()
     this.#lastRound = false
-    if (wasLive) this.#mode = 'held'
+    this.#mode = modeAfter(this.#mode, 'lost')
     for (const { failed } of this.#draining.splice(0)) failed(`the link was lost: ${cause}`)
     this.parts.tell({ event: 'linkLost', epoch, cause, wasLive })
     if (this.#mode === 'alone') this.#replay()

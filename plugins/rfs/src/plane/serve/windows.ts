@@ -22,8 +22,8 @@ export class Windows {
 
   constructor(
     readonly journal: Journal,
-    readonly volumes: readonly Volume[],
-    readonly pool: WorkerPool,
+    readonly volumes: readonly Pick<Volume, 'root'>[],
+    readonly pool: Pick<WorkerPool, 'syncfs'>,
     readonly onBroken: () => void,
   ) {}
 
@@ -31,7 +31,7 @@ export class Windows {
     return this.#open !== undefined
   }
 
-  close(ops: OpWriter): void {
+  close(ops: Pick<OpWriter, 'plain'>): void {
     if (this.#open !== undefined || this.#broken) return
     const window = this.journal.openWindow()
     const open: Open = { window, localLeft: this.volumes.length, remote: false }
@@ -46,7 +46,7 @@ export class Windows {
     }
   }
 
-  remoteSynced(ops: OpWriter, window: number): void {
+  remoteSynced(ops: Pick<OpWriter, 'plain'>, window: number): void {
     if (this.#open?.window !== window) return
     this.#open.remote = true
     this.#finish(ops, this.#open)
@@ -62,7 +62,7 @@ export class Windows {
     this.#broken = true
   }
 
-  #finish(ops: OpWriter, open: Open): void {
+  #finish(ops: Pick<OpWriter, 'plain'>, open: Open): void {
     if (this.#open !== open || open.localLeft > 0 || !open.remote) return
     this.#open = undefined
     if (this.#broken) return

@@ -1,0 +1,13 @@
+/** What rfs decides, without system calls: what the simulator runs, and what loads without the library for them. */
+export { mustDistrust, opMeans } from './plane/follow/decide.js'
+export { FollowerWindows } from './plane/follow/windows.js'
+export { decodeInto } from './plane/journal/codec.js'
+export { standingAtOpen } from './plane/journal/decide.js'
+export { type JournalStore, StoredJournal } from './plane/journal/journal.js'
+export { Keys } from './plane/journal/keys.js'
+export { KIND } from './plane/link/ops.js'
+export { decideScope, type ScopeDecision, type Sides } from './plane/resync/decide.js'
+export { planOf } from './plane/resync/plan.js'
+export type { Journal, KeySet, Standing } from './plane/resync-port.js'
+export { fateOf, mayBeLastRound, mayGoLive, type Mode, modeAfter } from './plane/serve/decide.js'
+export { Windows } from './plane/serve/windows.js'
