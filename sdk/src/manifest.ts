@@ -42,6 +42,11 @@ export interface PluginManifest {
    * running application needs. Absent: a module that runs must be stopped for that.
    */
   readonly dynamic?: boolean
+  /**
+   * True: the entry is a program in any language that the host runs as a child process and talks to by lines of JSON
+   * (docs/PLUGINS.md). Absent: it is a module that the daemon imports, which needs a signature that the operator trusts.
+   */
+  readonly process?: boolean
   readonly startTimeoutMs: number
   readonly stopTimeoutMs: number
 }

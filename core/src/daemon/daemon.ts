@@ -12,7 +12,10 @@ import { makeExec } from '../modules/exec.js'
 import { Modules } from '../modules/modules.js'
 import { CoreServices } from '../modules/services.js'
 import { ModuleStates } from '../modules/states.js'
+import { PluginCatalog } from '../plugins/catalog.js'
+import { PluginStore } from '../plugins/store.js'
 import { systemClock } from '../scheduling/clock.js'
+import { TrustedKeys } from '../trust/keyring.js'
 import { NodeControl } from './control.js'
 import { NodeMembership } from './membership.js'
 import { startNodePlugins } from './node-plugins.js'
@@ -38,8 +41,15 @@ export async function startDaemon(
   const own = log.for(undefined, undefined)
   own.write('event', 'daemonStarted', { version, pid: process.pid })
 
-  const discovered = await discoverPlugins(pluginPaths(environment), version)
-  reportBroken(discovered, log)
+  const builtin = await discoverPlugins(pluginPaths(environment), version)
+  const store = new PluginStore(
+    join(directories.lib, 'plugins'),
+    new TrustedKeys(directories),
+    version,
+  )
+  const plugins = new PluginCatalog(builtin, store)
+  await plugins.refresh()
+  reportBroken(plugins, log)
   const cluster = await ClusterService.open({ directories, clock, log: own, version })
   const membership = new NodeMembership(cluster)
   const states = new ModuleStates()
@@ -52,7 +62,7 @@ export async function startDaemon(
   })
   const load = loadPlugin
   const modules = new Modules({
-    ...{ directories, core, discovered, load, bootId },
+    ...{ directories, core, plugins, load, bootId },
     nodes: () => membership.nodes(),
     peers: membership.peersFor('core/modules', () => membership.others()),
     onState: (name, state) => {
@@ -64,15 +74,15 @@ export async function startDaemon(
   const control: NodeControl = new NodeControl(version, { cluster, modules, log })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.
-  const [plugins] = await Promise.all([
-    startNodePlugins({ ...{ directories, clock, log, core, discovered, load, control } }),
+  const [nodePlugins] = await Promise.all([
+    startNodePlugins({ ...{ directories, clock, log, core, plugins, load, control } }),
     membership.enter() ? modules.open() : undefined,
   ])
   own.write('info', 'daemonReady', { node: membership.self(), modules: modules.list().length })
   return {
     log,
     stop: async () => {
-      const stopped = await plugins.stop()
+      const stopped = await nodePlugins.stop()
       if (!stopped.ok) own.write('warning', 'pluginNotStopped', { text: stopped.reason })
       // Modules are left exactly as a crash would leave them: one way to come back, used every day.
       await cluster.stop()

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { type Clock, type Control, HoldfastError, type PluginManifest } from '@holdfast/sdk'
 import { readIfExists } from '../files/atomic.js'
 import type { Directories } from '../files/directories.js'
-import type { Discovered, PluginSource } from '../kernel/discover.js'
+import type { PluginSource } from '../kernel/discover.js'
 import { resolveOrder } from '../kernel/graph.js'
 import { type PlannedPlugin, PluginSet } from '../kernel/lifecycle.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import type { EventLog } from '../log/event-log.js'
+import type { PluginCatalog } from '../plugins/catalog.js'
 import { type CoreServices, installedFor } from '../modules/services.js'
 import { compileSchema } from '../schema/validate.js'
 
@@ -16,13 +17,13 @@ export interface NodePluginsOptions {
   readonly clock: Clock
   readonly log: EventLog
   readonly core: CoreServices
-  readonly discovered: Discovered
+  readonly plugins: PluginCatalog
   readonly load: PluginLoader
   readonly control: Control
 }
 
 export async function startNodePlugins(options: NodePluginsOptions): Promise<PluginSet> {
-  const { discovered, clock, load, core, control, log } = options
+  const { plugins, clock, load, core, control, log } = options
   const failed = new Set<string>()
   const set = new PluginSet({
     ...{ clock, load },
@@ -33,7 +34,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Plu
       log.for(undefined, id).write('critical', 'pluginFailed', { ...failure, text: failure.reason })
     },
   })
-  let candidates = discovered.sources.filter(({ manifest }) => manifest.scope === 'node')
+  let candidates = plugins.sources.filter(({ manifest }) => manifest.scope === 'node')
   // Each round leaves at least one plugin out, so this ends.
   while (candidates.length > 0) {
     failed.clear()
@@ -51,9 +52,8 @@ async function planNode(
   candidates: readonly PluginSource[],
   options: NodePluginsOptions,
 ): Promise<PlannedPlugin[]> {
-  const { discovered, log } = options
-  const broken = new Map(discovered.broken.map(({ id, reason }) => [id, reason]))
-  const installed = installedFor('node', candidates, broken)
+  const { plugins, log } = options
+  const installed = installedFor('node', { ...plugins.choose({}), sources: candidates })
   const accepted: PluginManifest[] = []
   let order: readonly PluginManifest[] = []
   for (const { manifest } of candidates) {

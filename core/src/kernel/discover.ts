@@ -12,7 +12,14 @@ export const pluginsMax = 256
 export interface PluginSource {
   readonly manifest: PluginManifest
   readonly directory: string
+  readonly trust: Trust
 }
+
+/** Who answers for the code: Holdfast itself, a key that the operator trusts (by its name), or nobody. */
+export type Trust =
+  | { readonly kind: 'builtin' }
+  | { readonly kind: 'signed'; readonly by: string }
+  | { readonly kind: 'foreign' }
 
 /** A directory that looks like a plugin and is not usable. */
 export interface BrokenPlugin {
@@ -48,10 +55,10 @@ export async function discoverPlugins(
   for (const directory of directories) {
     const id = directory.slice(directory.lastIndexOf('/') + 1)
     try {
-      const manifest = await verify(directory, holdfastVersion)
+      const manifest = await verifyPlugin(directory, holdfastVersion)
       const twin = sources.find((source) => source.manifest.id === manifest.id)
       if (twin !== undefined) throw duplicate(manifest.id, twin.directory, directory)
-      sources.push({ manifest, directory })
+      sources.push({ manifest, directory, trust: { kind: 'builtin' } })
     } catch (thrown) {
       if (!(thrown instanceof HoldfastError)) throw thrown
       broken.push({ id, directory, code: thrown.code, reason: thrown.message })
@@ -70,7 +77,11 @@ async function candidates(path: string): Promise<string[]> {
   return found
 }
 
-async function verify(directory: string, holdfastVersion: string): Promise<PluginManifest> {
+/** The manifest of a directory that is a plugin for this Holdfast. Throws `E_PLUGIN_*`. */
+export async function verifyPlugin(
+  directory: string,
+  holdfastVersion: string,
+): Promise<PluginManifest> {
   const path = join(directory, 'plugin.json')
   const manifest = readManifest(await readFile(path, 'utf8'), path)
   if (!satisfies(holdfastVersion, manifest.engines.holdfast)) {

@@ -69,7 +69,7 @@ function garage(): {
         },
       })
       return {
-        source: { directory: `/${id}`, manifest: manifestOf(fake) },
+        source: { directory: `/${id}`, manifest: manifestOf(fake), trust: { kind: 'builtin' } },
         config: fake.config ?? {},
       }
     })
@@ -433,7 +433,7 @@ for (const [what, text, code] of entries) {
     await withPlugins(
       { 'package.json': '{"type":"module"}', 'index.js': text },
       async (directory) => {
-        const loading = loadPlugin({ manifest: good, directory })
+        const loading = loadPlugin({ manifest: good, directory, trust: { kind: 'builtin' } })
         const error = await t.throwsAsync(loading, { instanceOf: HoldfastError })
         t.is(error.code, code)
       },

@@ -44,7 +44,7 @@ const manifestSchema = {
       required: ['holdfast'],
       properties: { holdfast: { type: 'string', maxLength: 128 } },
     },
-    entry: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]*\\.m?js$', maxLength: 256 },
+    entry: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]*$', maxLength: 256 },
     scope: { enum: ['node', 'module'] },
     platforms: { type: 'array', minItems: 1, items: { enum: ['linux', 'win32'] } },
     // A token that ends with `?` may be missing: the plugin receives undefined then. A point that ends with `*` is live.
@@ -57,6 +57,7 @@ const manifestSchema = {
     modes: ids('^[a-z][a-z0-9-]*$'),
     config: { type: 'object' },
     dynamic: { type: 'boolean' },
+    process: { type: 'boolean' },
     startTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     stopTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     $schema: { type: 'string' },
@@ -86,6 +87,10 @@ function semanticProblems(manifest: PluginManifest): string[] {
       `/engines/holdfast: "${engines.holdfast}" must fix the major, for example "^0.1.0"`,
     )
   }
+  if (manifest.process !== true && !/\.m?js$/.test(manifest.entry)) {
+    problems.push('/entry: a plugin that is imported has an entry that ends with .js or .mjs')
+  }
+  if (manifest.process === true) problems.push(...processProblems(manifest))
   if (manifest.entry.split('/').includes('..')) {
     problems.push('/entry: must stay inside the plugin')
   }
@@ -100,6 +105,26 @@ function semanticProblems(manifest: PluginManifest): string[] {
   } catch (thrown) {
     // ajv throws plain errors for a malformed schema; whatever it says belongs to the plugin's author.
     problems.push(`/config: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+  }
+  return problems
+}
+
+/** A child process sees its configuration and its module, and nothing of the daemon. */
+function processProblems(manifest: PluginManifest): string[] {
+  const { scope, needs, provides, contributes } = manifest
+  const problems: string[] = []
+  if (scope !== 'module')
+    problems.push('/process: only a plugin of scope "module" can be a process')
+  if (needs.length + provides.length > 0) {
+    problems.push('/process: a process has no needs and provides nothing')
+  }
+  const others = contributes.filter(
+    (point) => point !== 'point.checker' && point !== 'point.resource',
+  )
+  if (others.length > 0) {
+    problems.push(
+      `/process: a process can't contribute to ${others.join(', ')}; allowed: point.checker, point.resource`,
+    )
   }
   return problems
 }

@@ -22,3 +22,8 @@ export function fixesMajor(range: string): boolean {
   const major = `>=${String(lowest.major)}.0.0 <${String(lowest.major + 1)}.0.0`
   return semver.subset(range, major)
 }
+
+/** Below 0: `a` is the older one. */
+export function compareVersions(a: string, b: string): number {
+  return semver.compare(a, b)
+}

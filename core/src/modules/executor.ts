@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { HoldfastError } from '@holdfast/sdk'
-import type { PluginSource } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import { at } from '../xml/document.js'
 import { type Finding, invalid } from '../xml/bind.js'
@@ -22,12 +21,12 @@ import type { ModuleOrder, Prepared } from './protocol.js'
 import { type CoreServices, installedFor } from './services.js'
 import { parseUserConfig } from './userconfig.js'
 import type { Directories } from '../files/directories.js'
+import type { PluginCatalog } from '../plugins/catalog.js'
 
 export interface ExecutorOptions {
   readonly directories: Directories
   readonly core: CoreServices
-  readonly sources: readonly PluginSource[]
-  readonly broken: ReadonlyMap<string, string>
+  readonly plugins: Pick<PluginCatalog, 'choose'>
   readonly load: PluginLoader
   readonly identities: Identities
   readonly instance: (name: string) => ModuleInstance | undefined
@@ -108,14 +107,15 @@ export class ModuleExecutor implements OrderExecutor {
   }
 
   private async verifyConfig(order: ModuleOrder, sources: ModulePackage): Promise<Prepared> {
-    const { core, load, sources: plugins, broken } = this.options
+    const { core, load, plugins } = this.options
+    const choice = plugins.choose(order.plugins ?? {})
     const place = (finding: Finding): string => `${at(order.file, finding)}${finding.message}`
     try {
       const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
       const { service } = parseUserConfig(xml, order.file)
       const values = parameterFindings(xml, manifestOf(sources, order.name), order.file)
       if (values.length > 0) throw invalid(order.file, values)
-      const result = planModule(service, installedFor('module', plugins, broken))
+      const result = planModule(service, installedFor('module', choice))
       if (!result.ok) throw invalid(order.file, result.findings)
       const fixed = await this.fixedWhileRunning(order, sources, result.plan)
       if (fixed.length > 0) return { findings: fixed, warnings: [] }
@@ -123,7 +123,7 @@ export class ModuleExecutor implements OrderExecutor {
       await stageApplied(this.layout(order), order, sources)
       const others = await this.otherConfigs(order.name)
       const checked = await checkPlan(result.plan, {
-        ...{ file: order.file, clock: core.clock, load, sources: plugins },
+        ...{ file: order.file, clock: core.clock, load, sources: choice.sources },
         contextFor: (plugin) => this.context(order, others.get(plugin) ?? []),
       })
       const findings = [...checked.findings].sort((a, b) => a.line - b.line || a.column - b.column)
@@ -191,11 +191,12 @@ export class ModuleExecutor implements OrderExecutor {
 
   /** Undefined when it is not configured, or its plugins are no longer there: then it does not run either. */
   private async appliedPlan(name: string): Promise<ModulePlan | undefined> {
-    const { sources, broken, directories } = this.options
+    const { plugins, directories } = this.options
     const applied = await readApplied(layoutOf(directories, name))
     if (applied === undefined) return undefined
     const { service } = parseUserConfig(applied.userConfig, applied.file)
-    const result = planModule(service, installedFor('module', sources, broken))
+    const choice = plugins.choose(applied.plugins ?? {})
+    const result = planModule(service, installedFor('module', choice))
     return result.ok ? result.plan : undefined
   }
 

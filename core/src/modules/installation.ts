@@ -8,7 +8,6 @@ import {
   type UpgradeReport,
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
-import type { Discovered } from '../kernel/discover.js'
 import { contentsOf } from '../packages/origin.js'
 import {
   exists,
@@ -19,6 +18,7 @@ import {
 } from '../packages/package.js'
 import { type Loaded, Packages, viewOf } from '../packages/packages.js'
 import { TrustedKeys } from '../trust/keyring.js'
+import type { PluginCatalog } from '../plugins/catalog.js'
 import type { Finding } from '../xml/bind.js'
 import { writeSources } from './applied.js'
 import type { ModuleLayout } from './layout.js'
@@ -30,13 +30,13 @@ export class Installation {
   private readonly packages: Packages
   private readonly keys: TrustedKeys
 
-  constructor(options: { readonly directories: Directories; readonly discovered: Discovered }) {
-    const { directories, discovered } = options
+  constructor(options: { readonly directories: Directories; readonly plugins: PluginCatalog }) {
+    const { directories, plugins } = options
     this.keys = new TrustedKeys(directories)
     this.packages = new Packages({
-      plugins: () => discovered.sources.map(({ manifest }) => manifest),
+      plugins: () => plugins.sources.map(({ manifest }) => manifest),
       keys: this.keys,
-      examine: (xml) => examine(xml, discovered),
+      examine: (xml) => examine(xml, plugins),
     })
   }
 
@@ -102,10 +102,9 @@ function differences(before: ModulePackage, after: ModulePackage): readonly stri
 }
 
 /** Everything that the plugins of this node would refuse in a configuration, apart from facts about the node. */
-function examine(xml: string, { sources, broken }: Discovered): readonly Finding[] {
+function examine(xml: string, plugins: PluginCatalog): readonly Finding[] {
   const { config, findings } = tryUserConfig(xml, 'conf/userconfig.xml')
   if (config === undefined) return findings
-  const reasons = new Map(broken.map(({ id, reason }) => [id, reason]))
-  const result = planModule(config.service, installedFor('module', sources, reasons))
+  const result = planModule(config.service, installedFor('module', plugins.choose({})))
   return result.ok ? findings : [...findings, ...result.findings]
 }

@@ -20,11 +20,11 @@ import {
   topology,
   type Verdict,
 } from '@holdfast/sdk'
-import type { PluginSource } from '../kernel/discover.js'
 import { PluginSet, type PluginStatus } from '../kernel/lifecycle.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
+import type { PluginCatalog } from '../plugins/catalog.js'
 import { within } from '../scheduling/deadline.js'
 import { invalid } from '../xml/bind.js'
 import { type AppliedModule, readApplied } from './applied.js'
@@ -43,8 +43,7 @@ export interface InstanceOptions {
   readonly name: string
   readonly layout: ModuleLayout
   readonly core: CoreServices
-  readonly sources: readonly PluginSource[]
-  readonly broken: ReadonlyMap<string, string>
+  readonly plugins: Pick<PluginCatalog, 'choose'>
   readonly load: PluginLoader
   readonly bootId: string
   readonly onState: (state: ModuleState) => void
@@ -182,19 +181,20 @@ export class ModuleInstance {
   }
 
   private async activate(): Promise<Verdict> {
-    const { layout, name, core, sources, broken } = this.options
+    const { layout, name, core, plugins } = this.options
     const applied = await readApplied(layout)
     if (applied === undefined)
       return refused('E_MODULE_UNCONFIGURED', `module ${name} is not configured`)
     this.applied = applied
     const { service } = parseUserConfig(applied.userConfig, applied.file)
-    const result = planModule(service, installedFor('module', sources, broken))
+    const choice = plugins.choose(applied.plugins ?? {})
+    const result = planModule(service, installedFor('module', choice))
     if (!result.ok) throw invalid(applied.file, result.findings)
     for (const path of [layout.state, layout.run, layout.logs]) {
       await mkdir(path, { recursive: true, mode: 0o755 })
     }
     const planned = result.plan.plugins.map(({ manifest, config }) => {
-      const source = sources.find((one) => one.manifest === manifest)
+      const source = choice.sources.find((one) => one.manifest === manifest)
       if (source === undefined) throw new HoldfastError('E_PLUGIN_GONE', `${manifest.id} is gone`)
       return { source, config }
     })

@@ -19,8 +19,8 @@ import {
 } from '@holdfast/sdk'
 import { expectedFailure } from '../files/failure.js'
 import type { Directories } from '../files/directories.js'
-import type { Discovered } from '../kernel/discover.js'
 import type { PluginLoader } from '../kernel/loader.js'
+import type { Bound, PluginCatalog } from '../plugins/catalog.js'
 import { Serial } from '../scheduling/serial.js'
 import { type ModuleAbout, writeSources } from './applied.js'
 import { runCommand, viewOf } from './commands.js'
@@ -30,13 +30,14 @@ import { Identities } from './identities.js'
 import { Installation } from './installation.js'
 import { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
-import { digestOf, exists, readPackage } from '../packages/package.js'
+import { digestOf, exists, fileOf, type ModulePackage, readPackage } from '../packages/package.js'
 import { busy, Participant } from './participant.js'
 import { type ModuleOrder, type Question, questionOf, questionTimeoutMs } from './protocol.js'
-import type { CoreServices } from './services.js'
+import { type CoreServices, installedFor } from './services.js'
 import { aboutSources, namesIn } from './sources.js'
 import { Transfers } from './transfer.js'
-import { assertModuleName } from './userconfig.js'
+import { planModule } from './plan.js'
+import { assertModuleName, parseUserConfig } from './userconfig.js'
 
 const undecidedCheckMs = 5_000
 const operationsMax = 32
@@ -44,7 +45,7 @@ const operationsMax = 32
 export interface ModulesOptions {
   readonly directories: Directories
   readonly core: CoreServices
-  readonly discovered: Discovered
+  readonly plugins: PluginCatalog
   readonly load: PluginLoader
   readonly bootId: string
   /** Of the owner `core/modules`. */
@@ -73,12 +74,11 @@ export class Modules {
   private settling = false
 
   constructor(private readonly options: ModulesOptions) {
-    const { directories, core, discovered, load, peers } = options
-    this.installation = new Installation({ directories, discovered })
+    const { directories, core, plugins, load, peers } = options
+    this.installation = new Installation({ directories, plugins })
     this.identities = new Identities(join(directories.lib, 'modules.json'), peers)
     const executor = new ModuleExecutor({
-      ...{ directories, core, load, sources: discovered.sources },
-      broken: brokenOf(discovered),
+      ...{ directories, core, load, plugins },
       identities: this.identities,
       instance: (name) => this.instances.get(name),
       names: () => [...this.instances.keys()].sort(),
@@ -172,6 +172,7 @@ export class Modules {
   async config(request: {
     readonly name: string
     readonly nodes?: readonly string[]
+    readonly plugins?: Bound
   }): Promise<ConfigReport> {
     const { name } = request
     assertModuleName(name)
@@ -184,7 +185,8 @@ export class Modules {
       const id = await this.identities.assign(name)
       const file = join(layout.sources, 'conf/userconfig.xml')
       const digest = digestOf(sources)
-      const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file }
+      const plugins = this.bind(name, sources, request.plugins ?? {})
+      const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file, plugins }
       const { warnings } = await this.coordinator.carryOut(order, sources)
       this.note(name, 'moduleConfigured', { nodes, warnings, digest })
       const failure = this.instances.get(name)?.failure
@@ -327,12 +329,10 @@ export class Modules {
   }
 
   private async openInstance(name: string, isDaemonStart: boolean): Promise<void> {
-    const { core, discovered, load, bootId, directories, onState } = this.options
+    const { core, plugins, load, bootId, directories, onState } = this.options
     const instance = new ModuleInstance({
-      ...{ name, core, load, bootId },
+      ...{ name, core, load, bootId, plugins },
       layout: layoutOf(directories, name),
-      sources: discovered.sources,
-      broken: brokenOf(discovered),
       onState: (state) => {
         onState(name, state)
       },
@@ -367,6 +367,27 @@ export class Modules {
       nodes: applied?.nodes ?? [],
       state: instance?.state(),
       failure: instance?.failure,
+    }
+  }
+
+  /**
+   * The versions for all nodes: those that were named, those that the module uses already, and of the rest the newest that
+   * this node has. A module never moves to another version because that was installed.
+   */
+  private bind(name: string, sources: ModulePackage, named: Bound): Bound {
+    const wanted: Bound = { ...this.instances.get(name)?.current?.plugins, ...named }
+    const kept = Object.entries(wanted).filter(([, version]) => version !== 'newest')
+    const choice = this.options.plugins.choose(Object.fromEntries(kept))
+    try {
+      const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
+      const result = planModule(parseUserConfig(xml, '').service, installedFor('module', choice))
+      if (!result.ok) return Object.fromEntries(kept)
+      const used = result.plan.plugins.map(({ manifest }) => [manifest.id, manifest.version])
+      return Object.fromEntries(used)
+    } catch (thrown) {
+      // What is wrong with the configuration, every node says when it prepares.
+      if (!(thrown instanceof HoldfastError)) throw thrown
+      return Object.fromEntries(kept)
     }
   }
 
@@ -419,11 +440,7 @@ export class Modules {
   }
 }
 
-function brokenOf(discovered: Discovered): ReadonlyMap<string, string> {
-  return new Map(discovered.broken.map(({ id, reason }) => [id, reason]))
-}
-
 function orderOf(applied: ModuleOrder): ModuleOrder {
-  const { kind, name, id, nodes, digest, file } = applied
-  return { kind, name, id, nodes, digest, file }
+  const { kind, name, id, nodes, digest, file, plugins = {} } = applied
+  return { kind, name, id, nodes, digest, file, plugins }
 }

@@ -23,6 +23,8 @@ export interface ModuleOrder {
   readonly digest: string
   /** The configuration's name in findings: the file that the operator edits. */
   readonly file: string
+  /** The versions that the module uses from now on: plugin id → version. A plugin that is not named: the newest. */
+  readonly plugins?: Readonly<Record<string, string>>
 }
 
 export type Question =
@@ -59,14 +61,27 @@ const object = (properties: object): object => ({
   properties,
 })
 
-export const orderSchema = object({
+const orderProperties = {
   kind: { enum: ['config', 'deconfig', 'uninstall'] },
   name,
   id,
   nodes: { ...strings, minItems: 1, maxItems: 16 },
   digest: { type: 'string', pattern: '^[0-9a-f]{0,64}$' },
   file: { type: 'string', maxLength: 4_096 },
-})
+}
+
+export const orderSchema = {
+  type: 'object',
+  required: Object.keys(orderProperties),
+  properties: {
+    ...orderProperties,
+    plugins: {
+      type: 'object',
+      maxProperties: 256,
+      additionalProperties: { type: 'string', maxLength: 64 },
+    },
+  },
+}
 
 const questionSchema = {
   oneOf: [

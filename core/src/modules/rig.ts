@@ -7,7 +7,10 @@ import { type Directories, directoriesFrom } from '../files/directories.js'
 import { discoverPlugins } from '../kernel/discover.js'
 import { loadPlugin } from '../kernel/loader.js'
 import { EventLog } from '../log/event-log.js'
+import { PluginCatalog } from '../plugins/catalog.js'
+import { PluginStore } from '../plugins/store.js'
 import { systemClock } from '../scheduling/clock.js'
+import { TrustedKeys } from '../trust/keyring.js'
 import { makeExec } from './exec.js'
 import { Modules } from './modules.js'
 import { CoreServices } from './services.js'
@@ -90,7 +93,7 @@ export class Rig {
     })
     const modules = new Modules({
       ...{ directories, core, load: loadPlugin, bootId: this.bootId, nodes: names },
-      discovered: await discoverPlugins([join(this.directory, 'plugins')], '0.1.0'),
+      plugins: await this.catalog(directories),
       peers: this.peers(name, names),
       onState: (module, state) => {
         states.tell(module, state)
@@ -102,6 +105,17 @@ export class Rig {
     this.nodes.set(name, { name, directories, modules, log: read })
     this.started.push(modules)
     await modules.open()
+  }
+
+  private async catalog(directories: Directories): Promise<PluginCatalog> {
+    const builtin = await discoverPlugins([join(this.directory, 'plugins')], '0.1.0')
+    const keys = new TrustedKeys(directories)
+    const catalog = new PluginCatalog(
+      builtin,
+      new PluginStore(join(directories.lib, 'plugins'), keys, '0.1.0'),
+    )
+    await catalog.refresh()
+    return catalog
   }
 
   private peers(self: string, names: () => readonly string[]): Peers {

@@ -17,9 +17,9 @@ import {
   store,
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
-import type { PluginSource } from '../kernel/discover.js'
 import { satisfies } from '../kernel/versions.js'
 import type { EventLog } from '../log/event-log.js'
+import type { Choice } from '../plugins/catalog.js'
 import { layoutOf } from './layout.js'
 import type { Installed } from './plan.js'
 import { openStore } from './store.js'
@@ -102,15 +102,11 @@ export class CoreServices {
   }
 }
 
-export function installedFor(
-  scope: 'node' | 'module',
-  sources: readonly PluginSource[],
-  broken: ReadonlyMap<string, string>,
-): Installed {
+export function installedFor(scope: 'node' | 'module', choice: Choice): Installed {
   return {
     platform: process.platform,
-    available: sources.map(({ manifest }) => manifest),
-    broken,
+    available: choice.sources.map(({ manifest }) => manifest),
+    broken: choice.broken,
     coreTokens: coreTokens[scope],
     satisfies,
   }
