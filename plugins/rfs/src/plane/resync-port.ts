@@ -100,7 +100,12 @@ interface ResyncStart {
  */
 export type ResyncOrder =
   | (ResyncStart & { readonly kind: 'source'; readonly run: number; readonly full: boolean })
-  | (ResyncStart & { readonly kind: 'target'; readonly run: number })
+  | (ResyncStart & {
+      readonly kind: 'target'
+      readonly run: number
+      /** A directory where files are kept before they are overwritten. */
+      readonly aside: string | undefined
+    })
   | { readonly kind: 'round'; readonly run: number; readonly keys: KeySet; readonly last: boolean }
   /** Target, answer to `scoped`: the loop has persisted what it must (`distrust`), changes may begin. */
   | { readonly kind: 'proceed'; readonly run: number }
@@ -117,6 +122,13 @@ export type ResyncEvent =
     }
   /** Source: the target has applied all of this round. Target: likewise, `last` = the trees are equal now. */
   | { readonly kind: 'roundDone'; readonly run: number; readonly last: boolean }
+  /** Target: all that differed is kept in `aside`. */
+  | {
+      readonly kind: 'setAside'
+      readonly run: number
+      readonly files: number
+      readonly bytes: number
+    }
   | { readonly kind: 'progressed'; readonly run: number; readonly progress: ResyncProgress }
   /** The copy ended; both sides stay usable. `stop` is answered by this too. The socket is closed. */
   | { readonly kind: 'failed'; readonly run: number; readonly reason: string }

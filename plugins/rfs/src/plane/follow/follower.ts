@@ -20,6 +20,8 @@ import { mustDistrust, opMeans } from './decide.js'
 import { MalformedRecord } from './record.js'
 
 export interface FollowOrder {
+  /** Where files are kept before they are overwritten. */
+  readonly aside: string | undefined
   readonly epoch: number
   readonly full: boolean
   readonly address: string
@@ -109,6 +111,9 @@ export class Follower {
         if (mustDistrust(event.scope)) journal.distrust('a copy of everything was not finished')
         resync.order({ kind: 'proceed', run: this.#run })
         return
+      case 'setAside':
+        log('critical', 'divergedSetAside', asideFields(event, this.order.aside))
+        return
       case 'progressed':
         this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
         tell({ event: 'progressed', epoch: this.order.epoch, progress: this.progress })
@@ -176,6 +181,7 @@ export class Follower {
       standing: journal.standing,
       journal: journal.snapshot(),
       timeoutMs: launch.timeoutMs,
+      aside: this.order.aside,
     })
   }
 
@@ -265,4 +271,15 @@ export class Follower {
     if (this.#copying) this.parts.resync.order({ kind: 'stop', run: this.#run })
     this.#copying = false
   }
+}
+
+function asideFields(
+  { files, bytes }: { readonly files: number; readonly bytes: number },
+  directory: string | undefined,
+): Readonly<Record<string, unknown>> {
+  const text =
+    files === 0
+      ? 'no file had writes that only this node had'
+      : `${files} files (${bytes} bytes) with writes that only this node had were set aside: see "holdfast rfs diverged list"`
+  return { text, files, bytes, directory }
 }

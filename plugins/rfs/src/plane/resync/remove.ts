@@ -12,6 +12,8 @@ export interface Removal {
   readonly root: number
   /** Told about each file that keeps other names: what they hold is not known to be right any more. */
   onLinked(inode: number): void
+  /** Called before a name goes away that is no directory. */
+  onRemove(directory: number, path: BytePath): void
   /** Called again and again: a large tree takes longer than the peer is patient. */
   onStep(): void
 }
@@ -68,5 +70,6 @@ function removeDirectory(root: number, path: BytePath): void {
 /** `stat` holds what the name is. */
 function unlink(removal: Removal, directory: number, name: Buffer, path: BytePath): void {
   if (stat.links > 1) removal.onLinked(stat.inode)
+  removal.onRemove(directory, path)
   must(unlinkat(directory, name, 0), 'remove', path)
 }

@@ -26,6 +26,8 @@ export interface CopyOptions {
   /** Keys of each side; without them everything is compared. */
   readonly keys?: readonly [source: Keys, target: Keys]
   readonly full?: boolean
+  /** Where the target keeps what it overwrites. */
+  readonly aside?: string
   readonly zoneBytes?: number
   readonly sealed?: boolean
   /** Both sides are stopped after this time. */
@@ -76,7 +78,7 @@ export class Rig {
       timeoutMs: 5_000,
     })
     const [source, target] = this.#sides
-    target.worker.order({ kind: 'target', ...side(1) })
+    target.worker.order({ kind: 'target', ...side(1), aside: options.aside })
     source.worker.order({ kind: 'source', full: options.full ?? false, ...side(0) })
     try {
       return this.#follow(run, options)
@@ -106,6 +108,7 @@ export class Rig {
       standing: UNTRUSTED,
       journal: encodeKeys(new Keys()),
       timeoutMs: 5_000,
+      aside: undefined,
     })
     const ours = pair.readInt32LE(0)
     const say = (fill: (messages: Writer) => void): void => {

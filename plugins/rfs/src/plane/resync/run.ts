@@ -11,6 +11,7 @@ export interface RunEvents {
   scoped(scope: Scope, why: string): void
   roundDone(last: boolean): void
   progressed(progress: ResyncProgress): void
+  setAside(files: number, bytes: number): void
 }
 
 export interface RunOptions {
@@ -72,7 +73,7 @@ export class TargetRun implements Run {
   readonly #options: RunOptions
   #scope: Scope | undefined
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions & { readonly aside: string | undefined }) {
     this.#options = options
     const { on } = options
     this.#target = new Target({

@@ -6,6 +6,7 @@ import { close, ftruncate, syncfs } from '../libc.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isPath, join } from '../journal/path.js'
 import type { BytePath, ResyncProgress, ResyncVolume } from '../resync-port.js'
+import { Aside } from './aside.js'
 import { applyAttributes } from './attributes.js'
 import { ChannelError, type Channel } from './channel.js'
 import { Printer, punch, writeFully } from './content.js'
@@ -24,12 +25,14 @@ import {
 } from './messages.js'
 import { Placer } from './place.js'
 import { removeName, type Removal } from './remove.js'
-import { isAbsent, must, namesOf, openDirectory } from './tree.js'
+import { isAbsent, must, namesOf, nextData, openDirectory } from './tree.js'
 
 export interface TargetOptions {
   readonly channel: Channel
   readonly volumes: readonly ResyncVolume[]
   readonly zoneBytes: number
+  /** Where files are kept before they are overwritten; undefined: nowhere. */
+  readonly aside: string | undefined
   readonly on: TargetEvents
 }
 
@@ -37,11 +40,14 @@ export interface TargetEvents {
   /** Told again, with `all`, when names beyond the keys are going to be changed. */
   scoped(scope: Scope, why: string): void
   roundDone(last: boolean): void
+  /** All that differed is kept. */
+  setAside(files: number, bytes: number): void
   progressed(progress: ResyncProgress): void
 }
 
 /** A volume with what is remembered about it for one round. */
 export interface TargetVolume extends Removal {
+  readonly index: number
   readonly root: number
   links: LinkTable
   /** Files that were changed or lost a name while they have other names, which may be outside the scope. */
@@ -59,9 +65,12 @@ interface Visit {
 
 interface OpenFile {
   readonly fd: number
+  readonly volume: number
   readonly path: BytePath
   readonly entry: Entry
   readonly size: number
+  /** It was here before this copy. */
+  readonly kept: boolean
 }
 
 /** More files at once than a source of ours ever asks about. */
@@ -78,19 +87,25 @@ export class Target {
   #visit: Visit | undefined
   #scope: Scope | undefined
   #siblings: Generator<readonly [number, BytePath]> | undefined
+  #aside: Aside | undefined
   #finished = false
 
   constructor(options: TargetOptions) {
     this.#channel = options.channel
     this.#on = options.on
     this.#printer = new Printer(options.zoneBytes)
+    if (options.aside !== undefined) {
+      this.#aside = new Aside(options.aside, () => this.#channel.keepAlive())
+    }
     for (const { index, root } of options.volumes) {
       const touched = new Set<number>()
       this.#volumes.set(index, {
+        index,
         root,
         links: new LinkTable(),
         touched,
         onLinked: (inode) => touched.add(inode),
+        onRemove: (directory, path) => this.#aside?.keepName(index, directory, path),
         onStep: () => this.#channel.keepAlive(),
       })
     }
@@ -113,6 +128,8 @@ export class Target {
     this.#files.clear()
     if (this.#visit !== undefined && this.#visit.fd >= 0) close(this.#visit.fd)
     this.#visit = undefined
+    this.#aside?.close()
+    this.#aside = undefined
   }
 
   #message(kind: number, from: Reader): void {
@@ -139,12 +156,15 @@ export class Target {
     [MESSAGE.data]: (from) => {
       const file = this.#file(from)
       const offset = from.uint()
+      this.#setAside(file)
       writeFully(file.fd, from.raw(from.uint()), offset, file.path)
     },
     [MESSAGE.hole]: (from) => {
       const file = this.#file(from)
       const offset = from.uint()
-      punch(file.fd, offset, from.uint(), file.path)
+      const length = from.uint()
+      if (nextData(file.fd, offset, offset + length) < offset + length) this.#setAside(file)
+      punch(file.fd, offset, length, file.path)
     },
     [MESSAGE.done]: (from) => this.#onDone(from),
     [MESSAGE.askSiblings]: () => this.#onAskSiblings(),
@@ -195,16 +215,29 @@ export class Target {
       if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(placed.state)
       return
     }
-    this.#openFile(entry, placer.path, placed.file, placed.state)
+    this.#openFile(
+      entry,
+      { ...placed.file, path: placer.path, volume: visit.volume.index },
+      placed.state,
+    )
   }
 
-  #openFile(entry: Entry, path: BytePath, file: { fd: number; size: number }, state: number): void {
+  #openFile(
+    entry: Entry,
+    file: Pick<OpenFile, 'fd' | 'size' | 'path' | 'volume'>,
+    state: number,
+  ): void {
+    const { path } = file
     if (this.#files.size >= OPEN_FILES_MAX || this.#files.has(entry.id)) {
       close(file.fd)
       throw new MalformedError('too many files at once')
     }
-    this.#files.set(entry.id, { fd: file.fd, path, entry, size: entry.size })
-    const emptied = this.#scope === 'full' && state === STATE.kept
+    const kept = state === STATE.kept
+    const open = { ...file, entry, size: entry.size, kept }
+    this.#files.set(entry.id, open)
+    // What differs is found by comparing: a file that is emptied first would differ in any case.
+    const emptied = this.#scope === 'full' && kept && this.#aside === undefined
+    if (file.size !== entry.size) this.#setAside(open)
     if (emptied) must(ftruncate(file.fd, 0), 'truncate', path)
     if (emptied || file.size !== entry.size) {
       must(ftruncate(file.fd, entry.size), 'set the size of', path)
@@ -217,6 +250,11 @@ export class Target {
       to.u8(first ? 1 : 0)
       if (first) this.#putPrint(entry.id, 0)
     }
+  }
+
+  /** Before the first change of its content. */
+  #setAside({ kept, volume, fd, path }: OpenFile): void {
+    if (kept) this.#aside?.keepContent(volume, fd, path)
   }
 
   #onAbsent(name: BytePath): void {
@@ -316,10 +354,20 @@ export class Target {
       volume.links = new LinkTable()
       volume.touched.clear()
     }
+    this.#endAside()
     this.#channel.begin(MESSAGE.roundDone)
     this.#channel.drain()
     this.#finished = last
     this.#on.roundDone(last)
+  }
+
+  /** The first round has looked at everything that may differ; later ones bring what the primary changed meanwhile. */
+  #endAside(): void {
+    if (this.#aside === undefined) return
+    const { files, bytes } = this.#aside.finish()
+    this.#aside.close()
+    this.#aside = undefined
+    this.#on.setAside(files, bytes)
   }
 
   #onProgress(from: Reader): void {

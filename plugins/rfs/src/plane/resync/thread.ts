@@ -71,6 +71,7 @@ function startRun(start: Start, channel: Channel): Run {
   const on: RunEvents = {
     scoped: (scope, why) => tell({ kind: 'scoped', run: start.run, scope, why }),
     roundDone: (last) => tell({ kind: 'roundDone', run: start.run, last }),
+    setAside: (files, bytes) => tell({ kind: 'setAside', run: start.run, files, bytes }),
     progressed: (progress) => tell({ kind: 'progressed', run: start.run, progress }),
   }
   const keys = new Keys()
@@ -79,7 +80,7 @@ function startRun(start: Start, channel: Channel): Run {
   const options = { channel, volumes, zoneBytes, standing, keys, on }
   return start.kind === 'source'
     ? new SourceRun({ ...options, full: start.full })
-    : new TargetRun(options)
+    : new TargetRun({ ...options, aside: start.aside })
 }
 
 /** Runs one copy to its end. Returns the reason when it did not reach it. */
