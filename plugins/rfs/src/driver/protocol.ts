@@ -58,6 +58,8 @@ export type PlaneOrder =
       readonly port: number
       readonly session: string
       readonly key: string
+      /** A directory where each file is kept before it is overwritten or removed. */
+      readonly aside?: string
     }
   | { readonly order: 'unfollow' }
   | { readonly order: 'exit' }

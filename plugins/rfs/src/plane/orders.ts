@@ -35,5 +35,7 @@ export function orderOf(line: Fields): PlaneOrder | string {
   const { address, port } = line
   if (typeof address !== 'string') return '"address" must be a text'
   if (typeof port !== 'number') return '"port" must be a number'
-  return { order, ...common, address, port }
+  const { aside } = line
+  if (aside !== undefined && typeof aside !== 'string') return '"aside" must be a text'
+  return { order, ...common, address, port, ...(aside === undefined ? {} : { aside }) }
 }

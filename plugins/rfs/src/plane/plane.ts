@@ -156,7 +156,8 @@ export class Plane {
     try {
       const { address, port } = order
       const admission = admissionOf(order)
-      const follower = new Follower(this.#parts(journal), { ...admission, address, port })
+      const { aside } = order
+      const follower = new Follower(this.#parts(journal), { ...admission, address, port, aside })
       this.#role = { kind: 'following', follower, journal }
       await follower.start()
     } catch (error) {
