@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { compareTrees } from '../../verify/compare.js'
-import { lineOf, type AsideLine } from './aside.js'
+import { lineOf, type AsideLine } from '../../diverged/format.js'
 import { Dice, RandomTree } from './random-tree.js'
 import { Rig } from './rig.js'
 

@@ -7,30 +7,15 @@ import fs from 'node:fs'
 import { E, syncfs } from '../libc.js'
 import { join, nameOf, parentOf, printable } from '../journal/path.js'
 import type { BytePath } from '../resync-port.js'
+import {
+  type AsideEnd,
+  type AsideLine,
+  type AsideReason,
+  lineOf,
+  pathOf,
+} from '../../diverged/format.js'
 import { extentsOf } from './content.js'
 import { TreeError } from './tree.js'
-
-/** How a line of the index reads; `plugins/rfs/src/driver/diverged.ts` shows and restores them. */
-export interface AsideLine {
-  readonly volume: number
-  readonly path: string
-  /** The path's bytes in hexadecimal, when they are not UTF-8. */
-  readonly bytes?: string
-  readonly type: 'file' | 'link' | 'other'
-  readonly size: number
-  readonly mtimeMs: number
-  readonly why: AsideReason
-}
-
-/** `changed`: the other node's content is another. `removed`: the other node has no such file there. */
-export type AsideReason = 'changed' | 'removed'
-
-/** The last line: everything that differed is here, a later copy has nothing to add. */
-export interface AsideEnd {
-  readonly complete: true
-  readonly files: number
-  readonly bytes: number
-}
 
 const PIECE_BYTES = 1024 * 1024
 /** Of the file system that keeps them, so that what is set aside never stops the machine that it is on. */
@@ -173,9 +158,7 @@ export class Aside {
   #remember(line: string): void {
     const known = lineOf(line)
     if (known === undefined) return
-    const path =
-      known.bytes === undefined ? Buffer.from(known.path) : Buffer.from(known.bytes, 'hex')
-    this.#count(known.volume, path.toString('latin1'), known.size)
+    this.#count(known.volume, pathOf(known).toString('latin1'), known.size)
   }
 
   #count(volume: number, path: BytePath, size: number): void {
@@ -191,21 +174,6 @@ function named(path: BytePath): { path: string; bytes?: string } {
   return Buffer.from(text).equals(bytes)
     ? { path: text }
     : { path: text, bytes: bytes.toString('hex') }
-}
-
-/** Undefined: torn, or not the line of a file. */
-export function lineOf(text: string): AsideLine | undefined {
-  if (!text.endsWith('}')) return undefined
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return undefined
-    throw thrown
-  }
-  const isLine = typeof value === 'object' && value !== null && 'volume' in value && 'path' in value
-  // Only this file writes lines with these two fields, and writes them whole.
-  return isLine ? (value as AsideLine) : undefined
 }
 
 function bytesOf(path: BytePath): Buffer {
