@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import {
   clock,
+  command,
   definePlugin,
   exec,
   HoldfastError,
@@ -12,7 +13,10 @@ import {
   resource,
   store,
 } from '@holdfast/sdk'
+import { divergedCommands } from './diverged/commands.js'
+import { setsOf } from './diverged/sets.js'
 import { RfsDriver } from './driver/driver.js'
+import { areServed } from './driver/mounts.js'
 import type { RfsConfig } from './driver/settings.js'
 
 export { check } from './driver/check.js'
@@ -38,6 +42,13 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     const cancel = deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
+    const directories = config.rfs.replicated.map(({ dir }) => dir)
+    const commands = divergedCommands({
+      base: setsOf(deps.module),
+      directories,
+      areServed: () => areServed(directories),
+    })
+    for (const [words, one] of commands) scope.contribute(command, words, one)
     scope.onStop(() => {
       cancel()
       driver.disconnect()

@@ -21,6 +21,7 @@ import {
   type Transition,
   type Verdict,
 } from '@holdfast/sdk'
+import { asideFor } from '../diverged/sets.js'
 import { findHolders } from './holders.js'
 import { areServed, examine, unmountLeftovers } from './mounts.js'
 import { Admissions } from './admission.js'
@@ -139,8 +140,8 @@ export class RfsDriver implements Replica, Resource {
     return this.say(this.plane.order({ order: 'refuse' }, orderWaitMs))
   }
 
-  async follow(order: { readonly epoch: number; readonly full: boolean }): Promise<Verdict> {
-    const { epoch, full } = order
+  async follow(order: Parameters<Replica['follow']>[0]): Promise<Verdict> {
+    const { epoch, full, abandons } = order
     const attempt = ++this.attempt
     this.epoch = epoch
     this.lastProgress = undefined
@@ -153,9 +154,10 @@ export class RfsDriver implements Replica, Resource {
     if (typeof address !== 'string') return address
     const offer = await askSession(this.parts.peers, node, epoch)
     if ('ok' in offer) return offer
+    const aside = await asideFor(abandons, { ...this.parts, directories: this.directories })
     if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
     const verdict = await this.say(
-      this.plane.order({ order: 'follow', epoch, full, address, ...offer }, orderWaitMs),
+      this.plane.order({ order: 'follow', epoch, full, address, ...offer, ...aside }, orderWaitMs),
     )
     if (verdict.ok) this.role = 'following'
     return verdict
