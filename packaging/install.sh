@@ -19,8 +19,8 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
 for command in ip ss mount umount; do
   PATH="$PATH:/usr/sbin:/sbin" command -v $command >/dev/null || fail "$command is missing: install iproute2 and mount"
 done
-for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api \
-  plugins/witness-server plugins/witness-etcd plugins/witness-ping plugins/watchdog plugins/systemd tools/cli; do
+for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api plugins/registry \
+  plugins/witness-server plugins/witness-etcd plugins/witness-ping plugins/watchdog plugins/systemd tools/pack tools/cli; do
   [ -d "$root/$part/dist" ] || fail "$part is not built: run npm ci --ignore-scripts && npm run build first"
 done
 
@@ -37,14 +37,17 @@ for manifest in "$root"/sdk/package.json "$root"/core/package.json "$root"/test/
   mkdir -p "$staging/$part"
   cp "$manifest" "$staging/$part/"
   case $part in
-  sdk | core | plugins/* | tools/cli)
+  sdk | core | plugins/* | tools/pack | tools/cli)
     cp -R "$root/$part/dist" "$staging/$part/"
     [ ! -f "$root/$part/plugin.json" ] || cp "$root/$part/plugin.json" "$staging/$part/"
     ;;
   esac
 done
 find "$staging" \( -name '*.test.js' -o -name '*.test.d.ts' -o -name '*.map' \) -exec rm -f {} +
-cp -R "$root/modules-registry" "$staging/"
+# The modules that are delivered: archives and their index.
+node "$root/tools/pack/dist/main.js" >/dev/null || fail "the modules can't be packed"
+mkdir -p "$staging/modules-registry"
+cp -R "$root/modules-registry/dist" "$staging/modules-registry/"
 (cd "$staging" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent) ||
   fail "npm ci failed in $staging"
 chmod 755 "$staging/core/dist/main.js" "$staging/tools/cli/dist/main.js" \

@@ -5,7 +5,10 @@ import { completionCommand } from './completion.js'
 import { logCommand } from './log.js'
 import { moduleCommand } from './module.js'
 import { orderCommands } from './orders.js'
+import { registryCommand } from './registry.js'
+import { pluginCommand } from './plugin.js'
 import { stateCommand } from './state.js'
+import { trustCommand } from './trust.js'
 import { waitstateCommand } from './waitstate.js'
 
 export const commands: readonly CommandSpec[] = [
@@ -14,6 +17,9 @@ export const commands: readonly CommandSpec[] = [
   waitstateCommand,
   logCommand,
   moduleCommand,
+  pluginCommand,
+  trustCommand,
+  registryCommand,
   clusterCommand,
   completionCommand,
 ]

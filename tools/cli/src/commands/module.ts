@@ -1,14 +1,12 @@
 /** `holdfast module`: installing and configuring modules. */
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { HoldfastError } from '@holdfast/sdk'
 import type { ClusterView, ConfigReport, ModulesAnswer, ModuleView } from '../api/views.js'
-import { cliErrors, exitCode } from '../exit.js'
+import { exitCode } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { moduleCommandsCommand } from './offered-list.js'
 import { chosenModule, chosenNode, jsonOption, nodesOption } from './options.js'
+import { packageCommands } from './packages.js'
 
 const nameArgument: ArgumentSpec = {
   name: 'NAME',
@@ -28,20 +26,7 @@ export const moduleCommand: CommandSpec = {
   summary: 'install, configure and remove modules',
   examples: ['holdfast module install web ./web', 'holdfast module config web'],
   commands: [
-    {
-      name: 'install',
-      summary: 'copy the sources of a module to /etc/holdfast/modules; starts nothing',
-      arguments: [
-        { name: 'NAME', required: true, summary: 'name of the module from now on' },
-        {
-          name: 'PATH',
-          summary: 'directory or .safe archive; the delivered module NAME unless told',
-          complete: 'file',
-        },
-      ],
-      examples: ['holdfast module install web ./web', 'holdfast module install ledger'],
-      run: install,
-    },
+    ...packageCommands,
     {
       name: 'config',
       summary: 'validate the sources and apply them on all nodes of the module, or on none',
@@ -84,27 +69,6 @@ export const moduleCommand: CommandSpec = {
       run: check,
     },
   ],
-}
-
-async function install(context: Context, input: Input): Promise<number> {
-  const name = input.argument('NAME') ?? ''
-  const path = sourceOf(name, input.argument('PATH'))
-  const view = await context.client.ask<ModuleView>('POST', '/modules', { body: { name, path } })
-  context.terminal.out(`${name}  installed: ${view.title}, version ${view.version}`)
-  context.terminal.out(
-    `  next: edit /etc/holdfast/modules/${name}/conf/userconfig.xml, then holdfast module config ${name}`,
-  )
-  return exitCode.done
-}
-
-/** Modules that are delivered lie beside the programs. */
-function sourceOf(name: string, path: string | undefined): string {
-  if (path !== undefined) return resolve(path)
-  const delivered = fileURLToPath(new URL(`../../../../modules-registry/${name}`, import.meta.url))
-  if (/^[\w-]+$/.test(name) && existsSync(delivered)) return delivered
-  throw new HoldfastError(cliErrors.file, `no module "${name}" is delivered with Holdfast`, {
-    hint: `name its directory or archive: holdfast module install ${name} PATH`,
-  })
 }
 
 async function configure(context: Context, input: Input): Promise<number> {

@@ -1,0 +1,210 @@
+/** `holdfast module install|upgrade|rollback|info|package`: modules as packages. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import {
+  HoldfastError,
+  type InstallReport,
+  type PackageView,
+  type UpgradeReport,
+} from '@holdfast/sdk'
+import type { Terminal } from '../output/terminal.js'
+import { cliErrors, exitCode } from '../exit.js'
+import { writeTable } from '../output/table.js'
+import type { ArgumentSpec, CommandSpec, Context, Input } from '../spec.js'
+import { chosenModule, jsonOption } from './options.js'
+import {
+  type PackagePlace,
+  parameterOption,
+  parametersOf,
+  placeOf,
+  sourceSummary,
+  unsignedOption,
+} from './source.js'
+
+const installedName: ArgumentSpec = {
+  name: 'NAME',
+  required: true,
+  summary: 'the installed module',
+  complete: 'module',
+}
+const source: ArgumentSpec = { name: 'SOURCE', summary: sourceSummary, complete: 'file' }
+
+export const packageCommands: readonly CommandSpec[] = [
+  {
+    name: 'install',
+    summary: 'copy the sources of a module to /etc/holdfast/modules; starts nothing',
+    arguments: [
+      { name: 'NAME', required: true, summary: 'name of the module from now on' },
+      source,
+    ],
+    options: [parameterOption, unsignedOption],
+    examples: [
+      'holdfast module install postgresql --param VIRTUAL_IP=10.0.0.100',
+      'holdfast module install shop postgresql@^1.0.0',
+      'holdfast module install web ./web',
+    ],
+    run: install,
+  },
+  {
+    name: 'upgrade',
+    summary: 'merge another version into the sources; what you changed stays, and is told',
+    arguments: [installedName, source],
+    options: [parameterOption, unsignedOption],
+    examples: [
+      'holdfast module upgrade postgresql',
+      'holdfast module upgrade web ./web-2.0.0.safe',
+    ],
+    run: upgrade,
+  },
+  {
+    name: 'rollback',
+    summary: 'take the sources back to what they were before the last upgrade',
+    arguments: [installedName],
+    examples: ['holdfast module rollback postgresql'],
+    run: rollback,
+  },
+  {
+    name: 'info',
+    summary: 'what a module is, its parameters, and what was changed by hand',
+    arguments: [
+      { name: 'NAME', summary: 'an installed module, or the path of an archive', complete: 'file' },
+    ],
+    options: [jsonOption],
+    examples: ['holdfast module info postgresql', 'holdfast module info ./web.safe'],
+    run: info,
+  },
+  {
+    name: 'package',
+    summary: 'make a .safe archive out of a directory; needs no cluster',
+    arguments: [{ name: 'DIR', required: true, summary: 'the sources', complete: 'file' }],
+    options: [
+      {
+        short: 'o',
+        long: 'output',
+        value: 'FILE',
+        summary: 'ID-VERSION.safe unless told',
+        complete: 'file',
+      },
+      { long: 'key', value: 'FILE', summary: 'private key (PEM) that signs it', complete: 'file' },
+    ],
+    examples: ['holdfast module package ./web --key web.pem'],
+    run: pack,
+  },
+]
+
+async function install(context: Context, input: Input): Promise<number> {
+  const name = input.argument('NAME') ?? ''
+  const place = await chosenPlace(context, input, name)
+  const body = { name, ...place, ...parametersOf(input) }
+  const report = await context.client.ask<InstallReport>('POST', '/modules', { body })
+  context.terminal.out(`${name}  installed: ${report.title}, version ${report.version}`)
+  tellNotes(context.terminal, report.notes)
+  context.terminal.out(
+    `  next: edit /etc/holdfast/modules/${name}/conf/userconfig.xml, then holdfast module config ${name}`,
+  )
+  return exitCode.done
+}
+
+async function upgrade(context: Context, input: Input): Promise<number> {
+  const { client } = context
+  const name = input.argument('NAME') ?? ''
+  const view = await client.get<PackageView>(`${addressOf(name)}/package`)
+  const place = await chosenPlace(context, input, view.id)
+  const body = { ...place, ...parametersOf(input) }
+  const report = await client.ask<UpgradeReport>('POST', `${addressOf(name)}/upgrade`, { body })
+  tellUpgrade(context.terminal, name, report)
+  return exitCode.done
+}
+
+async function rollback(context: Context, input: Input): Promise<number> {
+  const name = input.argument('NAME') ?? ''
+  const path = `${addressOf(name)}/rollback`
+  const report = await context.client.ask<UpgradeReport>('POST', path, { body: {} })
+  tellUpgrade(context.terminal, name, report)
+  return exitCode.done
+}
+
+function tellUpgrade(terminal: Terminal, name: string, report: UpgradeReport): void {
+  terminal.out(`${name}  version ${report.from} → ${report.to}`)
+  for (const path of report.taken) terminal.out(`  ${path}`)
+  for (const path of report.conflicts) {
+    terminal.warning(`${path}: you changed it and the package did: yours stays, compare them`)
+  }
+  tellNotes(terminal, report.notes)
+  terminal.out(
+    `  nothing runs differently yet; next: stop the module, holdfast module config ${name}, start it`,
+  )
+}
+
+async function info(context: Context, input: Input): Promise<number> {
+  const given = input.argument('NAME')
+  const view =
+    given !== undefined && /[./]/.test(given)
+      ? await inspect(context, resolve(given))
+      : await context.client.get<PackageView>(
+          `${addressOf(await chosenModule(context, given))}/package`,
+        )
+  if (input.flag('json')) context.terminal.out(JSON.stringify(view, undefined, 2))
+  else tellPackage(context.terminal, view)
+  return exitCode.done
+}
+
+function inspect({ client }: Context, path: string): Promise<PackageView> {
+  return client.ask<PackageView>('POST', '/packages/inspect', { body: { path } })
+}
+
+function tellPackage(terminal: Terminal, view: PackageView): void {
+  terminal.out(`${terminal.colour('bold', view.id)} ${view.version}  ${view.title}`)
+  if (view.description !== undefined) terminal.out(`  ${view.description}`)
+  if (view.from !== undefined) terminal.out(`  from: ${view.from}`)
+  terminal.out(`  signed by: ${view.signedBy ?? 'nobody whom this node trusts'}`)
+  const requires = Object.entries(view.requires).map(([id, range]) => `${id} ${range}`)
+  if (requires.length > 0) terminal.out(`  needs the plugins: ${requires.join(', ')}`)
+  if (view.changed.length > 0) terminal.out(`  changed by hand: ${view.changed.join(', ')}`)
+  tellNotes(terminal, view.notes)
+  if (view.parameters.length === 0) return
+  const rows = view.parameters.map(({ name, value, required, title, description }) => [
+    { text: name },
+    { text: value === '' && required ? '(must be given)' : value },
+    { text: title ?? description ?? '' },
+  ])
+  writeTable(terminal, ['PARAMETER', 'VALUE', 'WHAT'], rows)
+}
+
+function tellNotes(terminal: Terminal, notes: readonly string[]): void {
+  for (const note of notes) terminal.warning(note)
+}
+
+/** Here and not in the node: an author packs without a cluster. */
+async function pack(context: Context, input: Input): Promise<number> {
+  // Loaded only here: the other commands shall start quickly.
+  const { packModule } = await import('@holdfast/pack')
+  const directory = resolve(input.argument('DIR') ?? '.')
+  const { manifest, data } = await packModule(directory, await keyOf(input))
+  const file = input.option('output') ?? `${manifest.id}-${manifest.version}.safe`
+  await writeFile(resolve(file), data)
+  context.terminal.out(`${file}  ${manifest.title}, ${data.byteLength} bytes`)
+  return exitCode.done
+}
+
+/** The private key of `--key`. */
+export async function keyOf(input: Input): Promise<string | undefined> {
+  const path = input.option('key')
+  if (path === undefined) return undefined
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new HoldfastError(cliErrors.file, `the key ${path} can't be read`, {
+      hint: 'make one with: openssl genpkey -algorithm ed25519 -out key.pem',
+      cause: error,
+    })
+  }
+}
+
+function chosenPlace(context: Context, input: Input, name: string): Promise<PackagePlace> {
+  return placeOf(context, name, input.argument('SOURCE'), input.flag('unsigned'))
+}
+
+function addressOf(name: string): string {
+  return `/modules/${encodeURIComponent(name)}`
+}
