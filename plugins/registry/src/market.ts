@@ -114,13 +114,15 @@ export class Market implements PeerArchives {
     const place = new ArchiveStore(directory)
     let before = 0
     for (const version of versions) {
-      const source = addressSource(new URL(version.file, registry.address))
+      const target = join(directory, version.file)
       const done = before
+      before += version.bytes
+      if (await isArchive(target, version)) continue
+      const source = addressSource(new URL(version.file, registry.address))
       const path = await place.bring(version, source, signal, (bytes) => {
         tell({ bytes: done + bytes, total })
       })
-      await rename(path, join(directory, version.file))
-      before += version.bytes
+      await rename(path, target)
     }
     // Last: an index never names what is not there.
     await mkdir(directory, { recursive: true })
@@ -169,10 +171,7 @@ export class Market implements PeerArchives {
   /** It lies beside the programs and is as trusted as they are; its hashes are checked all the same. */
   private async bundledPath(version: RegistryVersion): Promise<string> {
     const path = join(this.options.bundled, version.file)
-    const found = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex')
-    if (found === version.sha256) return path
+    if (await isArchive(path, version)) return path
     throw new HoldfastError('E_REGISTRY_HASH', `${path} is not the archive of its index`, {
       hint: 'install Holdfast again',
     })
@@ -202,6 +201,16 @@ export class Market implements PeerArchives {
     const all = (await this.options.store.read<readonly Remembered[]>('archives')) ?? []
     const others = all.filter(({ version }) => version.sha256 !== added.version.sha256)
     await this.options.store.write('archives', [added, ...others].slice(0, rememberedMax))
+  }
+}
+
+async function isArchive(path: string, { sha256 }: RegistryVersion): Promise<boolean> {
+  try {
+    const data = await readFile(path)
+    return createHash('sha256').update(data).digest('hex') === sha256
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return false
+    throw thrown
   }
 }
 
