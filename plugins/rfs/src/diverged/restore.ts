@@ -30,14 +30,15 @@ export interface Restoration {
 
 /** Throws E_RFS_EXISTS when something is there and may not be replaced. */
 export async function restore({ from, to, within, overwrite }: Restoration): Promise<void> {
-  const parent = Buffer.from(to.toString('latin1').replace(/\/[^/]*$/, '') || '/', 'latin1')
-  await mkdir(parent, { recursive: true })
-  const real = await realpath(parent)
+  const parent = parentOf(to)
+  // Asked before anything is made: a link on the way could lead out.
+  const real = await nearestExisting(parent)
   if (within !== undefined && !isBeneath(real, await realpath(within))) {
     throw new HoldfastError('E_RFS_OUTSIDE', `${String(to)} leads out of ${within}`, {
       hint: 'give another place with --to',
     })
   }
+  await mkdir(parent, { recursive: true })
   const suffix = randomBytes(6).toString('hex')
   const temporary = Buffer.concat([parent, Buffer.from(`/.holdfast-restore-${suffix}`)])
   try {
@@ -52,6 +53,21 @@ export async function restore({ from, to, within, overwrite }: Restoration): Pro
     })
   } finally {
     await rm(temporary, { force: true })
+  }
+}
+
+function parentOf(path: Buffer): Buffer {
+  return Buffer.from(path.toString('latin1').replace(/\/[^/]*$/, '') || '/', 'latin1')
+}
+
+/** The real path of what is there of a path. */
+async function nearestExisting(path: Buffer): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (thrown) {
+    const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
+    if (!isMissing) throw thrown
+    return nearestExisting(parentOf(path))
   }
 }
 
