@@ -1,10 +1,10 @@
 /** Bad input: each gets one clear error that says what and where, and changes nothing. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ExecutionContext } from 'ava'
 import test from 'ava'
-import { clusterXml, ledger, type Product, until } from '@holdfast/lab'
-import { type Pair, withPair } from './given.js'
+import { clusterXml, ledger, until } from '@holdfast/lab'
+import { withPair } from './given.js'
+import { facts, refuses, wipe } from './refusal.js'
 
 const megabyte = 1024 * 1024
 
@@ -138,53 +138,6 @@ const badConfigs: readonly BadConfig[] = [
   },
 ]
 
-/** What must not change: the applied configuration as both nodes know it, and the daemons themselves. */
-async function facts(pair: Pair): Promise<unknown> {
-  const nodes: unknown[] = []
-  for (const node of [pair.n1, pair.n2]) {
-    nodes.push({
-      daemon: await node.daemonPid(),
-      modules: withoutNews(await node.tryGet('/modules')),
-      cluster: withoutNews(await node.tryGet('/cluster')),
-      applied: await node.host.mustRun([
-        'sh',
-        '-c',
-        'find /var/lib/holdfast/modules/*/applied* -type f 2>/dev/null | sort | xargs -r cksum',
-      ]),
-    })
-  }
-  return nodes
-}
-
-/** What a node hears of the other goes on meanwhile, and is no fact of the configuration. */
-const news = ['heardMsAgo', 'up', 'connected', 'remote']
-
-function withoutNews(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (key, inner: unknown) => (news.includes(key) ? undefined : inner)),
-  )
-}
-
-async function refuses(
-  t: ExecutionContext,
-  name: string,
-  node: Product,
-  args: readonly string[],
-  says: RegExp,
-  input?: string,
-): Promise<void> {
-  const result = await node.run(args, input === undefined ? {} : { input })
-  const said = `${result.stdout}${result.stderr}`
-  // 1: refused by the product, 2: refused by the command line already.
-  t.true(result.code === 1 || result.code === 2, `${name}: exit code ${result.code}: ${said}`)
-  t.regex(said, says, name)
-  t.notRegex(said, /\n\s+at .*\.js:\d+/, `${name}: a stack is no message for an operator`)
-  t.true(
-    said.split('\n').length < 30,
-    `${name}: one clear error, not ${said.split('\n').length} lines`,
-  )
-}
-
 test('a bad userconfig.xml is refused with its place, and nothing changes on any node', async (t) => {
   await withPair(t, {}, async (pair) => {
     await pair.n1.host.mustRun([
@@ -267,14 +220,7 @@ test('a token that is wrong, used, expired or of nobody lets nobody in', async (
       const text = await n1.mustRun(['cluster', 'invite', 'n2', ...more])
       return /HF1-[A-Za-z0-9_-]+/.exec(text)?.[0] ?? ''
     }
-    // n2 starts again with empty disks: the node as delivered.
-    await n2.host.powerOff()
-    const wipe = 'etc-holdfast var-lib-holdfast'
-    for (const name of wipe.split(' ')) {
-      await n1.host.mustRun(['sh', '-c', `rm -rf ${join(n2.host.disk, name)}/*`])
-    }
-    await n2.host.powerOn()
-    await n2.start()
+    await wipe(n2)
     const join2 = ['cluster', 'join', '-']
     const good = await token()
     const other = good.slice(0, -4) + (good.endsWith('AAAA') ? 'BBBB' : 'AAAA')

@@ -76,3 +76,38 @@ test('a secondary whose disk is full is given up, and the application goes on', 
     await pair.clientsGoOn()
   })
 })
+
+test('a primary whose disk is full tells its application so, and the module goes on', async (t) => {
+  const directory = '/srv/small/ledger'
+  const edit = (xml: string): string =>
+    xml.replace(
+      `name="DIRECTORY" value="${ledger.directory}"`,
+      `name="DIRECTORY" value="${directory}"`,
+    )
+  const prepare =
+    'mkdir -p /srv/small; [ $(hostname) = n2 ] || mount -t tmpfs -o size=8m tmpfs /srv/small; ' +
+    `mkdir -p ${directory}`
+  await withPair(t, { timeout: '5s', edit, prepare }, async (pair) => {
+    await pair.order(pair.n1, 'prim')
+    await pair.order(pair.n2, 'start')
+    await pair.is(pair.n2, 'SECOND Ready')
+    await pair.is(pair.n1, 'PRIM Ready')
+    const write = (bytes: number): readonly string[] => [
+      'sh',
+      '-c',
+      `head -c ${bytes} /dev/urandom >${directory}/large`,
+    ]
+    const full = await pair.n1.host.run(write(16_000_000))
+    t.not(full.code, 0)
+    t.regex(full.stderr, /No space left on device/)
+    await pair.n1.host.mustRun(['rm', `${directory}/large`])
+    await pair.n1.host.mustRun(write(1_000_000))
+    // A failover or a lost copy would have changed one of them.
+    await pair.is(pair.n1, 'PRIM Ready')
+    await pair.is(pair.n2, 'SECOND Ready')
+    t.is((await pair.runners()).length, 1, 'the application was restarted')
+    const sum = ['sha256sum', `${directory}/large`]
+    await pair.n1.host.mustRun(['sync'])
+    t.is(await pair.n2.host.mustRun(sum), await pair.n1.host.mustRun(sum))
+  })
+})

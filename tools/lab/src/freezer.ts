@@ -42,6 +42,12 @@ export class Freezer {
     await this.#turn('THAWED', '0')
   }
 
+  async members(): Promise<readonly number[]> {
+    const file = this.membersFile
+    if (file === undefined || !existsSync(file)) return []
+    return (await readFile(file, 'utf8')).split('\n').filter(Boolean).map(Number)
+  }
+
   /** Removes the group; its processes must have ended. */
   async remove(): Promise<void> {
     const directory = this.#directory

@@ -31,6 +31,8 @@ export class Host {
   readonly #spec: LabSpec
   readonly #network: Network
   readonly #freezer: Freezer
+  /** Power and freezing are one at a time: who is killed while somebody freezes the host does not die. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(spec: LabSpec, network: Network, name: string) {
     this.name = name
@@ -71,7 +73,11 @@ export class Host {
   }
 
   /** Starts the host on its disks with a fresh `/run`, `/tmp` and boot id, its cables plugged in. */
-  async powerOn(): Promise<void> {
+  powerOn(): Promise<void> {
+    return this.#oneAtATime(() => this.#powerOn())
+  }
+
+  async #powerOn(): Promise<void> {
     if ((await this.#initPid()) !== undefined) throw new LabError(`${this.name} is on already`)
     for (const name of diskDirectories)
       await mkdir(join(this.disk, name), { recursive: true, mode: 0o755 })
@@ -79,6 +85,7 @@ export class Host {
     for (const place of ['/etc/holdfast', '/var/lib/holdfast', '/srv'])
       await mkdir(place, { recursive: true })
     await this.#freezer.make()
+    await this.#freezer.thaw()
     await this.#network.attach(this.name)
     const init = [join(scriptsDirectory, 'init.sh'), this.directory, this.name, ...this.#kept()]
     const namespaces = ['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child']
@@ -110,7 +117,11 @@ export class Host {
    * No goodbye: the cables are dead first (a killed namespace would still answer RST), then every process.
    * Returns the instant of the cut on the monotonic clock.
    */
-  async powerOff(): Promise<number> {
+  powerOff(): Promise<number> {
+    return this.#oneAtATime(() => this.#powerOff())
+  }
+
+  async #powerOff(): Promise<number> {
     const init = await this.#mustBeOn()
     const cutMs = monotonicMs()
     await this.#network.cut({ host: this.name })
@@ -127,11 +138,14 @@ export class Host {
 
   /** The whole machine stands still, its cables stay plugged in. */
   freeze(): Promise<void> {
-    return this.#freezer.freeze()
+    return this.#oneAtATime(async () => {
+      await this.#mustBeOn()
+      await this.#freezer.freeze()
+    })
   }
 
   thaw(): Promise<void> {
-    return this.#freezer.thaw()
+    return this.#oneAtATime(() => this.#freezer.thaw())
   }
 
   /** Runs a command in the host to its end. */
@@ -167,15 +181,25 @@ export class Host {
   }
 
   /** Ends everything of the host and frees what is outside of its directory. Safe to repeat. */
-  async remove(): Promise<void> {
-    await this.#end()
-    await this.#network.detach(this.name)
-    await this.#freezer.remove()
+  remove(): Promise<void> {
+    return this.#oneAtATime(async () => {
+      await this.#end()
+      await this.#network.detach(this.name)
+      await this.#freezer.remove()
+    })
+  }
+
+  #oneAtATime<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(act, act)
+    this.#turn = mine
+    return mine
   }
 
   async #end(): Promise<void> {
     // A killed process that is frozen dies only when it thaws.
     await this.#freezer.thaw()
+    // A host that was just being started has processes that are in no namespace of its own yet.
+    for (const pid of await this.#freezer.members()) signal(pid, 'SIGKILL')
     await killAllIn(this.namespace)
   }
 

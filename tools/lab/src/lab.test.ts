@@ -99,6 +99,20 @@ test.serial('a frozen host stands still, and goes on when it thaws', async (t) =
   })
 })
 
+test.serial('a host that is frozen while its power is cut starts again', async (t) => {
+  await withLab(async (lab) => {
+    const node = lab.host('n1')
+    const off = node.powerOff()
+    await t.throwsAsync(node.freeze(), { message: /is off/ })
+    await off
+    await node.powerOn()
+    await node.freeze()
+    await node.powerOff()
+    await node.powerOn()
+    t.is(await node.mustRun(['echo', 'up']), 'up\n')
+  })
+})
+
 test.serial('process 1 of a host reaps orphans', async (t) => {
   await withLab(async (lab) => {
     const node = lab.host('n1')
@@ -140,3 +154,38 @@ test.serial('a command that hangs in a host is ended by its time-out', async (t)
     t.is(log, '')
   })
 })
+
+test.serial('a lab can be removed twice at once, and again afterwards', async (t) => {
+  const lab = await Lab.create({ nodes: ['n1'], clients: [] })
+  const same = await Lab.open(lab.id)
+  await Promise.all([lab.remove(), lab.remove(), same.remove()])
+  await lab.remove()
+  t.false((await labIds()).includes(lab.id))
+  t.false(existsSync(labDirectory(lab.id)))
+})
+
+test.serial(
+  'a lab that is to be kept stays after an interrupt, and another one does not',
+  async (t) => {
+    const program = (keeps: boolean): string => `
+    const { Lab } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)})
+    const lab = await Lab.create({ nodes: ['n1'], clients: [] })
+    lab.removeOnInterrupt()
+    if (${String(keeps)}) await lab.keep()
+    console.log(lab.id)
+    process.kill(process.pid, 'SIGINT')
+    setTimeout(() => console.log('not interrupted'), 20_000)`
+    for (const keeps of [true, false]) {
+      const result = await runCommand(process.execPath, [
+        '--input-type=module',
+        '-e',
+        program(keeps),
+      ])
+      t.is(result.code, 130, result.stderr)
+      const id = result.stdout.trim()
+      t.is((await labIds()).includes(id), keeps)
+      t.is(existsSync(labDirectory(id)), keeps)
+      if (keeps) await (await Lab.open(id)).remove()
+    }
+  },
+)
