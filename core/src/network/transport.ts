@@ -293,7 +293,9 @@ export class Transport {
     link.cancelTimer()
     if (this.stopped || this.links.get(link.node) !== link) return
     const { node } = link
-    this.options.gate.write('info', 'peerNotReached', `${node} ${lan ?? ''}`, { node, lan, cause })
+    // Another cause is news: a node that was off and comes back with a foreign certificate must not stay "refused" for a minute.
+    const subject = `${node} ${lan ?? ''} ${cause}`
+    this.options.gate.write('info', 'peerNotReached', subject, { node, lan, cause })
     const delayMs = Math.min(backOffMinMs * 2 ** Math.min(link.attempts, 10), backOffMaxMs)
     link.attempts++
     link.cancelTimer = this.options.clock.after(delayMs, () => {
