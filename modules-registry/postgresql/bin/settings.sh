@@ -1,5 +1,6 @@
 #!/bin/sh
 # Read by the other scripts: where PostgreSQL is, and the directories that they share.
+. "$SAFEUSERBIN/wait.sh"
 data=$PG_DIRECTORY/data
 sockets=/run/holdfast-postgresql
 log=$SAFEUSERVAR/postgresql.log

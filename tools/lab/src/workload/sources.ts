@@ -16,6 +16,8 @@ export async function moduleSources(
   const directory = join(lab.host('n1').directory, 'module', name)
   await rm(directory, { recursive: true, force: true })
   await cp(join(registry, name), directory, { recursive: true })
+  // Beside it, as in the registry: what modules share.
+  await cp(join(registry, 'lib'), join(directory, '..', 'lib'), { recursive: true })
   const file = join(directory, 'conf', 'userconfig.xml')
   let xml = await readFile(file, 'utf8')
   for (const [macro, value] of Object.entries(macros)) {
