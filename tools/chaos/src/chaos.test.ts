@@ -1,6 +1,6 @@
 /** The schedule is what its seed says, and the judgement can say no. */
 import test from 'ava'
-import { kindNames, kindOf } from './kinds.js'
+import { kindNames, kindOf, needWatchdog } from './kinds.js'
 import {
   held,
   isFalseFailover,
@@ -45,6 +45,12 @@ test('every kind is drawn within 1,000 rounds, and held as long as it may be', (
       name,
     )
   }
+})
+
+test('no round silences both the daemon of the primary and the way of its data', (t) => {
+  const rounds = Array.from({ length: 5000 }, (_, number) => roundOf(3, number, kindNames()))
+  t.true(needWatchdog(['freeze-plane-primary', 'kill-daemon-primary']))
+  t.false(rounds.some(({ faults }) => needWatchdog(faults.map(({ kind }) => kind))))
 })
 
 test('a report without losses, double runs and unhealed rounds holds, and one with any does not', (t) => {

@@ -76,6 +76,28 @@ export const kinds = {
   'stop-both': kind('operator: stop on both, then start', 'pair', 'planned', 1, [0, 1000]),
 } as const satisfies Readonly<Record<string, Kind>>
 
+/**
+ * Faults of one round that silence a primary completely (its daemon, and the way its data takes) while its application runs on. Only a
+ * watchdog ends that one in time: see "A killed daemon, then a cut" in docs/GUARANTEES.md.
+ */
+export function needWatchdog(names: readonly KindName[]): boolean {
+  return (
+    names.some((name) => daemonIsSilent.includes(name)) &&
+    names.some((name) => linkIsSilent.includes(name))
+  )
+}
+
+const daemonIsSilent: readonly KindName[] = ['kill-daemon-primary', 'freeze-daemon-primary']
+const linkIsSilent: readonly KindName[] = [
+  'kill-plane-primary',
+  'freeze-plane-primary',
+  'cut-primary',
+  'cut-first-lan',
+  'separate',
+  'one-way-from-primary',
+  'one-way-from-secondary',
+]
+
 export type KindName = keyof typeof kinds
 
 export function isKind(name: string): name is KindName {

@@ -1,5 +1,5 @@
 /** Which faults happen when: a pure function of the seed and the round's number, so that any round can be played again alone. */
-import { type KindName, kindOf } from './kinds.js'
+import { type KindName, kindOf, needWatchdog } from './kinds.js'
 
 export interface Fault {
   readonly kind: KindName
@@ -24,6 +24,13 @@ const gapMsMax = 2_500
 
 export function roundOf(seed: number, number: number, among: readonly KindName[]): Round {
   const random = randomFrom(seed, number)
+  for (;;) {
+    const faults = faultsOf(random, among)
+    if (!needWatchdog(faults.map(({ kind }) => kind))) return { number, faults }
+  }
+}
+
+function faultsOf(random: () => number, among: readonly KindName[]): readonly Fault[] {
   const draw = random()
   const count = draw < shareOfThree ? 3 : draw < shareOfThree + shareOfTwo ? 2 : 1
   const faults: Fault[] = []
@@ -36,7 +43,7 @@ export function roundOf(seed: number, number: number, among: readonly KindName[]
     // Squared: mostly soon after, when the answer to the first one is under way.
     afterMs += Math.round(random() ** 2 * gapMsMax)
   }
-  return { number, faults }
+  return faults
 }
 
 function drawn(dice: number, among: readonly KindName[]): KindName {
