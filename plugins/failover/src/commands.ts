@@ -117,12 +117,12 @@ function setCommand(driver: Driver): Command {
           `no such value; allowed: ${resourceValues.join(', ')}`,
         )
       const cause = typeof parameters['cause'] === 'string' ? parameters['cause'] : `set by ${by}`
-      driver.setResource({ name, value: told, cause, by })
-      return await Promise.resolve({
+      await driver.setResource({ name, value: told, cause, by })
+      return {
         ok: true,
         lines: [`${name} = ${told}`],
         data: { name, value: told },
-      })
+      }
     },
   }
 }

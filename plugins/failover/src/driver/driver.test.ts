@@ -162,6 +162,11 @@ test('programs set custom resources, and nobody sets what somebody else watches'
   await world.time.pass(0)
   await world.run('resource set', { name: 'custom.queue', value: 'up', by: 'probe' })
   await world.run('resource set', { name: 'custom.y', value: 'up', by: 'probe' })
+  const kept = await world.store.volatile.read<{ local: { name: string }[] }>('resources')
+  t.true(
+    kept?.local.some(({ name }) => name === 'custom.y'),
+    'what was answered was not kept',
+  )
   await world.time.pass(120_000)
   t.is(world.value('custom.y'), 'up')
   await world.run('resource set', {

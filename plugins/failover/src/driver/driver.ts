@@ -114,8 +114,8 @@ export class FailoverDriver {
     this.post({ kind: 'switched', enabled })
   }
 
-  /** Throws HoldfastError when this resource is not one that can be set. */
-  setResource(report: Report): void {
+  /** Returns when the value is kept. Throws HoldfastError when this resource is not one that can be set. */
+  async setResource(report: Report): Promise<void> {
     const state = this.state()
     const settable = this.settable()
     if (!settable.includes(report.name)) {
@@ -134,6 +134,8 @@ export class FailoverDriver {
     }
     this.supervised.get(report.name)?.heardOtherwise()
     this.post({ kind: 'reported', report })
+    await this.machine?.settled()
+    await this.kept.flush()
   }
 
   private settable(): readonly string[] {

@@ -57,13 +57,24 @@ export class Kept {
     })
   }
 
+  /** Returns when everything that was given to `keep` before is written. */
   async flush(): Promise<void> {
-    await this.writing
+    while (this.wanted !== undefined || this.writing !== undefined) {
+      this.writing ??= this.write()
+      await this.writing
+    }
+  }
+
+  private async write(): Promise<void> {
     const state = this.wanted
-    if (state === undefined) return
     this.wanted = undefined
-    const value = { format, local: [...state.local.values()], held: state.held }
-    this.writing = this.store.volatile.write(resourcesName, value)
-    await this.writing
+    try {
+      if (state === undefined) return
+      const local = [...state.local.values()]
+      const value: KeptResources = { format, local, held: state.held }
+      await this.store.volatile.write(resourcesName, value)
+    } finally {
+      this.writing = undefined
+    }
   }
 }
