@@ -14,7 +14,7 @@ export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
 export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'
-export { type Modules, modules } from './modules.js'
+export { type Liveness, liveness, type Modules, modules } from './modules.js'
 export type {
   InstallReport,
   PackageParameter,

@@ -10,4 +10,11 @@ export interface Modules {
   watch(on: (name: string, state: ModuleState) => void): Cancel
 }
 
+/** Whether this module's own topology still decides, for a watchdog. */
+export interface Liveness {
+  /** Resolves when it has decided and done all that it was told before; at once when it can't say, or there is none. */
+  alive(): Promise<void>
+}
+
+export const liveness = token<Liveness>('core.liveness')
 export const modules = token<Modules>('core.modules')

@@ -70,7 +70,7 @@ export async function startDaemon(
       control.moduleChanged(name, state)
     },
   })
-  states.attach((name) => modules.stateOf(name))
+  states.attach(modules)
   const control: NodeControl = new NodeControl(version, { cluster, modules, log })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.

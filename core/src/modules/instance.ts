@@ -88,6 +88,10 @@ export class ModuleInstance {
     return this.topology?.state()
   }
 
+  async alive(): Promise<void> {
+    await this.topology?.alive?.()
+  }
+
   /** The role that its topology says, or said last since this boot: a module that failed may still run. */
   lastRole(): string {
     return this.topology?.state().role ?? this.mark.role ?? 'STOP'

@@ -239,6 +239,10 @@ export class Modules {
     return this.instances.get(name)?.state()
   }
 
+  async aliveOf(name: string): Promise<void> {
+    await this.instances.get(name)?.alive()
+  }
+
   commands(name: string): readonly CommandView[] {
     return [...this.instanceOf(name).commands()].map(([words, one]) => viewOf(words, one))
   }

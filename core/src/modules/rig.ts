@@ -100,7 +100,7 @@ export class Rig {
         for (const watcher of this.watchers) watcher(`${name} ${module} ${state.role}`)
       },
     })
-    states.attach((module) => modules.stateOf(module))
+    states.attach(modules)
     const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })
     this.nodes.set(name, { name, directories, modules, log: read })
     this.started.push(modules)

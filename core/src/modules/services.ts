@@ -7,11 +7,12 @@ import {
   type Control,
   type Exec,
   exec,
+  type Liveness,
+  liveness,
   log,
   moduleContext,
   type ModuleContext,
   modules,
-  type Modules,
   type Peers,
   peers,
   store,
@@ -21,6 +22,7 @@ import { satisfies } from '../kernel/versions.js'
 import type { EventLog } from '../log/event-log.js'
 import type { Choice } from '../plugins/catalog.js'
 import { layoutOf } from './layout.js'
+import type { ModuleStates } from './states.js'
 import type { Installed } from './plan.js'
 import { openStore } from './store.js'
 
@@ -28,7 +30,7 @@ const everywhere = [clock.id, log.id, store.id, peers.id, exec.id]
 
 /** Tokens that the core gives to a plugin of this scope. */
 export const coreTokens = {
-  module: [...everywhere, moduleContext.id, modules.id],
+  module: [...everywhere, moduleContext.id, modules.id, liveness.id],
   node: [...everywhere, control.id],
 }
 
@@ -38,7 +40,7 @@ export interface CoreServicesOptions {
   readonly exec: Exec
   readonly directories: Directories
   readonly bootId: string
-  readonly modules: Modules
+  readonly modules: ModuleStates
   readonly self: () => string
   /** Peers of an owner: `<module>/<plugin>` or `node/<plugin>`. */
   readonly peersFor: (owner: string, others: () => readonly string[]) => Peers
@@ -70,6 +72,7 @@ export class CoreServices {
       [log.id, this.log.for(context.name, plugin)],
       [moduleContext.id, context],
       [modules.id, this.options.modules],
+      [liveness.id, { alive: () => this.options.modules.alive(context.name) } satisfies Liveness],
       [peers.id, this.options.peersFor(`${context.name}/${plugin}`, others)],
       [
         store.id,

@@ -3,17 +3,27 @@ import type { Cancel, Modules, ModuleState } from '@holdfast/sdk'
 
 type Watcher = (name: string, state: ModuleState) => void
 
+export interface StateSource {
+  stateOf(name: string): ModuleState | undefined
+  aliveOf(name: string): Promise<void>
+}
+
 export class ModuleStates implements Modules {
   private readonly watchers = new Set<Watcher>()
-  private source: (name: string) => ModuleState | undefined = () => undefined
+  private source: StateSource | undefined
 
   /** Whoever has the modules, once it is made: it needs the plugins' services first, and they need this. */
-  attach(source: (name: string) => ModuleState | undefined): void {
+  attach(source: StateSource): void {
     this.source = source
   }
 
   state(name: string): ModuleState | undefined {
-    return this.source(name)
+    return this.source?.stateOf(name)
+  }
+
+  /** See the sdk's Liveness. */
+  async alive(name: string): Promise<void> {
+    await this.source?.aliveOf(name)
   }
 
   watch(on: Watcher): Cancel {
