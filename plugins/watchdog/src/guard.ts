@@ -5,13 +5,12 @@
 import {
   type Cancel,
   type Clock,
-  type Contributions,
   done,
   isServing,
+  type Liveness,
   type Log,
   type Resource,
   type Role,
-  type Topology,
   type Transition,
   type Verdict,
 } from '@holdfast/sdk'
@@ -23,7 +22,7 @@ export interface GuardWorld {
   readonly clock: Clock
   readonly log: Log
   readonly module: string
-  readonly topologies: Contributions<Topology>
+  readonly liveness: Liveness
   readonly keeper: Keeper
   readonly settings: WatchdogSettings['watchdog']
 }
@@ -97,13 +96,12 @@ export class Guard implements Resource, Holder {
   /** One question at a time. What answers late answers all the same; what never answers is the hang that is looked for. */
   #ask(): void {
     if (this.#askedMs !== undefined) return
-    const asked = [...this.#world.topologies.all().values()].map(async (one) => await one.alive?.())
     const round = this.#round
     this.#askedMs = this.clock.monotonicMs()
     const answered = (): void => {
       if (round === this.#round) this.#askedMs = undefined
     }
     // A rejection is an answer too: whoever fails ends its process, and that is not ours to do.
-    Promise.all(asked).then(answered, answered)
+    this.#world.liveness.alive().then(answered, answered)
   }
 }

@@ -3,11 +3,10 @@ import {
   clock,
   definePlugin,
   HoldfastError,
-  live,
+  liveness,
   log,
   moduleContext,
   resource,
-  topology,
 } from '@holdfast/sdk'
 import { openDevice, problemOf } from './device.js'
 import { Guard } from './guard.js'
@@ -36,7 +35,7 @@ function keeperOf(path: string): Keeper {
 }
 
 export const plugin = definePlugin({
-  needs: { clock, log, module: moduleContext, topologies: live(topology) },
+  needs: { clock, log, module: moduleContext, liveness },
   activate(deps, { watchdog: settings }: WatchdogSettings, scope) {
     if (settings.mode === 'off') return
     const problem = problemOf(settings.device)

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Cancel, Clock, Log, Role, Topology, Transition } from '@holdfast/sdk'
+import type { Cancel, Clock, Log, Role, Transition } from '@holdfast/sdk'
 import test from 'ava'
 import { check } from './check.js'
 import { neglect } from './decide.js'
@@ -88,12 +88,9 @@ class World {
   }
 
   guard(name: string, alive: () => Promise<void>, timeout = 10): Guard {
-    // Only `alive` is asked.
-    const topology = { alive } as unknown as Topology
     const { clock, log, keeper } = this
-    const topologies = { all: () => new Map([['t', topology]]), watch: () => () => undefined }
     const settings = { mode: 'required' as const, device: this.path, timeout, hang: 30 }
-    return new Guard({ clock, log, module: name, topologies, keeper, settings })
+    return new Guard({ clock, log, module: name, liveness: { alive }, keeper, settings })
   }
 
   /** Everything that was written since the last look. */
