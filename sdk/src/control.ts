@@ -1,6 +1,7 @@
 /** What a node can be told to do, for whoever offers it to people: the API plugin, later the console. */
 import type { Command, CommandResult } from './command.js'
 import type { InstallReport, PackageSource, PackageView, UpgradeReport } from './packages.js'
+import type { PluginArchive, PluginsReport, PluginView, TrustedKeyView } from './plugins.js'
 import type { Cancel, LanState, LogLevel } from './services.js'
 import { token } from './token.js'
 import type { CommandOptions, ModuleState, OperatorCommand } from './topology.js'
@@ -103,6 +104,8 @@ export interface Control {
   moduleConfig(request: {
     readonly name: string
     readonly nodes?: readonly string[]
+    /** Plugin id → the version to which the module moves, or `newest`. All others stay as they are. */
+    readonly plugins?: Readonly<Record<string, string>>
   }): Promise<ConfigReport>
   moduleDeconfig(request: { readonly name: string }): Promise<ConfigReport>
   moduleUninstall(request: { readonly name: string }): Promise<void>
@@ -125,6 +128,25 @@ export interface Control {
     },
     signal: AbortSignal,
   ): Promise<CommandResult>
+
+  plugins(): Promise<readonly PluginView[]>
+  /** What an archive is, before it is installed. Writes nothing. */
+  pluginInspect(archive: PluginArchive): Promise<PluginView>
+  /**
+   * Installs on this node; no module moves to it before it is configured so. `capabilities` are those that the operator
+   * has seen: the archive must ask for no other.
+   */
+  pluginInstall(archive: PluginArchive, capabilities: readonly string[]): Promise<PluginView>
+  /** Refused while a module uses this version. */
+  pluginRemove(request: { readonly id: string; readonly version: string }): Promise<void>
+  /** A disabled plugin is as if it were not installed. Refused while a module uses it. */
+  pluginEnable(request: { readonly id: string; readonly enabled: boolean }): Promise<void>
+  pluginDoctor(): Promise<PluginsReport>
+
+  trusted(): Promise<readonly TrustedKeyView[]>
+  /** `pem`: an ed25519 public key. Counts for plugins from the next installation, and from the next start of the daemon. */
+  trustAdd(request: { readonly name: string; readonly pem: string }): Promise<TrustedKeyView>
+  trustRemove(request: { readonly name: string }): Promise<TrustedKeyView>
 
   /** The newest `limit` entries, oldest first. */
   log(filter: {

@@ -87,4 +87,12 @@ export {
   type ModuleView,
   type NodeView,
 } from './control.js'
+export type {
+  PluginActivity,
+  PluginArchive,
+  PluginFailure,
+  PluginsReport,
+  PluginView,
+  TrustedKeyView,
+} from './plugins.js'
 export { type Claim, type Witness, witness } from './witness.js'

@@ -13,9 +13,15 @@ import type {
   ModuleView,
   PackageView,
   UpgradeReport,
+  PluginArchive,
+  PluginsReport,
+  PluginView,
+  TrustedKeyView,
 } from '@holdfast/sdk'
 import type { EventLog } from '../log/event-log.js'
 import type { Modules } from '../modules/modules.js'
+import type { PluginService } from '../plugins/service.js'
+import type { TrustedKeys } from '../trust/keyring.js'
 
 /** The part of the cluster's service that operators reach. */
 export interface ClusterControl {
@@ -39,6 +45,8 @@ export class NodeControl implements Control {
     private readonly parts: {
       readonly cluster: ClusterControl
       readonly modules: Modules
+      readonly plugins: PluginService
+      readonly keys: TrustedKeys
       readonly log: EventLog
     },
   ) {
@@ -148,6 +156,42 @@ export class NodeControl implements Control {
     signal: AbortSignal,
   ): Promise<CommandResult> {
     return this.parts.modules.runCommand(request, signal)
+  }
+
+  plugins(): Promise<readonly PluginView[]> {
+    return Promise.resolve(this.parts.plugins.list())
+  }
+
+  pluginInspect(archive: PluginArchive): Promise<PluginView> {
+    return this.parts.plugins.inspect(archive)
+  }
+
+  pluginInstall(archive: PluginArchive, capabilities: readonly string[]): Promise<PluginView> {
+    return this.parts.plugins.install(archive, capabilities)
+  }
+
+  pluginRemove({ id, version }: Parameters<Control['pluginRemove']>[0]): Promise<void> {
+    return this.parts.plugins.remove(id, version)
+  }
+
+  pluginEnable({ id, enabled }: Parameters<Control['pluginEnable']>[0]): Promise<void> {
+    return this.parts.plugins.setEnabled(id, enabled)
+  }
+
+  pluginDoctor(): Promise<PluginsReport> {
+    return Promise.resolve(this.parts.plugins.doctor())
+  }
+
+  trusted(): Promise<readonly TrustedKeyView[]> {
+    return this.parts.keys.list()
+  }
+
+  trustAdd({ name, pem }: Parameters<Control['trustAdd']>[0]): Promise<TrustedKeyView> {
+    return this.parts.keys.add(name, pem)
+  }
+
+  trustRemove({ name }: Parameters<Control['trustRemove']>[0]): Promise<TrustedKeyView> {
+    return this.parts.keys.remove(name)
   }
 
   log(filter: Parameters<Control['log']>[0]): readonly LogEntry[] {

@@ -5,7 +5,7 @@ import { messageOf } from '@holdfast/sdk'
 import { ClusterService } from '../cluster/index.js'
 import type { Directories } from '../files/directories.js'
 import { type Discovered, discoverPlugins, pluginPaths } from '../kernel/discover.js'
-import { loadPlugin } from '../kernel/loader.js'
+import { loadTrusted } from '../kernel/load-trusted.js'
 import { EventLog } from '../log/event-log.js'
 import { lineOf } from '../log/print.js'
 import { makeExec } from '../modules/exec.js'
@@ -13,12 +13,13 @@ import { Modules } from '../modules/modules.js'
 import { CoreServices } from '../modules/services.js'
 import { ModuleStates } from '../modules/states.js'
 import { PluginCatalog } from '../plugins/catalog.js'
+import { PluginService } from '../plugins/service.js'
 import { PluginStore } from '../plugins/store.js'
 import { systemClock } from '../scheduling/clock.js'
 import { TrustedKeys } from '../trust/keyring.js'
 import { NodeControl } from './control.js'
 import { NodeMembership } from './membership.js'
-import { startNodePlugins } from './node-plugins.js'
+import { type NodePlugins, startNodePlugins } from './node-plugins.js'
 import { readBootId, readVersion } from './version.js'
 
 export interface Daemon {
@@ -42,11 +43,8 @@ export async function startDaemon(
   own.write('event', 'daemonStarted', { version, pid: process.pid })
 
   const builtin = await discoverPlugins(pluginPaths(environment), version)
-  const store = new PluginStore(
-    join(directories.lib, 'plugins'),
-    new TrustedKeys(directories),
-    version,
-  )
+  const keys = new TrustedKeys(directories)
+  const store = new PluginStore(join(directories.lib, 'plugins'), keys, version)
   const plugins = new PluginCatalog(builtin, store)
   await plugins.refresh()
   reportBroken(plugins, log)
@@ -60,7 +58,7 @@ export async function startDaemon(
     allOthers: () => membership.others(),
     peersFor: (owner, others) => membership.peersFor(owner, others),
   })
-  const load = loadPlugin
+  const load = loadTrusted
   const modules = new Modules({
     ...{ directories, core, plugins, load, bootId },
     nodes: () => membership.nodes(),
@@ -71,13 +69,25 @@ export async function startDaemon(
     },
   })
   states.attach(modules)
-  const control: NodeControl = new NodeControl(version, { cluster, modules, log })
+  const started: { nodePlugins?: NodePlugins } = {}
+  const control: NodeControl = new NodeControl(version, {
+    ...{ cluster, modules, log, keys },
+    plugins: new PluginService({
+      ...{ catalog: plugins, store, version },
+      modules: () => modules.pluginSets(),
+      node: () => started.nodePlugins?.activity() ?? [],
+      note: (event, fields) => {
+        own.write('event', event, fields)
+      },
+    }),
+  })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.
   const [nodePlugins] = await Promise.all([
     startNodePlugins({ ...{ directories, clock, log, core, plugins, load, control } }),
     membership.enter() ? modules.open() : undefined,
   ])
+  started.nodePlugins = nodePlugins
   own.write('info', 'daemonReady', { node: membership.self(), modules: modules.list().length })
   return {
     log,

@@ -1,11 +1,23 @@
 /** Plugins of scope node: one instance each for the daemon. One that fails keeps only those out that need it. */
 import { join } from 'node:path'
-import { type Clock, type Control, HoldfastError, type PluginManifest } from '@holdfast/sdk'
+import {
+  type Clock,
+  type Control,
+  HoldfastError,
+  type PluginActivity,
+  type PluginManifest,
+  type Verdict,
+} from '@holdfast/sdk'
 import { readIfExists } from '../files/atomic.js'
 import type { Directories } from '../files/directories.js'
 import type { PluginSource } from '../kernel/discover.js'
 import { resolveOrder } from '../kernel/graph.js'
-import { type PlannedPlugin, PluginSet } from '../kernel/lifecycle.js'
+import {
+  activityOf,
+  type PlannedPlugin,
+  PluginSet,
+  type PluginStatus,
+} from '../kernel/lifecycle.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import type { EventLog } from '../log/event-log.js'
 import type { PluginCatalog } from '../plugins/catalog.js'
@@ -22,13 +34,22 @@ export interface NodePluginsOptions {
   readonly control: Control
 }
 
-export async function startNodePlugins(options: NodePluginsOptions): Promise<PluginSet> {
+export interface NodePlugins {
+  stop(): Promise<Verdict>
+  /** What became of each plugin of scope node, in the order of activation. */
+  activity(): readonly PluginActivity[]
+}
+
+export async function startNodePlugins(options: NodePluginsOptions): Promise<NodePlugins> {
   const { plugins, clock, load, core, control, log } = options
   const failed = new Set<string>()
+  const statuses = new Map<string, PluginStatus>()
   const set = new PluginSet({
     ...{ clock, load },
     services: (plugin) => core.forNode(plugin, control),
-    onStatus: ({ id, failure }) => {
+    onStatus: (status) => {
+      const { id, failure } = status
+      statuses.set(id, status)
       if (failure === undefined) return
       failed.add(id)
       log.for(undefined, id).write('critical', 'pluginFailed', { ...failure, text: failure.reason })
@@ -39,12 +60,12 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Plu
   while (candidates.length > 0) {
     failed.clear()
     const usable = await planNode(candidates, options)
-    if ((await set.apply(usable)).ok || failed.size === 0) return set
+    if ((await set.apply(usable)).ok || failed.size === 0) break
     candidates = usable
       .map(({ source }) => source)
       .filter(({ manifest }) => !failed.has(manifest.id))
   }
-  return set
+  return { stop: () => set.stop(), activity: () => activityOf(set, statuses) }
 }
 
 /** The largest set that can be ordered: what is refused alone is left out with all its reasons. */

@@ -10,6 +10,7 @@ import {
   HoldfastError,
   messageOf,
   type Needs,
+  type PluginActivity,
   type PluginManifest,
   type Point,
   refused,
@@ -31,6 +32,8 @@ export interface PluginStatus {
   readonly version: string
   readonly state: PluginState
   readonly failure: { readonly code: string; readonly reason: string } | undefined
+  /** How long the activation took; only of an active plugin. */
+  readonly startedMs: number | undefined
 }
 
 /** One plugin with its validated configuration, in the order of activation. */
@@ -40,7 +43,7 @@ export interface PlannedPlugin {
 }
 
 export interface PluginSetOptions {
-  readonly clock: Pick<Clock, 'after'>
+  readonly clock: Pick<Clock, 'after' | 'monotonicMs'>
   readonly load: PluginLoader
   /** The core's instances for this plugin: token id → instance. */
   readonly services: (pluginId: string) => ReadonlyMap<string, unknown>
@@ -96,6 +99,14 @@ export class PluginSet {
     return await this.stopAll(all)
   }
 
+  /** The active plugins in their order, each with those whose instances it holds. */
+  members(): readonly { readonly id: string; readonly after: readonly string[] }[] {
+    return this.active.map(({ source, dependencies }) => ({
+      id: source.manifest.id,
+      after: dependencies,
+    }))
+  }
+
   /** All contributions to a point, ordered by id. */
   contributions<T>(point: Point<T>): readonly T[] {
     return [...this.contributionsOf(point).values()]
@@ -110,6 +121,7 @@ export class PluginSet {
     const { manifest } = planned.source
     const scope = new CollectingScope(manifest, (point, id) => this.isTaken(point, id))
     this.report(manifest, 'resolved')
+    const begunMs = this.options.clock.monotonicMs()
     try {
       const { definition } = await this.options.load(planned.source)
       this.report(manifest, 'configured')
@@ -136,7 +148,7 @@ export class PluginSet {
       provided: scope.provided,
       stops: scope.stops,
     })
-    this.report(manifest, 'active')
+    this.report(manifest, 'active', this.options.clock.monotonicMs() - begunMs)
     return done
   }
 
@@ -262,15 +274,35 @@ export class PluginSet {
       ? failure.reason
       : `plugin ${manifest.id}: ${failure.reason}`
     const { id, version } = manifest
-    this.options.onStatus({ id, version, state: 'failed', failure: { ...failure, reason } })
+    this.options.onStatus({
+      id,
+      version,
+      state: 'failed',
+      failure: { ...failure, reason },
+      startedMs: undefined,
+    })
     const hint = thrown instanceof HoldfastError ? thrown.hint : undefined
     return refused(failure.code, reason, hint)
   }
 
-  private report(manifest: PluginManifest, state: PluginState): void {
+  private report(manifest: PluginManifest, state: PluginState, startedMs?: number): void {
     const { id, version } = manifest
-    this.options.onStatus({ id, version, state, failure: undefined })
+    this.options.onStatus({ id, version, state, failure: undefined, startedMs })
   }
+}
+
+/** Active plugins in their order, then those that did not get there. */
+export function activityOf(
+  set: PluginSet,
+  statuses: ReadonlyMap<string, PluginStatus>,
+): readonly PluginActivity[] {
+  const members = set.members()
+  const ids = new Set([...members.map(({ id }) => id), ...[...statuses.keys()].sort()])
+  return [...ids].flatMap((id) => {
+    const status = statuses.get(id)
+    const after = members.find((member) => member.id === id)?.after ?? []
+    return status === undefined ? [] : [{ ...status, after }]
+  })
 }
 
 function failureOf(thrown: unknown, code: string): { code: string; reason: string } {

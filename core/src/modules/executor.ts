@@ -21,7 +21,7 @@ import type { ModuleOrder, Prepared } from './protocol.js'
 import { type CoreServices, installedFor } from './services.js'
 import { parseUserConfig } from './userconfig.js'
 import type { Directories } from '../files/directories.js'
-import type { PluginCatalog } from '../plugins/catalog.js'
+import type { Choice, PluginCatalog } from '../plugins/catalog.js'
 
 export interface ExecutorOptions {
   readonly directories: Directories
@@ -115,6 +115,8 @@ export class ModuleExecutor implements OrderExecutor {
       const { service } = parseUserConfig(xml, order.file)
       const values = parameterFindings(xml, manifestOf(sources, order.name), order.file)
       if (values.length > 0) throw invalid(order.file, values)
+      const missing = missingPlugins(order, choice)
+      if (missing.length > 0) return { findings: missing, warnings: [] }
       const result = planModule(service, installedFor('module', choice))
       if (!result.ok) throw invalid(order.file, result.findings)
       const fixed = await this.fixedWhileRunning(order, sources, result.plan)
@@ -226,4 +228,12 @@ function changedFiles(before: ModulePackage, after: ModulePackage): readonly str
   const [old, fresh] = [digests(before), digests(after)]
   const paths = [...new Set([...old.keys(), ...fresh.keys()])].sort()
   return paths.filter((path) => old.get(path) !== fresh.get(path))
+}
+
+/** Said before anything else: the elements of a plugin that is not here would only be unknown. */
+function missingPlugins(order: ModuleOrder, choice: Choice): readonly string[] {
+  const present = new Set(choice.sources.map(({ manifest }) => manifest.id))
+  return Object.keys(order.plugins ?? {})
+    .filter((id) => !present.has(id))
+    .map((id) => `plugin ${id} can't be used: ${choice.broken.get(id) ?? 'it is not installed'}`)
 }

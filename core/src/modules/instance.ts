@@ -15,12 +15,13 @@ import {
   type ModuleContext,
   type ModuleState,
   type OperatorCommand,
+  type PluginActivity,
   refused,
   type Topology,
   topology,
   type Verdict,
 } from '@holdfast/sdk'
-import { PluginSet, type PluginStatus } from '../kernel/lifecycle.js'
+import { activityOf, PluginSet, type PluginStatus } from '../kernel/lifecycle.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import { expectedFailure } from '../files/failure.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
@@ -102,8 +103,8 @@ export class ModuleInstance {
     return this.set.contributionsOf(command)
   }
 
-  plugins(): readonly PluginStatus[] {
-    return [...this.statuses.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  activity(): readonly PluginActivity[] {
+    return activityOf(this.set, this.statuses)
   }
 
   /** Adopts what runs since this boot; otherwise, when the daemon starts, starts what is to start at boot. */

@@ -15,6 +15,7 @@ import {
   type PackageSource,
   type PackageView,
   type Peers,
+  type PluginActivity,
   type UpgradeReport,
 } from '@holdfast/sdk'
 import { expectedFailure } from '../files/failure.js'
@@ -53,6 +54,13 @@ export interface ModulesOptions {
   /** All nodes of the cluster, sorted; empty: this node belongs to none. */
   readonly nodes: () => readonly string[]
   readonly onState: (name: string, state: ModuleState) => void
+}
+
+export interface ModulePlugins {
+  readonly module: string
+  readonly bound: Bound
+  readonly failure: { readonly code: string; readonly reason: string } | undefined
+  readonly plugins: readonly PluginActivity[]
 }
 
 interface Installed {
@@ -243,6 +251,16 @@ export class Modules {
     await this.instances.get(name)?.alive()
   }
 
+  /** For each configured module: the versions it is bound to, and what became of its plugins. */
+  pluginSets(): readonly ModulePlugins[] {
+    return [...this.instances].sort().map(([module, instance]) => ({
+      module,
+      bound: instance.current?.plugins ?? {},
+      failure: instance.failure,
+      plugins: instance.activity(),
+    }))
+  }
+
   commands(name: string): readonly CommandView[] {
     return [...this.instanceOf(name).commands()].map(([words, one]) => viewOf(words, one))
   }
@@ -386,7 +404,9 @@ export class Modules {
       const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
       const result = planModule(parseUserConfig(xml, '').service, installedFor('module', choice))
       if (!result.ok) return Object.fromEntries(kept)
-      const used = result.plan.plugins.map(({ manifest }) => [manifest.id, manifest.version])
+      const used = result.plan.plugins.map(
+        ({ manifest }) => [manifest.id, manifest.version] as const,
+      )
       return Object.fromEntries(used)
     } catch (thrown) {
       // What is wrong with the configuration, every node says when it prepares.

@@ -173,6 +173,14 @@ export function elementsOf(manifest: PluginManifest): string[] {
   return Object.keys(propertiesOf(manifest.config)).filter((name) => name !== 'service')
 }
 
+/** For people: `<rfs>`, `<check><tcp>`. */
+export function elementNames(manifest: PluginManifest): readonly string[] {
+  return elementsOf(manifest).flatMap((element) => {
+    const parts = sharedBy(manifest, element)
+    return parts === undefined ? [`<${element}>`] : parts.map((part) => `<${element}><${part}>`)
+  })
+}
+
 /** The children of a shared element that belong to this plugin; undefined: it does not share this element. */
 function sharedBy(manifest: PluginManifest, element: string): string[] | undefined {
   const schema = propertiesOf(manifest.config)[element]

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import { HoldfastError, type LogEntry, type Peers } from '@holdfast/sdk'
 import { type Directories, directoriesFrom } from '../files/directories.js'
 import { discoverPlugins } from '../kernel/discover.js'
-import { loadPlugin } from '../kernel/loader.js'
+import { loadTrusted } from '../kernel/load-trusted.js'
 import { EventLog } from '../log/event-log.js'
 import { PluginCatalog } from '../plugins/catalog.js'
+import { PluginService } from '../plugins/service.js'
 import { PluginStore } from '../plugins/store.js'
 import { systemClock } from '../scheduling/clock.js'
 import { TrustedKeys } from '../trust/keyring.js'
@@ -22,6 +23,8 @@ export interface RigNode {
   readonly name: string
   readonly directories: Directories
   modules: Modules
+  plugins: PluginService
+  keys: TrustedKeys
   log(): readonly LogEntry[]
 }
 
@@ -79,6 +82,7 @@ export class Rig {
   /** What a daemon does at its start. Starting a node again leaves the old one like a crash does. */
   async start(name: string): Promise<void> {
     const directories = directoriesFrom({ HOLDFAST_ROOT: join(this.directory, name) })
+    await mkdir(directories.lib, { recursive: true, mode: 0o755 })
     const log = new EventLog({
       ...{ directory: join(directories.lib, 'log'), clock: systemClock, print: undefined },
     })
@@ -91,9 +95,14 @@ export class Rig {
       self: () => name,
       allOthers: () => names().filter((other) => other !== name),
     })
+    const builtin = await discoverPlugins([join(this.directory, 'plugins')], '0.1.0')
+    const keys = new TrustedKeys(directories)
+    const store = new PluginStore(join(directories.lib, 'plugins'), keys, '0.1.0')
+    const catalog = new PluginCatalog(builtin, store)
+    await catalog.refresh()
     const modules = new Modules({
-      ...{ directories, core, load: loadPlugin, bootId: this.bootId, nodes: names },
-      plugins: await this.catalog(directories),
+      ...{ directories, core, load: loadTrusted, bootId: this.bootId, nodes: names },
+      plugins: catalog,
       peers: this.peers(name, names),
       onState: (module, state) => {
         states.tell(module, state)
@@ -101,21 +110,16 @@ export class Rig {
       },
     })
     states.attach(modules)
+    const plugins = new PluginService({
+      ...{ catalog, store, version: '0.1.0' },
+      modules: () => modules.pluginSets(),
+      node: () => [],
+      note: () => undefined,
+    })
     const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })
-    this.nodes.set(name, { name, directories, modules, log: read })
+    this.nodes.set(name, { name, directories, modules, plugins, keys, log: read })
     this.started.push(modules)
     await modules.open()
-  }
-
-  private async catalog(directories: Directories): Promise<PluginCatalog> {
-    const builtin = await discoverPlugins([join(this.directory, 'plugins')], '0.1.0')
-    const keys = new TrustedKeys(directories)
-    const catalog = new PluginCatalog(
-      builtin,
-      new PluginStore(join(directories.lib, 'plugins'), keys, '0.1.0'),
-    )
-    await catalog.refresh()
-    return catalog
   }
 
   private peers(self: string, names: () => readonly string[]): Peers {

@@ -15,6 +15,7 @@ import { clusterRoutes } from './routes/cluster.js'
 import { moduleRoutes } from './routes/modules.js'
 import { packageRoutes } from './routes/packages.js'
 import { nodeRoutes } from './routes/node.js'
+import { pluginRoutes } from './routes/plugins.js'
 import { createServer, inject } from './server.js'
 import { defaultSocketPath, prepareBinding } from './socket.js'
 import { Waits } from './wait.js'
@@ -45,6 +46,7 @@ async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Prom
       ...nodeRoutes(deps.control),
       ...clusterRoutes(deps.control),
       ...moduleRoutes(deps.control, waits),
+      ...pluginRoutes(deps.control),
       ...packageRoutes(deps.control),
       ...deps.routes,
     ],

@@ -168,3 +168,52 @@ export const commandResult = object(
   },
   ['ok', 'lines', 'data'],
 )
+
+const failure = object({ code: text, reason: text }, ['code', 'reason'])
+const texts = { type: 'array', items: text }
+
+export const pluginView = object(
+  {
+    id: text,
+    version: text,
+    scope: { enum: ['node', 'module'] },
+    trust: { enum: ['builtin', 'signed', 'foreign'] },
+    signedBy: { ...text, description: 'Name of the trusted key' },
+    process: { ...boolean, description: 'It runs as a child process' },
+    enabled: boolean,
+    capabilities: texts,
+    elements: { ...texts, description: 'XML elements of a module that are its own' },
+    requires: { type: 'object', additionalProperties: text },
+    usedBy: { ...texts, description: 'Modules of this node' },
+    failure,
+  },
+  ['id', 'version', 'scope', 'trust', 'process', 'enabled', 'capabilities', 'elements', 'usedBy'],
+)
+
+const activity = object(
+  { id: text, version: text, state: text, after: texts, startedMs: number, failure },
+  ['id', 'version', 'state', 'after'],
+)
+
+export const pluginsReport = object(
+  {
+    sets: {
+      type: 'array',
+      items: object(
+        {
+          module: { ...text, description: 'Absent: the plugins of the node' },
+          failure,
+          plugins: { type: 'array', items: activity },
+        },
+        ['plugins'],
+      ),
+    },
+    idle: {
+      type: 'array',
+      items: object({ id: text, version: text, reason: text }, ['id', 'version', 'reason']),
+    },
+  },
+  ['sets', 'idle'],
+)
+
+export const trustedKey = object({ id: text, name: text }, ['id', 'name'])

@@ -413,3 +413,56 @@ test('a word that neither the program nor a plugin knows is a wrong usage', asyn
   const lost = await holdfast({ socket: '/nowhere/api.sock' }, 'failover', 'explain', '-m', 'web')
   t.is(lost.code, 3)
 })
+
+test('a plugin is shown before it is installed, and only installed when somebody allows it', async (t) => {
+  const [n1, n2] = await pair(t)
+  const directory = await mkdtemp(join(tmpdir(), 'hfcli-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'redis.hfp')
+  await writeFile(file, 'checker-redis')
+  const asked = await holdfast(n1, 'plugin', 'install', file)
+  t.is(asked.code, 2)
+  t.regex(
+    asked.out,
+    /checker-redis 1\.0\.0 {2}signed by acme\n.*<check><redis>\n.*may +net\.connect/s,
+  )
+  t.deepEqual(n1.control.told, [])
+  const done = await holdfast(n1, 'plugin', 'install', file, '--yes', '-H', '*')
+  t.regex(done.out, /n1 {2}plugin checker-redis 1\.0\.0 is installed\nn2 {2}plugin/)
+  t.deepEqual(
+    [n1, n2].flatMap(({ control }) => control.told.map(({ request }) => request)),
+    Array(2).fill({ id: 'checker-redis', capabilities: ['net.connect'] }),
+  )
+  t.regex((await holdfast(n1, 'plugin', 'list')).out, /checker-redis +1\.0\.0 +signed by acme/)
+  t.is((await holdfast(n1, 'plugin', 'remove', 'checker-redis')).code, 2)
+  await holdfast(n1, 'plugin', 'remove', 'checker-redis@1.0.0')
+  await holdfast(n1, 'plugin', 'disable', 'vip')
+  await holdfast(n1, 'module', 'config', 'web', '--plugin', 'a@1.0.0', '--plugin', 'b')
+  t.deepEqual(
+    n1.control.told.slice(1).map(({ request }) => request),
+    [
+      { id: 'checker-redis', version: '1.0.0' },
+      { id: 'vip', enabled: false },
+      { name: 'web', plugins: { a: '1.0.0', b: 'newest' } },
+    ],
+  )
+  const doctor = await holdfast(n1, 'plugin', 'doctor')
+  t.regex(
+    doctor.out,
+    /this node\n.*api 0\.1\.0 +active +3 ms\nnot active\n {2}vip 0\.1\.0 {2}no module/s,
+  )
+})
+
+test('a key is trusted by name on all nodes', async (t) => {
+  const [n1, n2] = await pair(t)
+  const directory = await mkdtemp(join(tmpdir(), 'hfcli-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const file = join(directory, 'acme.pub')
+  await writeFile(file, 'PEM')
+  const added = await holdfast(n1, 'trust', 'add', 'acme', file, '-H', '*')
+  t.is(added.code, 0)
+  t.deepEqual(n2.control.told, [{ method: 'trustAdd', request: { name: 'acme', pem: 'PEM' } }])
+  t.regex((await holdfast(n1, 'trust', 'list')).out, /acme +0123456789abcdef/)
+  t.is((await holdfast(n1, 'trust', 'remove', 'acme')).code, 0)
+  t.is((await holdfast(n1, 'trust', 'add', 'acme', join(directory, 'none'))).code, 1)
+})

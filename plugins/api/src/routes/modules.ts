@@ -102,12 +102,19 @@ function changing(control: Control): readonly ApiRoute[] {
       path: '/modules/:name/config',
       summary: 'Validate the sources and apply them on all nodes of the module, or on none',
       params: named,
-      body: object({ nodes: { type: 'array', items: nodeName, minItems: 1, maxItems: 16 } }),
+      body: object({
+        nodes: { type: 'array', items: nodeName, minItems: 1, maxItems: 16 },
+        plugins: {
+          type: 'object',
+          maxProperties: 64,
+          additionalProperties: { type: 'string', maxLength: 64 },
+          description: 'Plugin → the version to move to, or newest',
+        },
+      }),
       response: configReport,
       handle: (request) => {
-        const { nodes } = bodyOf<{ readonly nodes?: readonly string[] }>(request)
-        const name = param(request, 'name')
-        return control.moduleConfig(nodes === undefined ? { name } : { name, nodes })
+        const body = bodyOf<Omit<Parameters<Control['moduleConfig']>[0], 'name'>>(request)
+        return control.moduleConfig({ ...body, name: param(request, 'name') })
       },
     },
     {

@@ -16,6 +16,10 @@ import {
   type ModuleView,
   type PackageView,
   type UpgradeReport,
+  type PluginArchive,
+  type PluginsReport,
+  type PluginView,
+  type TrustedKeyView,
 } from '@holdfast/sdk'
 
 export interface Told {
@@ -39,6 +43,24 @@ export function moduleStateOf(
     progress: undefined,
     remote: undefined,
     ...more,
+  }
+}
+
+/** The archive of the plugin `id`, for tests: its data is its id. */
+function pluginViewOf(data: string): PluginView {
+  return {
+    id: Buffer.from(data, 'base64').toString().trim(),
+    version: '1.0.0',
+    scope: 'module',
+    trust: 'signed',
+    signedBy: 'acme',
+    process: false,
+    enabled: true,
+    capabilities: ['net.connect'],
+    elements: ['<check><redis>'],
+    requires: { failover: '^0.1.0' },
+    usedBy: [],
+    failure: undefined,
   }
 }
 
@@ -236,6 +258,54 @@ export class FakeControl implements Control {
       throw new HoldfastError('E_COMMAND_UNKNOWN', 'there is no such command')
     await this.#note('moduleRun', request, undefined)
     return await found.run(request.parameters as Record<string, string>, signal) // The test's own.
+  }
+
+  readonly installed: PluginView[] = []
+
+  plugins(): Promise<readonly PluginView[]> {
+    return Promise.resolve(this.installed)
+  }
+
+  pluginInspect(archive: PluginArchive): Promise<PluginView> {
+    if ('data' in archive) return Promise.resolve(pluginViewOf(archive.data))
+    return Promise.reject(new HoldfastError('E_PACKAGE_INVALID', 'no such file'))
+  }
+
+  async pluginInstall(
+    archive: PluginArchive,
+    capabilities: readonly string[],
+  ): Promise<PluginView> {
+    const view = await this.pluginInspect(archive)
+    this.installed.push(view)
+    return await this.#note('pluginInstall', { id: view.id, capabilities }, view)
+  }
+
+  pluginRemove(request: unknown): Promise<void> {
+    return this.#note('pluginRemove', request, undefined)
+  }
+
+  pluginEnable(request: unknown): Promise<void> {
+    return this.#note('pluginEnable', request, undefined)
+  }
+
+  pluginDoctor(): Promise<PluginsReport> {
+    const plugins = [{ id: 'api', version: '0.1.0', state: 'active', after: [], startedMs: 3 }].map(
+      (one) => ({ ...one, failure: undefined }),
+    )
+    const idle = [{ id: 'vip', version: '0.1.0', reason: 'no module has <vip>' }]
+    return Promise.resolve({ sets: [{ module: undefined, failure: undefined, plugins }], idle })
+  }
+
+  trusted(): Promise<readonly TrustedKeyView[]> {
+    return Promise.resolve([{ id: '0123456789abcdef', name: 'acme' }])
+  }
+
+  trustAdd(request: { readonly name: string }): Promise<TrustedKeyView> {
+    return this.#note('trustAdd', request, { id: '0123456789abcdef', name: request.name })
+  }
+
+  trustRemove(request: { readonly name: string }): Promise<TrustedKeyView> {
+    return this.#note('trustRemove', request, { id: '0123456789abcdef', name: request.name })
   }
 
   log(filter: {

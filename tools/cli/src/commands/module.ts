@@ -21,6 +21,13 @@ const membersOption: OptionSpec = {
   complete: 'node',
 }
 
+const movedOption: OptionSpec = {
+  long: 'plugin',
+  value: 'ID[@VERSION]',
+  summary: 'move to this version of a plugin, the newest unless told; all others stay as they are',
+  repeated: true,
+}
+
 export const moduleCommand: CommandSpec = {
   name: 'module',
   summary: 'install, configure and remove modules',
@@ -31,8 +38,12 @@ export const moduleCommand: CommandSpec = {
       name: 'config',
       summary: 'validate the sources and apply them on all nodes of the module, or on none',
       arguments: [nameArgument],
-      options: [membersOption],
-      examples: ['holdfast module config web', 'holdfast module config web --nodes n1,n2'],
+      options: [membersOption, movedOption],
+      examples: [
+        'holdfast module config web',
+        'holdfast module config web --nodes n1,n2',
+        'holdfast module config web --plugin checker-redis@1.1.0',
+      ],
       run: configure,
     },
     {
@@ -74,7 +85,14 @@ export const moduleCommand: CommandSpec = {
 async function configure(context: Context, input: Input): Promise<number> {
   const name = await chosenModule(context, input.argument('NAME'))
   const members = input.option('nodes')
-  const body = members === undefined ? {} : { nodes: members.split(',') }
+  const moved = input.options('plugin').map((text) => {
+    const [id = '', version = 'newest'] = text.split('@')
+    return [id, version] as const
+  })
+  const body = {
+    ...(members === undefined ? {} : { nodes: members.split(',') }),
+    ...(moved.length === 0 ? {} : { plugins: Object.fromEntries(moved) }),
+  }
   const path = `/modules/${encodeURIComponent(name)}/config`
   const report = await context.client.ask<ConfigReport>('POST', path, { body })
   tellReport(context, name, 'configured', report)
