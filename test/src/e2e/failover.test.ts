@@ -1,9 +1,10 @@
 /** Failover rules on real daemons: what a rule orders, who serves then, and what the operator is told about it. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
-import { ledger, type Product } from '@holdfast/lab'
-import { patienceMs, type Pair, withPair } from './given.js'
+import { ledger, monotonicMs, type Product, until } from '@holdfast/lab'
+import { onPair, Pair, patienceMs, withPair } from './given.js'
 
 /** Adds rules to the module of the pair. */
 function rules(text: string, attributes = ''): (xml: string) => string {
@@ -84,6 +85,103 @@ test('a rule over the other node is decided by what that node tells', async (t) 
     await pair.is(pair.n1, 'STOP NotReady')
     await pair.is(pair.n2, 'STOP NotReady')
     t.regex(await causeOn(pair.n2, ledger.name), /remote\.custom\.x is down/)
+  })
+})
+
+/**
+ * A plugin whose checkers misbehave, beside one that looks at a file: `hangs` never answers, `throws` can't begin,
+ * `lies` changes its mind twenty times a second, `floods` never stops to report.
+ */
+async function misbehavingPlugin(directory: string): Promise<void> {
+  const manifest = {
+    id: 'checker-bad',
+    version: '1.0.0',
+    engines: { holdfast: '^0.1.0' },
+    entry: 'index.js',
+    scope: 'module',
+    platforms: ['linux'],
+    needs: [],
+    provides: [],
+    contributes: ['point.checker'],
+    requires: { failover: '^0.1.0' },
+    conflicts: [],
+    capabilities: [],
+    config: { type: 'object', properties: { bad: { type: 'object', properties: {} } } },
+    startTimeoutMs: 1_000,
+    stopTimeoutMs: 1_000,
+  }
+  const code = `
+    import { existsSync } from 'node:fs'
+    import { checker, definePlugin, done } from ${JSON.stringify(import.meta.resolve('@holdfast/sdk'))}
+    const every = (periodMs, look) => {
+      let timer
+      return {
+        when: 'prim',
+        rule: undefined,
+        start: async (report) => { timer = setInterval(() => look(report), periodMs); return done },
+        stop: async () => clearInterval(timer),
+      }
+    }
+    let lie = false
+    const never = new Promise(() => undefined)
+    const checkers = {
+      'bad.hangs': { when: 'prim', rule: undefined, start: () => never, stop: () => never },
+      'bad.throws': { when: 'prim', rule: undefined, start: () => { throw new Error('it broke') }, stop: async () => undefined },
+      'bad.lies': every(50, (report) => report((lie = !lie) ? 'up' : 'down', 'who knows')),
+      'bad.floods': every(1, (report) => { for (let n = 0; n < 100; n++) report('up', String(n)) }),
+      'file.flag': {
+        ...every(200, (report) => existsSync('/run/flag') ? report('up', 'it is there') : report('down', 'it is gone')),
+        rule: { label: 'f_flag', action: 'restart' },
+      },
+    }
+    export const plugin = definePlugin({
+      needs: {},
+      activate(_, __, scope) {
+        for (const [name, one] of Object.entries(checkers)) scope.contribute(checker, name, one)
+      },
+    })`
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, 'plugin.json'), JSON.stringify(manifest))
+  await writeFile(join(directory, 'index.js'), code)
+  await writeFile(join(directory, 'package.json'), '{ "type": "module" }')
+}
+
+test('checkers that hang, throw, lie and flood are named, and the module goes on with the one that is good', async (t) => {
+  const lab = await Pair.lab({})
+  const directory = join(lab.host('n1').directory, 'checker-bad')
+  await misbehavingPlugin(directory)
+  const builtIn = fileURLToPath(new URL('../../../plugins', import.meta.url))
+  const daemonEnvironment = { HOLDFAST_PLUGINS: `${builtIn}:${directory}` }
+  await onPair(t, lab, { module: false, daemonEnvironment }, async (pair) => {
+    const { n1 } = pair
+    const isIn = (state: string): Promise<string> =>
+      n1.waitForState('follower', [state], patienceMs)
+    await n1.host.mustRun(['touch', '/run/flag'])
+    const sources = await lightModule(pair, '<bad/>')
+    await n1.mustRun(['module', 'install', 'follower', sources])
+    await n1.mustRun(['module', 'config', 'follower', '--nodes', 'n1'])
+    await n1.mustRun(['start', '-m', 'follower', '--no-wait'])
+    await isIn('UP Ready')
+    const listed = (text: RegExp): Promise<true> =>
+      until(
+        `the resources show ${String(text)}`,
+        async () =>
+          text.test(await n1.mustRun(['resource', 'list', '-m', 'follower'])) ? true : undefined,
+        { timeoutMs: patienceMs, everyMs: 200 },
+      )
+    await listed(/file\.flag = up/)
+    await listed(/bad\.hangs = unknown .*no answer within 10 s/)
+    await listed(/bad\.throws = unknown .*it broke/)
+    t.truthy(await n1.lastEvent('follower', 'resourceFlaps'))
+    t.truthy(await n1.lastEvent('follower', 'checkerFloods'))
+    const faultMs = monotonicMs()
+    await n1.host.mustRun(['rm', '/run/flag'])
+    await isIn('UP Transient')
+    t.log(`from fault to action: ${String(Math.round(monotonicMs() - faultMs))} ms`)
+    t.regex(await causeOn(n1, 'follower'), /rule f_flag: file\.flag is down \(it is gone\)/)
+    await n1.host.mustRun(['touch', '/run/flag'])
+    await isIn('UP Ready')
+    t.is(await lightStarts(n1), 2)
   })
 })
 

@@ -42,7 +42,7 @@ function onFact(state: State, event: Event): Step {
   const { fact } = event
   switch (fact.kind) {
     case 'reported':
-      return onReport(state, fact.report, event)
+      return onReports(state, fact.reports, event)
     case 'moduleChanged':
       return stay(onModule(state, fact, event.nowMs))
     case 'remoteTold':
@@ -64,17 +64,24 @@ function onFact(state: State, event: Event): Step {
   }
 }
 
-function onReport(state: State, report: Report, event: Event): Step {
-  const { name } = report
-  const before = state.local.get(name)
-  const isLate = report.by === 'checker' && !state.watching.has(name)
-  const isFull = before === undefined && state.local.size >= resourcesMax
-  if (isLate || isFull) return stay(state)
-  const awaited = report.by === 'checker' ? without(state.awaited, [name]) : state.awaited
-  const resource = changed(before, report, event)
-  const next = { ...state, awaited, local: withResource(state.local, resource) }
-  if (before?.value === report.value) return stay(next)
-  return { next, actions: noteChange(before?.value ?? 'init', resource, event.nowMs) }
+function onReports(state: State, reports: readonly Report[], event: Event): Step {
+  const local = new Map(state.local)
+  const awaited = new Set(state.awaited)
+  const actions: Action[] = []
+  for (const report of reports) {
+    const { name } = report
+    const before = local.get(name)
+    const isLate = report.by === 'checker' && !state.watching.has(name)
+    const isFull = before === undefined && local.size >= resourcesMax
+    if (isLate || isFull) continue
+    if (report.by === 'checker') awaited.delete(name)
+    const resource = changed(before, report, event)
+    local.set(name, resource)
+    if (before?.value !== report.value) {
+      actions.push(...noteChange(before?.value ?? 'init', resource, event.nowMs))
+    }
+  }
+  return { next: { ...state, local, awaited }, actions }
 }
 
 /** A resource that flaps is named once, not written down a hundred times. */
@@ -198,13 +205,6 @@ function judge(state: State, { nowMs }: Event): State {
     })
   }
   return { ...state, ruleStates }
-}
-
-function withResource(
-  all: ReadonlyMap<string, Resource>,
-  resource: Resource,
-): ReadonlyMap<string, Resource> {
-  return new Map([...all, [resource.name, resource]])
 }
 
 function without(set: ReadonlySet<string>, names: readonly string[]): ReadonlySet<string> {

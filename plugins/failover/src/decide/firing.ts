@@ -76,7 +76,10 @@ export function dueMs(
   if (ruleState.truth !== 'true' || pointless(state, rule) !== undefined) return undefined
   const action = actionOf(rule)
   const { fired, sinceMs } = ruleState
-  if (action === 'set') return fired === undefined ? sinceMs : undefined
+  // Once for each time that it becomes true, and never faster than others: two such rules may contradict each other.
+  if (action === 'set') {
+    return fired === undefined ? sinceMs + stableTimeMs(state, ruleState, nowMs) : undefined
+  }
   // Where nothing runs, nothing is lost by going on waiting at once.
   if (action === 'wait' && state.place.role === 'WAIT') return sinceMs + quickMs
   // To step down is right at any moment; to start again only what has started.

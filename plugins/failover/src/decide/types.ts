@@ -103,7 +103,7 @@ export interface Report {
 }
 
 export type Fact =
-  | { readonly kind: 'reported'; readonly report: Report }
+  | { readonly kind: 'reported'; readonly reports: readonly Report[] }
   | { readonly kind: 'moduleChanged'; readonly role: RoleName; readonly sub: SubState }
   | { readonly kind: 'remoteTold'; readonly values: ReadonlyMap<string, ResourceValue> }
   | { readonly kind: 'remoteLost' }

@@ -26,7 +26,7 @@ test('a checker that hangs, one that throws and one that refuses are unknown wit
     'tcp.web': good,
   })
   world.module.is('ALONE')
-  await world.time.pass(10_000)
+  await world.time.pass(10_100)
   const causes = ['a.hangs', 'a.refuses', 'a.throws'].map((name) => {
     const resource = world.driver.state().local.get(name)
     return `${resource?.value ?? ''} ${resource?.cause ?? ''}`
@@ -116,6 +116,32 @@ test('a restarted daemon knows the values, their age and their history', async (
   t.deepEqual(world.driver.state().local.get('tcp.web'), before)
   t.is(checker.starts, 2)
   t.deepEqual(world.module.orders, [])
+})
+
+test('more checkers than the maximum are not watched, and the log says so', async (t) => {
+  const checkers = Array.from({ length: 300 }, (_, n) => [`a.n${String(n)}`, new Hand()] as const)
+  const world = await given('', Object.fromEntries(checkers))
+  world.module.is('ALONE')
+  await world.time.pass(30_000)
+  t.is(checkers.filter(([, { starts }]) => starts > 0).length, 256)
+  t.true(world.logged.some((line) => line.startsWith('checkersTooMany')))
+})
+
+test('what is kept for the next daemon has a maximum, however many resources there are', async (t) => {
+  const checkers = Array.from({ length: 256 }, (_, n): [string, Hand] => [
+    `a.n${String(n)}`,
+    new Hand(),
+  ])
+  const world = await given('', Object.fromEntries(checkers))
+  world.module.is('ALONE')
+  await world.time.pass(0)
+  for (let n = 0; n < 20; n++) {
+    for (const [, checker] of checkers)
+      checker.report?.(n % 2 === 0 ? 'up' : 'down', 'ü'.repeat(9_999))
+    await world.time.pass(1_000)
+  }
+  const kept = await world.store.volatile.read<object>('resources')
+  t.true(Buffer.byteLength(JSON.stringify(kept)) < 1024 * 1024)
 })
 
 test('checkers that were switched off stay off over a restart of the daemon', async (t) => {

@@ -42,6 +42,9 @@ export interface FailoverParts {
 }
 
 const heartbeatPeriodMs = 500
+const reportAfterMs = 20
+/** Checkers beyond this are not watched, and the log says so. */
+export const checkersMax = 256
 /** An order that the module has not accepted or refused by then counts as refused. */
 const orderTimeoutMs = 60_000
 
@@ -51,6 +54,7 @@ export class FailoverDriver {
   private readonly supervised = new Map<string, Supervised>()
   private readonly instances = new Map<string, Checker>()
   private readonly cancels: Cancel[] = []
+  private readonly waiting = new Map<string, Report>()
   private machine: RunningMachine<State, Event> | undefined
   private timer: Cancel = () => undefined
 
@@ -133,7 +137,7 @@ export class FailoverDriver {
       throw new HoldfastError('E_RESOURCE_UNWATCHED', `${report.name} is not watched now: ${why}`)
     }
     this.supervised.get(report.name)?.heardOtherwise()
-    this.post({ kind: 'reported', report })
+    this.post({ kind: 'reported', reports: [report] })
     await this.machine?.settled()
     await this.kept.flush()
   }
@@ -160,17 +164,34 @@ export class FailoverDriver {
 
   private reportAll(reports: readonly Report[]): void {
     const { local } = this.state()
-    for (const report of reports) {
-      const known = local.get(report.name)
-      const isSame = known?.value === report.value && known.cause === report.cause
-      if (!isSame) this.post({ kind: 'reported', report })
-    }
+    const news = reports.filter(({ name, value, cause }) => {
+      const known = local.get(name)
+      return known?.value !== value || known.cause !== cause
+    })
+    if (news.length > 0) this.post({ kind: 'reported', reports: news })
+  }
+
+  /** However many checkers report at once, the machine hears of it in one event: its queue has a maximum. */
+  private reportSoon(report: Report): void {
+    const isArmed = this.waiting.size > 0
+    this.waiting.set(report.name, report)
+    if (isArmed) return
+    this.parts.clock.after(reportAfterMs, () => {
+      const reports = [...this.waiting.values()]
+      this.waiting.clear()
+      this.post({ kind: 'reported', reports })
+    })
   }
 
   /** Checkers came, went, or were configured anew. Settles when those that went are no longer used. */
   private async onCheckers(): Promise<void> {
-    const { checkers, rules } = this.parts
-    const all = checkers.all()
+    const { checkers, rules, log } = this.parts
+    const contributed = checkers.all()
+    const all = new Map([...contributed].slice(0, checkersMax))
+    if (contributed.size > checkersMax) {
+      const text = `of ${String(contributed.size)} checkers only the first ${String(checkersMax)} are watched`
+      log.write('critical', 'checkersTooMany', { text })
+    }
     const gone = [...this.instances].filter(([name, instance]) => all.get(name) !== instance)
     const ended = gone.map(async ([name]) => {
       await this.supervised.get(name)?.end()
@@ -195,6 +216,8 @@ export class FailoverDriver {
         this.supervise(action.name)?.begin()
         return
       case 'unwatch':
+        // What was reported before the end belongs to it.
+        this.waiting.delete(action.name)
         void this.supervised.get(action.name)?.end() // It never rejects, and its end is in its own turn.
         return
       case 'order':
@@ -218,7 +241,7 @@ export class FailoverDriver {
     if (checker === undefined || known !== undefined) return known
     const { clock, log } = this.parts
     const say = ({ value, cause }: { value: ResourceValue; cause: string }): void =>
-      this.post({ kind: 'reported', report: { name, value, cause, by: 'checker' } })
+      this.reportSoon({ name, value, cause, by: 'checker' })
     const supervised = new Supervised({ name, checker, clock, log, say })
     this.supervised.set(name, supervised)
     return supervised

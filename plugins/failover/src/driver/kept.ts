@@ -5,6 +5,8 @@ import type { Held, Resource, State } from '../decide/types.js'
 const format = 1
 const resourcesName = 'resources'
 const switchName = 'switch'
+/** Of all resources together: what is kept must fit into one state of the store. */
+export const historyKeptMax = 1_000
 /** Values that change often are written once in this time. */
 const writeAfterMs = 500
 
@@ -70,11 +72,16 @@ export class Kept {
     this.wanted = undefined
     try {
       if (state === undefined) return
-      const local = [...state.local.values()]
+      const local = shortened([...state.local.values()])
       const value: KeptResources = { format, local, held: state.held }
       await this.store.volatile.write(resourcesName, value)
     } finally {
       this.writing = undefined
     }
   }
+}
+
+function shortened(resources: readonly Resource[]): readonly Resource[] {
+  const each = Math.max(1, Math.floor(historyKeptMax / Math.max(1, resources.length)))
+  return resources.map((one) => ({ ...one, history: one.history.slice(-each) }))
 }
