@@ -39,7 +39,6 @@ export const plugin = definePlugin({
       self: module.node,
       peer,
       hasWitness: deps.witnesses.length > 0,
-      hasReplica: deps.replica !== undefined,
     })
     const lans = settings.heart.heartbeat.map(({ name }) => name)
     const driver = new MirrorDriver({ ...deps, lans, random: Math.random }, config)
@@ -53,6 +52,7 @@ export const plugin = definePlugin({
 export { check } from './settings.js'
 export { initialState, nothingKnown, step } from './decide/decide.js'
 export { formatGeneration } from './decide/lineage.js'
+export { type Shown, shownOf } from './decide/shown.js'
 export type {
   Action,
   Event,

@@ -2,9 +2,10 @@ import test from 'ava'
 import { check, machineConfig } from './settings.js'
 
 test('what isolation means is said when nobody chose it, and only then', (t) => {
-  const service = { failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24 }
+  const times = { right_timeout: 3_000, takeover_delay: 5_000, syncdelta: 0 }
+  const service = { failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24, ...times }
   const heart = { timeout: 5_000, heartbeat: [] }
-  const facts = { self: 'a', peer: 'b', hasReplica: false }
+  const facts = { self: 'a', peer: 'b' }
   const context = { nodes: ['a', 'b'], delays: { watchdogMs: 1_000 } }
   t.is(check({ service, heart }, context).warnings.length, 1)
   for (const isolation of ['alone', 'wait'] as const) {

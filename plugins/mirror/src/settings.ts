@@ -11,6 +11,9 @@ export interface MirrorSettings {
     readonly isolation?: 'alone' | 'wait'
     readonly maxloop: number
     readonly loop_interval: number
+    readonly right_timeout: number
+    readonly takeover_delay: number
+    readonly syncdelta: number
   }
   readonly heart: {
     readonly timeout: number
@@ -34,7 +37,7 @@ const unchosen: Finding = {
 
 export function machineConfig(
   settings: MirrorSettings,
-  facts: { self: string; peer: string; hasWitness: boolean; hasReplica: boolean },
+  facts: { self: string; peer: string; hasWitness: boolean },
 ): MirrorConfig {
   const { service, heart } = settings
   return {
@@ -46,6 +49,9 @@ export function machineConfig(
     // Who asked for a witness does not want two nodes to serve because it could not be reached.
     isolation: service.isolation ?? (facts.hasWitness ? 'wait' : 'alone'),
     timeoutMs: heart.timeout,
+    rightTimeoutMs: service.right_timeout,
+    takeoverDelayMs: service.takeover_delay,
+    syncdeltaMs: service.syncdelta,
   }
 }
 

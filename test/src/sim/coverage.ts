@@ -11,11 +11,13 @@ const served = ['ready', 'restarting', 'outdating', 'claiming', 'waiting']
 
 const places: readonly string[] = [
   'stop',
-  ...['entering', 'deciding', 'leading', 'claiming'].map((stage) => `wait/${stage}`),
+  ...['entering', 'deciding', 'held', 'leading', 'yielding', 'claiming'].map(
+    (stage) => `wait/${stage}`,
+  ),
   // A node becomes PRIM only when its application runs.
   ...['entering', ...served].map((stage) => `alone/${stage}`),
   ...served.map((stage) => `prim/${stage}`),
-  ...['entering', 'joining', 'copying', 'live', 'leading', 'claiming'].map(
+  ...['entering', 'joining', 'copying', 'live', 'leading', 'yielding', 'claiming'].map(
     (stage) => `second/${stage}`,
   ),
   'demoting/stopping',
@@ -25,7 +27,7 @@ const places: readonly string[] = [
 /** Whatever an operator, the peer or the network does can come at any time. */
 const anywhere: readonly string[] = [
   ...['start', 'stop', 'forcestop', 'restart', 'stopstart', 'swap'].map((one) => `command ${one}`),
-  ...['prim', 'primforce', 'second'].map((one) => `command ${one}`),
+  ...['prim', 'primforce', 'second', 'wait', 'wakeup'].map((one) => `command ${one}`),
   ...['told view', 'adopted', 'peerHeard', 'peerConnected', 'peerDisconnected'],
 ]
 
@@ -58,7 +60,8 @@ const somewhere: Readonly<Record<string, readonly string[]>> = {
   dataFailed: ['alone/entering', 'alone/ready', 'alone/restarting', 'prim/ready', 'prim/outdating'],
   timeUp: [
     ...['wait/deciding', 'wait/leading', 'wait/claiming', 'alone/ready', 'prim/outdating'],
-    ...['prim/waiting', 'second/joining', 'second/leading', 'second/claiming'],
+    ...['prim/waiting', 'second/joining', 'second/leading', 'second/yielding', 'second/claiming'],
+    ...['wait/yielding', 'prim/claiming'],
   ],
 }
 

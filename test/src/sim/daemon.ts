@@ -36,6 +36,8 @@ export interface DaemonParts {
   readonly dies: (how: 'daemon' | 'power') => void
 }
 
+const tickMs = 10_000
+
 export class Daemon {
   state: State
   /** The daemon dies after this many more actions. */
@@ -44,7 +46,8 @@ export class Daemon {
   #place: State | undefined
   #inbox: Event[] = []
   #isBusy = false
-  #timer = 0
+  readonly #timers = { question: 0, limit: 0 }
+  #life = 0
 
   constructor(readonly parts: DaemonParts) {
     this.state = initialState(parts.config, 0)
@@ -86,7 +89,18 @@ export class Daemon {
     this.state = state
     this.#inbox = []
     this.#isBusy = false
-    this.#timer += 1
+    this.#timers.question += 1
+    this.#timers.limit += 1
+    this.#life += 1
+    if (state.config.syncdeltaMs > 0) this.#tick(this.#life)
+  }
+
+  #tick(life: number): void {
+    this.parts.node.later('daemon', tickMs, () => {
+      if (this.#life !== life) return
+      this.#tick(life)
+      this.post({ kind: 'ticked', wallMs: this.parts.node.wallMs })
+    })
   }
 
   #freshEpoch(): number {
@@ -193,11 +207,8 @@ export class Daemon {
           then()
         })
         return
-      case 'refuse':
-        // The application of the simulation stops also while its writes wait.
-        break
       case 'arm':
-        this.#arm(action.epoch, action.delayMs)
+        this.#arm(action)
         break
       case 'answer':
         this.parts.onAnswer(action.verdict)
@@ -224,11 +235,11 @@ export class Daemon {
     })
   }
 
-  #arm(epoch: number, delayMs: number): void {
-    this.#timer += 1
-    const timer = this.#timer
+  #arm({ timer, epoch, delayMs }: Extract<Action, { kind: 'arm' }>): void {
+    this.#timers[timer] += 1
+    const mine = this.#timers[timer]
     this.parts.node.later('daemon', delayMs, () => {
-      if (this.#timer === timer) this.post({ kind: 'timeUp', epoch })
+      if (this.#timers[timer] === mine) this.post({ kind: 'timeUp', epoch })
     })
   }
 

@@ -32,8 +32,28 @@ export function heal(world: World, mayAsk: boolean): Healed {
   // What was acknowledged last arrives; then both trees are the same, to the write.
   world.clientsWrite = false
   world.run(2_000)
-  const failure = isWhole(world) ? differences(world) : describe(world)
+  const failure = isWhole(world) ? (differences(world) ?? outlives(world)) : describe(world)
   return { failure, decisions }
+}
+
+/** Whatever happened before: a pair that is whole goes on without either of its nodes, if it is configured to. */
+function outlives(world: World): string | undefined {
+  const serving = nodeNames.find((name) => world.runs(name)) ?? 'a'
+  const lost = world.random.chance(0.5) ? serving : other(serving)
+  const survivor = other(lost)
+  const { witness, isolation, failover } = world.setting
+  // The numbers that went with a disk are known to the witness only: it refuses them, and an operator must decide.
+  const isKnown = !world.wasDiskReplaced || witness === 'none'
+  const mayGoOn = isKnown && (witness === 'exclusive' || isolation === 'alone')
+  if (!mayGoOn || (lost === serving && !failover)) return undefined
+  world.note('', `${lost} is lost`)
+  world.powerOff(lost)
+  const goesOn = (): boolean => {
+    const { place } = world.state(survivor)
+    return place.role === 'alone' && place.stage === 'ready' && place.degrading === undefined
+  }
+  if (world.runUntil(goesOn, healMs)) return undefined
+  return `${lost} was lost, and ${describe(world)}`
 }
 
 /** Both Ready, one application. */
@@ -78,6 +98,7 @@ function startAll(world: World): void {
       if (place.role === 'demoting' && place.failure !== undefined) {
         world.command(name, 'forcestop')
       } else if (place.role === 'stop') world.command(name, 'start')
+      else if (place.role === 'wait' && place.hold !== undefined) world.command(name, 'wakeup')
     }
     world.run(5_000)
   }

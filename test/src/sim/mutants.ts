@@ -114,7 +114,7 @@ export const mutants: readonly Mutant[] = [
     const isAsked = event.kind === 'told' && event.message.kind === 'outdate'
     if (!isAsked) return step(state, event)
     const { peer } = state
-    const told = peer.view ?? { role: 'prim' as const, ready: false }
+    const told = peer.view ?? { role: 'prim' as const, ready: false, held: false }
     const view = { ...told, memory: state.memory }
     return step({ ...state, peer: { ...peer, view } }, event)
   }),
@@ -152,6 +152,38 @@ export const mutants: readonly Mutant[] = [
         ? { next: state, actions: [] }
         : step(state, event),
   ),
+  mutant('no-limit', 'lets its application run while nobody lets it go on', (state, event) => {
+    const isLimit = event.kind === 'timeUp' && 'degrading' in state.place
+    return isLimit && state.place.degrading?.limit === event.epoch
+      ? { next: state, actions: [] }
+      : step(state, event)
+  }),
+  mutant(
+    'no-yielding',
+    'takes over without giving the other one the time to stop',
+    (state, event) => {
+      const done = step(state, event)
+      const { place } = done.next
+      const begins = 'stage' in place && place.stage === 'yielding' && state.place !== place
+      return begins ? chained(done, { kind: 'timeUp', epoch: place.epoch }) : done
+    },
+  ),
+  mutant('same-generation', 'keeps the generation when a pair becomes whole', (state, event) => {
+    const { generation, history } = state.memory
+    const done = step(state, event)
+    if (event.kind !== 'copyFinished') return done
+    const same = remembering(state, done, (_before, memory) => ({ ...memory, generation, history }))
+    return {
+      ...same,
+      actions: same.actions.map((action) => retold(action, { generation, history })),
+    }
+  }),
+  mutant('next-right', 'asks for the next right when one was refused', supersedes),
+  mutant('deaf-to-wakeup', 'waits for ever once it was told to wait', (state, event) =>
+    event.kind === 'commanded' && event.command === 'wakeup'
+      ? { next: state, actions: [] }
+      : step(state, event),
+  ),
   {
     name: 'heartbeats-only',
     mistake:
@@ -174,17 +206,33 @@ export const scenarioMutants: readonly Mutant[] = [
     const actions = done.actions.filter(({ kind }) => kind !== 'detach')
     return event.kind === 'adopted' ? { ...done, actions } : done
   }),
-  mutant(
-    'deaf-to-refusal',
-    'takes no refusal of the witness while it hears the peer',
-    (state, event) => {
-      const isRefused = event.kind === 'claimed' && event.claim === 'refused'
-      return isRefused && state.peer.life !== 'silent'
-        ? { next: state, actions: [] }
-        : step(state, event)
-    },
-  ),
 ]
+
+/** Whatever is told of one's own lineage is told to be this. */
+function retold(action: Action, lineage: Pick<Memory, 'generation' | 'history'>): Action {
+  if (action.kind !== 'tell') return action
+  const { message } = action
+  if (message.kind === 'synced') return tell({ ...message, lineage })
+  if (message.kind !== 'view') return action
+  return tell({
+    ...message,
+    view: { ...message.view, memory: { ...message.view.memory, ...lineage } },
+  })
+}
+
+function tell(message: Told['message']): Action {
+  return { kind: 'tell', message }
+}
+
+/** A right that was granted and perhaps not used must block the other node: it can't tell. */
+function supersedes(state: State, event: Event): Step {
+  const done = step(state, event)
+  const isRefused = event.kind === 'claimed' && event.claim === 'refused'
+  if (!isRefused || state.place.role !== 'wait') return done
+  const { epoch } = state.place
+  const generation = state.memory.generation.number + 2
+  return { ...done, actions: [...done.actions, { kind: 'claim', epoch, generation }] }
+}
 
 function mutant(
   name: string,

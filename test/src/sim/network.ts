@@ -167,9 +167,15 @@ export class Network {
   #judge(node: SimNode): void {
     const ear = this.#ears[node.name]
     const { now } = node.sim.agenda
-    if (ear.verdict === 'silent' || now - ear.heardAt <= timeoutMs || now < ear.graceUntil) return
+    if (now - ear.heardAt <= timeoutMs || now < ear.graceUntil) return
     const linkMs = this.hooks.heardMsAgo(node.name)
-    if (linkMs !== undefined && linkMs <= timeoutMs) return
+    if (linkMs !== undefined && linkMs <= timeoutMs) {
+      // A link that was silent is heard again.
+      if (ear.verdict === 'silent') this.hooks.tell(node.name, 'peerHeard')
+      ear.verdict = 'heard'
+      return
+    }
+    if (ear.verdict === 'silent') return
     ear.verdict = 'silent'
     this.hooks.tell(node.name, 'peerSilent')
   }

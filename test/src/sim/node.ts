@@ -28,6 +28,8 @@ export class SimNode {
   readonly rate: number
   /** What an administrator or a broken time server did to its wall clock. */
   wallOffsetMs = 0
+  /** When something last kept its daemon, or its application's stop, from doing what the machine decided. */
+  hinderedAt = Number.NEGATIVE_INFINITY
   readonly lives: Record<Layer, number> = { power: 0, daemon: 0, plane: 0 }
   #deferred: Deferred[] = []
 
@@ -60,6 +62,7 @@ export class SimNode {
 
   thaw(): void {
     this.frozen = 'no'
+    this.hinderedAt = this.sim.agenda.now
     const deferred = this.#deferred
     this.#deferred = []
     for (const one of deferred) this.#attempt(one)

@@ -5,7 +5,7 @@ import type { Setting } from './setting.js'
 
 export interface Profile {
   readonly name: string
-  readonly setting: Omit<Setting, 'defaultprim' | 'failover' | 'maxloop'>
+  readonly setting: Omit<Setting, 'defaultprim' | 'failover' | 'maxloop' | 'syncdeltaMs'>
   /** All paths between the living nodes may be cut, or a node may stand still: who can't ask must not guess. */
   readonly cuts: boolean
   /** The operator may say "these are the good data" at any time, and disks may be replaced by empty ones. */
@@ -69,6 +69,7 @@ export function settingOf(profile: Profile, random: Random): Setting {
     defaultprim: random.pick(['alone', 'alone', 'a', 'b', 'lastprim']),
     failover: !random.chance(0.08),
     maxloop: random.pick([3, 3, 10]),
+    syncdeltaMs: profile.overrides && random.chance(0.3) ? 60_000 : 0,
   }
 }
 
@@ -104,6 +105,8 @@ const anywhere: readonly (readonly [number, Kind])[] = [
   [2, (node) => [`stop ${node}`]],
   [2, (node) => [`stopstart ${node}`]],
   [1, (node) => [`checker stopstart ${node}`]],
+  [2, (node) => [`checker wait ${node}`]],
+  [2, (node) => [`checker wakeup ${node}`]],
   [1, (node) => [`checker restart ${node}`]],
   [1, (node) => [`restart ${node}`]],
   [3, (node) => [`swap ${node}`]],

@@ -13,6 +13,8 @@ export interface Facts {
   /** Its data plane acknowledges writes without anybody. */
   acknowledgesAlone(name: NodeName): boolean
   talks(): boolean
+  /** Something keeps it from stopping its application in time; only a watchdog would help. */
+  isHindered(name: NodeName): boolean
   /** No path leads from one to the other and back, or one of them stands still. */
   isCutOff(): boolean
 }
@@ -102,6 +104,12 @@ export class Promises {
   /** A restart where the application runs anyway is no decision to serve: what it may write is checked for itself. */
   started(name: NodeName, isRestart: boolean): void {
     if (!this.#isSplit && !isRestart) this.#mustHaveAll(name, 'serves')
+    const peer = other(name)
+    if (!this.#isSplit && this.facts.runs(peer) && !this.facts.isHindered(peer)) {
+      this.violated(
+        `${name} starts the application while ${peer}, that could stop it, runs it still`,
+      )
+    }
     this.#lastToAcknowledge = undefined
     this.countOverlap()
   }

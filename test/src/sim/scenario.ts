@@ -13,11 +13,11 @@
  *   expect lost 0                           acknowledged writes that whoever serves does not have
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { shownOf } from '@holdfast/plugin-mirror'
 import { HoldfastError } from '@holdfast/sdk'
 import { form } from './history.js'
 import { type NodeName, nodeNames } from './node.js'
 import { plainSetting, type Setting } from './setting.js'
-import { shownOf } from './shown.js'
 import { perform } from './verbs.js'
 import { World, type WorldOptions } from './world.js'
 
@@ -149,6 +149,8 @@ const givens: Readonly<Record<string, Given>> = {
     value === 'on' || value === 'off' ? { ...setting, failover: value === 'on' } : undefined,
   maxloop: (setting, value) =>
     /^\d+$/.test(value) ? { ...setting, maxloop: Number(value) } : undefined,
+  syncdelta: (setting, value) =>
+    /^\d+s$/.test(value) ? { ...setting, syncdeltaMs: Number.parseInt(value) * 1_000 } : undefined,
 }
 
 function settingFrom(given: string | undefined): Setting {

@@ -28,7 +28,9 @@ const incidents: readonly (readonly [string, string])[] = [
   ['stop-that-fails-hands-nothing-over', 'stop-always-works'],
   ['swap-from-either-side', 'no-demoting'],
   ['writes-held-by-a-daemon-that-died', 'releases-once'],
-  ['witness-refused-and-the-peer-was-heard-again', 'deaf-to-refusal'],
+  ['told-to-wait-hands-over', 'deaf-to-wakeup'],
+  ['primary-without-any-right-stops', 'no-limit'],
+  ['witness-refused-and-the-peer-was-heard-again', 'no-limit'],
 ]
 
 for (const [file, name] of incidents) {

@@ -8,6 +8,7 @@ export interface Setting {
   readonly defaultprim: 'alone' | 'lastprim' | NodeName
   readonly failover: boolean
   readonly maxloop: number
+  readonly syncdeltaMs: number
 }
 
 export const plainSetting: Setting = {
@@ -16,9 +17,16 @@ export const plainSetting: Setting = {
   defaultprim: 'alone',
   failover: true,
   maxloop: 3,
+  syncdeltaMs: 0,
 }
 
 export const timeoutMs = 5_000
+export const rightTimeoutMs = 2_000
+/**
+ * The right time-out, the two seconds in which two nodes can notice the same cut, and the longest stop of an application
+ * that is neither slow nor stuck: by then whoever may not go on has stopped.
+ */
+export const takeoverDelayMs = 7_000
 /** Between two heartbeats on each LAN. */
 export const pulseMs = 1_000
 export const lans = [0, 1] as const
@@ -35,7 +43,9 @@ export function configOf(self: NodeName, setting: Setting): MirrorConfig {
     loopIntervalMs: 86_400_000,
     isolation: setting.isolation,
     hasWitness: setting.witness === 'exclusive',
-    hasReplica: true,
     timeoutMs,
+    rightTimeoutMs,
+    takeoverDelayMs,
+    syncdeltaMs: setting.syncdeltaMs,
   }
 }

@@ -11,7 +11,7 @@ import type { World } from './world.js'
 
 const commands: readonly OperatorCommand[] = [
   ...(['start', 'stop', 'forcestop', 'restart', 'stopstart', 'swap'] as const),
-  ...(['prim', 'primforce', 'second'] as const),
+  ...(['prim', 'primforce', 'second', 'wait', 'wakeup'] as const),
 ]
 
 const verbs: readonly Verb<World>[] = [
@@ -29,7 +29,7 @@ const verbs: readonly Verb<World>[] = [
     },
   },
   {
-    pattern: /^checker (stopstart|restart|stop) (a|b)$/,
+    pattern: /^checker (stopstart|restart|stop|wait|wakeup) (a|b)$/,
     example: 'checker stopstart a',
     run: (world, [, word, node]) => {
       const command = commands.find((one) => one === word)

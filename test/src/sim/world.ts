@@ -12,7 +12,7 @@ import { Replication } from './plane.js'
 import { Promises, type Right } from './promises.js'
 import { Random } from './random.js'
 import type { Coverage } from './reached.js'
-import { configOf, lans, type Setting } from './setting.js'
+import { configOf, lans, type Setting, takeoverDelayMs, timeoutMs } from './setting.js'
 import { Trace } from './simulation.js'
 import { Witness } from './witness.js'
 
@@ -50,6 +50,7 @@ export class World {
   /** Events of the machines so far. */
   steps = 0
   clientsWrite = true
+  wasDiskReplaced = false
   readonly #hosts: Record<NodeName, Host>
   readonly #isOver = (): boolean => this.promises.violation !== undefined
 
@@ -63,6 +64,7 @@ export class World {
       runs: (name) => this.runs(name),
       acknowledgesAlone: (name) => this.replication.planes[name].mode === 'alone',
       talks: () => this.#canTalk(),
+      isHindered: (name) => this.#isHindered(name),
       isCutOff: () =>
         !this.network.isCalm ||
         this.network.isCutOff ||
@@ -216,6 +218,7 @@ export class World {
     if (node.powered) return
     this.note(name, 'disk replaced')
     this.promises.diskReplaced(name)
+    this.wasDiskReplaced = true
     disk.replace()
     node.data = new Set()
   }
@@ -253,6 +256,7 @@ export class World {
   #startDaemon(name: NodeName, isSuccessor: boolean): void {
     const { node, daemon } = this.#hosts[name]
     node.daemonRuns = true
+    node.hinderedAt = this.agenda.now
     const life = node.lives.daemon
     this.note(name, 'daemon starts')
     if (isSuccessor) daemon.adopt()
@@ -273,6 +277,14 @@ export class World {
     // To a daemon that stands still it comes later; to none, never: its successor looks for itself.
     if (node.isAwake('daemon')) daemon.post(event)
     else if (node.daemonRuns) node.later('daemon', 0, () => daemon.post(event))
+  }
+
+  /** Its daemon stands still or is dead, or its application does not stop in the time that is counted on. */
+  #isHindered(name: NodeName): boolean {
+    const { node, application, disk } = this.#hosts[name]
+    const isNow =
+      !node.isAwake('daemon') || application.isSlowToStop || application.isStuck || disk.isSlow
+    return isNow || this.agenda.now - node.hinderedAt < timeoutMs + takeoverDelayMs
   }
 
   /** By their daemons, or by their data planes. */
@@ -340,7 +352,8 @@ function rightOf(before: State, event: Event): Right {
     event.kind === 'commanded' && (event.command === 'prim' || event.command === 'primforce')
   if (isOrdered) return 'operator'
   if (before.place.role === 'wait') {
-    return before.place.demand === 'prim' ? 'operator' : 'evidence'
+    const isByChoice = before.place.demand === 'prim' || event.kind === 'ticked'
+    return isByChoice ? 'operator' : 'evidence'
   }
   const isGranted = event.kind === 'claimed' && event.claim === 'granted'
   const isAgreed = event.kind === 'told' && event.message.kind === 'agreed'
@@ -361,6 +374,7 @@ function goesOnByChoice(before: State, event: Event, next: State): boolean {
 
 export function placeOf({ place }: State): string {
   if (place.role === 'stop') return 'stop'
+  if (place.role === 'wait' && place.hold !== undefined) return 'wait/held'
   if (place.role === 'demoting') {
     return place.failure === undefined ? 'demoting/stopping' : 'demoting/failed'
   }

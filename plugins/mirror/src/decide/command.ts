@@ -2,22 +2,42 @@
 import { done, refused, type Verdict } from '@holdfast/sdk'
 import { demote, retryLeave } from './demote.js'
 import { countLoop, overMaxloop, resetLoops } from './loops.js'
-import { andThen, ask, become, isAt, peerView, remember, serves, stay, tell } from './plan.js'
+import {
+  andThen,
+  ask,
+  type At,
+  become,
+  isAt,
+  peerView,
+  remember,
+  serves,
+  stay,
+  tell,
+} from './plan.js'
 import { swap } from './serve.js'
 import type { Action, Event, State, Step } from './types.js'
 
 type Commanded = Extract<Event, { kind: 'commanded' }>
 
 export function onCommand(before: State, event: Commanded): Step {
-  const state = event.identity === undefined ? resetLoops(before) : countLoop(before, event.wallMs)
+  const isCounted = event.identity !== undefined && counts(before, event.command)
+  const state = stateWithLoops(before, event, isCounted)
   const answer = (verdict: Verdict): Action => ({ kind: 'answer', ticket: event.ticket, verdict })
   const refusal = refusalOf(state, event)
   if (refusal !== undefined) return stay(before, answer(refusal))
-  const step =
-    event.identity !== undefined && overMaxloop(state)
-      ? stopByMaxloop(state, event)
-      : obey(state, event)
+  const step = isCounted && overMaxloop(state) ? stopByMaxloop(state, event) : obey(state, event)
   return { next: step.next, actions: [...step.actions, answer(done)] }
+}
+
+/** maxloop counts what a checker or a rule interrupts the service with, whether it comes back by itself or not. */
+function counts(state: State, command: Commanded['command']): boolean {
+  if (command === 'wait') return isAt(state, 'alone', 'prim', 'second')
+  return command === 'restart' || command === 'stopstart'
+}
+
+function stateWithLoops(state: State, event: Commanded, isCounted: boolean): State {
+  if (event.identity === undefined) return resetLoops(state)
+  return isCounted ? countLoop(state, event.wallMs) : state
 }
 
 function stopByMaxloop(state: State, event: Commanded): Step {
@@ -46,11 +66,9 @@ function obey(state: State, event: Commanded): Step {
         ? demote(state, 'wait', 'stopstart', event.cause)
         : stay(state)
     case 'wait':
-      return isAt(state, 'alone', 'prim', 'second')
-        ? demote(state, 'wait', 'stopwait', event.cause)
-        : stay(state)
+      return wait(state, event.cause)
     case 'wakeup':
-      return stay(state)
+      return wakeUp(state, event.cause)
     case 'restart':
       return restart(state, event.cause)
     case 'swap':
@@ -61,12 +79,49 @@ function obey(state: State, event: Commanded): Step {
 function start(state: State, demand: 'none' | 'prim', full: boolean, cause: string): Step {
   if (isAt(state, 'wait')) {
     const epoch = state.epoch
-    return stay(become(state, { ...state.place, stage: 'deciding', epoch, demand, full }, cause))
+    const place = { ...state.place, epoch, demand, full, hold: undefined }
+    return stay(become(state, { ...place, stage: 'deciding' }, cause))
   }
+  if (isAt(state, 'demoting')) return stay(released(state))
   if (!isAt(state, 'stop')) return stay(state)
   const { state: asked, epoch } = ask(state)
-  const next = become(asked, { role: 'wait', stage: 'entering', epoch, demand, full }, cause)
+  const place = { role: 'wait' as const, epoch, demand, full, hold: undefined }
+  const next = become(asked, { ...place, stage: 'entering' }, cause)
   return stay(next, { kind: 'enter', epoch, from: 'stop', to: 'wait', action: 'start' })
+}
+
+/**
+ * Steps down, and takes no role before `wakeup`; `start`, `prim`, `primforce`, `second` and any stop end it as well. A
+ * peer with the same data takes over at once. A node that is held still agrees that the other one serves.
+ */
+function wait(state: State, cause: string): Step {
+  if (isAt(state, 'alone', 'prim', 'second')) {
+    const down = demote(state, 'wait', 'stopwait', cause)
+    return { next: held(down.next, cause), actions: down.actions }
+  }
+  return stay(held(state, cause))
+}
+
+/** What was demanded before is replaced by this order: it must not come true at a `wakeup` long after. */
+function held(state: State, hold: string): State {
+  const undemanded = { demand: 'none' as const, full: false, hold }
+  if (isAt(state, 'wait')) {
+    const stage = state.place.stage === 'entering' ? 'entering' : 'deciding'
+    return become(state, { ...state.place, ...undemanded, stage }, hold)
+  }
+  return isAt(state, 'demoting') && state.place.to === 'wait'
+    ? { ...state, place: { ...state.place, ...undemanded } }
+    : state
+}
+
+function wakeUp(state: State, cause: string): Step {
+  if (isAt(state, 'demoting')) return stay(released(state))
+  if (!isAt(state, 'wait') || state.place.hold === undefined) return stay(state)
+  return stay(become(state, { ...state.place, hold: undefined }, cause))
+}
+
+function released(state: At<'demoting'>): State {
+  return { ...state, place: { ...state.place, hold: undefined } }
 }
 
 /** `second fullsync` gives up what is only here: the operator's word for it. */

@@ -15,7 +15,7 @@ import { afterLeave, demote, nowDepends } from './demote.js'
 import { failOver } from './loops.js'
 import { noGeneration } from './lineage.js'
 import { onMessage } from './message.js'
-import { andThen, become, isAt, stay, tell, viewOf } from './plan.js'
+import { andThen, become, isAt, remember, stay, tell, viewOf, within } from './plan.js'
 import {
   admitWaiting,
   copyFinished,
@@ -23,13 +23,14 @@ import {
   linkLost,
   syncedMessage,
   reconsiderServing,
+  limitReached,
   takeRight,
   withoutWitness,
 } from './serve.js'
-import { join, reconsiderSecond, rejoinLater } from './second.js'
+import { claimAsSecond, join, reconsiderSecond, rejoinLater } from './second.js'
 import { resume } from './resume.js'
 import type { Event, MirrorConfig, PeerFacts, State, Step } from './types.js'
-import { deciding, reconsiderWait, startServing } from './wait.js'
+import { claimAsWaiting, deciding, reconsiderWait, serveByDelta, startServing } from './wait.js'
 
 export function initialState(config: MirrorConfig, epoch: number): State {
   return {
@@ -119,6 +120,8 @@ function onEvent(state: State, event: Event): Step {
       return onDataFailed(state, event.cause, event.wallMs)
     case 'timeUp':
       return onTimeUp(state, event.epoch)
+    case 'ticked':
+      return onTicked(state, event.wallMs)
     default:
       return assertNever(event)
   }
@@ -190,10 +193,8 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
       claim === 'refused'
         ? 'the witness gave the right to the other node'
         : 'the witness does not answer'
-    return stay(
-      { ...state, cause, hint: `start ${state.config.peer}` },
-      { kind: 'arm', epoch, delayMs: state.config.timeoutMs },
-    )
+    const hint = `start ${state.config.peer}; if it is lost for good, "stop" then "prim" here`
+    return stay({ ...state, cause, hint }, within(epoch, state.config.timeoutMs))
   }
   if (isAt(state, 'second') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
     if (claim === 'granted') return startServing(state, 'the witness granted it')
@@ -202,7 +203,7 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
     }
     if (claim === 'refused')
       return demote(state, 'wait', 'stopwait', 'the witness gave the right to the other node')
-    return stay(state, { kind: 'arm', epoch, delayMs: state.config.timeoutMs })
+    return stay(state, within(epoch, state.config.timeoutMs))
   }
   if (
     isAt(state, 'alone', 'prim') &&
@@ -247,16 +248,30 @@ function onDataFailed(state: State, cause: string, wallMs: number): Step {
 function onTimeUp(state: State, epoch: number): Step {
   const cleared = state.peer.agreed ? { ...state, peer: { ...state.peer, agreed: false } } : state
   if (isAt(cleared, 'wait')) {
-    const mine = cleared.place.epoch === epoch && cleared.place.stage !== 'entering'
-    return mine ? stay(deciding(cleared, cleared.cause)) : stay(cleared)
+    const { stage } = cleared.place
+    if (cleared.place.epoch !== epoch || stage === 'entering') return stay(cleared)
+    if (stage === 'yielding' || stage === 'claiming') return claimAsWaiting(cleared)
+    return stay(deciding(cleared, cleared.cause))
   }
   if (isAt(cleared, 'second') && cleared.place.epoch === epoch) {
     const { stage } = cleared.place
-    const asksAgain = stage === 'joining' || stage === 'leading' || stage === 'claiming'
-    return asksAgain ? join(cleared) : stay(cleared)
+    if (stage === 'yielding' || stage === 'claiming') return claimAsSecond(cleared)
+    return stage === 'joining' || stage === 'leading' ? join(cleared) : stay(cleared)
+  }
+  if (isAt(cleared, 'alone', 'prim') && cleared.place.degrading?.limit === epoch) {
+    return limitReached(cleared)
   }
   if (isAt(cleared, 'alone', 'prim') && cleared.place.degrading?.epoch === epoch) {
     return takeRight(cleared)
   }
   return stay(cleared)
+}
+
+/** While both nodes have the same, the time of it is kept; a node that is isolated later can tell how old its data are. */
+function onTicked(state: State, wallMs: number): Step {
+  if (state.config.syncdeltaMs === 0) return stay(state)
+  if (isAt(state, 'wait')) return serveByDelta(state, wallMs)
+  const isLive = isAt(state, 'second') && state.place.stage === 'live'
+  const isWhole = isAt(state, 'prim') && state.place.degrading === undefined
+  return isLive || isWhole ? remember(state, { syncedMs: wallMs }) : stay(state)
 }

@@ -16,6 +16,7 @@ export function demote(
   const { state: asked, epoch } = ask(state)
   const demand = state.place.role === 'wait' ? state.place.demand : 'none'
   const full = state.place.role === 'wait' && state.place.full
+  const hold = state.place.role === 'wait' ? state.place.hold : undefined
   const { dependsOn, copies, waits } = dependence(state)
   const next = become(
     asked,
@@ -29,6 +30,7 @@ export function demote(
       copies,
       demand,
       full,
+      hold,
       failure: undefined,
     },
     cause,
@@ -91,10 +93,10 @@ export function retryLeave(state: At<'demoting'>): Step {
 }
 
 function backToWait(state: At<'demoting'>): State {
-  const { demand, full } = state.place
+  const { demand, full, hold } = state.place
   return become(
     state,
-    { role: 'wait', stage: 'deciding', epoch: state.epoch, demand, full },
+    { role: 'wait', stage: 'deciding', epoch: state.epoch, demand, full, hold },
     state.cause,
   )
 }

@@ -24,8 +24,10 @@ function config(self: string, peer: string, defaultprim: string): MirrorConfig {
     loopIntervalMs: 0,
     isolation: 'alone',
     hasWitness: false,
-    hasReplica: true,
     timeoutMs: 5_000,
+    rightTimeoutMs: 3_000,
+    takeoverDelayMs: 5_000,
+    syncdeltaMs: 0,
   }
 }
 
@@ -38,8 +40,11 @@ function* views(): Generator<View> {
   for (const role of roles) {
     for (const data of datas) {
       for (const lineage of data === 'none' ? [none] : [first, second, otherSecond]) {
-        for (const wasPrim of [true, false])
-          yield { role, ready: false, memory: memory(data, lineage, wasPrim) }
+        for (const wasPrim of [true, false]) {
+          yield { role, ready: false, held: false, memory: memory(data, lineage, wasPrim) }
+          if (role === 'wait')
+            yield { role, ready: false, held: true, memory: memory(data, lineage, wasPrim) }
+        }
       }
     }
   }

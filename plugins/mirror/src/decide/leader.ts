@@ -1,6 +1,6 @@
 /** Who of two nodes that do not serve is to serve: the same answer on both. */
 import { noGeneration, relate, type Relation } from './lineage.js'
-import type { Memory, MirrorConfig, MirrorRole, View } from './types.js'
+import type { Memory, MirrorConfig, View } from './types.js'
 
 export type Leader = 'me' | 'peer' | 'nobody' | 'diverged'
 
@@ -31,7 +31,7 @@ export function leader(config: MirrorConfig, mine: View, theirs: View): Leader {
 
 function prefersMe(config: MirrorConfig, mine: View, theirs: View): boolean {
   const { self, peer, defaultprim } = config
-  const byRole = nearness(mine.role) - nearness(theirs.role)
+  const byRole = nearness(mine) - nearness(theirs)
   if (byRole !== 0) return byRole > 0
   if (defaultprim === self) return true
   if (defaultprim === peer) return false
@@ -39,7 +39,8 @@ function prefersMe(config: MirrorConfig, mine: View, theirs: View): boolean {
   return self < peer
 }
 
-function nearness(role: MirrorRole): number {
+/** Whoever is stopped, or told to wait, does not serve by itself: it must not be waited for while the other one can. */
+function nearness({ role, held }: View): number {
   if (role === 'second') return 2
-  return role === 'stop' ? 0 : 1
+  return role === 'stop' || held ? 0 : 1
 }

@@ -1,7 +1,7 @@
 /** What the peer says. Everything here came over an authenticated stream, in order, and may still be old news. */
 import { assertNever } from '@holdfast/sdk'
 import { leader, relateData } from './leader.js'
-import { andThen, isAt, remember, serves, stay, tell, viewOf } from './plan.js'
+import { andThen, isAt, remember, serves, stay, tell, viewOf, within } from './plan.js'
 import { admit, goAlone, swap } from './serve.js'
 import { copy, outdated, rejoinLater, synced } from './second.js'
 import type { Message, State, Step, View } from './types.js'
@@ -92,11 +92,8 @@ function agree(state: State, epoch: number): Step {
     const resting = isAt(next, 'wait')
       ? deciding(next, `agreed that ${next.config.peer} serves`)
       : next
-    return stay(resting, tell({ kind: 'agreed', epoch }), {
-      kind: 'arm',
-      epoch: resting.epoch,
-      delayMs: 2 * resting.config.timeoutMs,
-    })
+    const answered = within(resting.epoch, 2 * resting.config.timeoutMs)
+    return stay(resting, tell({ kind: 'agreed', epoch }), answered)
   })
 }
 
@@ -112,7 +109,7 @@ function onAgreed(state: State, epoch: number): Step {
 }
 
 function onDisagreed(state: State, epoch: number, reason: string): Step {
-  const retry = { kind: 'arm' as const, epoch: state.epoch, delayMs: state.config.timeoutMs }
+  const retry = within(state.epoch, state.config.timeoutMs)
   if (isAt(state, 'wait') && state.place.stage === 'leading' && state.place.epoch === epoch) {
     // The stage stays, so that the question is not repeated before the time is up or something is new.
     return stay({ ...state, cause: `${state.config.peer} did not agree: ${reason}` }, retry)

@@ -44,6 +44,11 @@ export function tell(message: Message): Action {
   return { kind: 'tell', message }
 }
 
+/** The time after which the question of this number is asked again, or given up. */
+export function within(epoch: number, delayMs: number): Action {
+  return { kind: 'arm', timer: 'question', epoch, delayMs }
+}
+
 export function remember(state: State, change: Partial<Memory>): Step {
   const memory = { ...state.memory, ...change }
   return { next: { ...state, memory }, actions: [{ kind: 'persist', memory }] }
@@ -51,7 +56,9 @@ export function remember(state: State, change: Partial<Memory>): Step {
 
 /** What the peer is told, and what the role looks like from outside. */
 export function viewOf(state: State): View {
-  return { role: state.place.role, ready: isReady(state.place), memory: state.memory }
+  const { place, memory } = state
+  const held = place.role === 'wait' && place.hold !== undefined
+  return { role: place.role, ready: isReady(place), held, memory }
 }
 
 export function isReady(place: Place): boolean {

@@ -3,7 +3,7 @@ import type { Role } from '@holdfast/sdk'
 import { retryLeave } from './demote.js'
 import { andThen, isAt, remember, stay } from './plan.js'
 import { join } from './second.js'
-import type { Serving } from './serve.js'
+import { limited, type Serving } from './serve.js'
 import type { Action, State, Step } from './types.js'
 import { deciding } from './wait.js'
 
@@ -54,7 +54,9 @@ function resumeServing(state: Serving): Step {
     place.stage === 'restarting' ? [{ kind: 'restart', epoch: place.epoch, role: place.role }] : []
   const degrading =
     place.degrading === undefined ? undefined : { ...place.degrading, stage: 'held' as const }
-  return stay({ ...state, place: { ...place, follower, degrading } }, ...released, ...restarted)
+  const limit = limited(state.config, degrading?.limit)
+  const next = { ...state, place: { ...place, follower, degrading } }
+  return stay(next, ...released, ...restarted, ...limit)
 }
 
 function enter(epoch: number, from: Role, to: Role) {

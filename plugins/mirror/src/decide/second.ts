@@ -12,6 +12,7 @@ import {
   stay,
   tell,
   viewOf,
+  within,
 } from './plan.js'
 import { demote } from './demote.js'
 import type { Step } from './types.js'
@@ -30,15 +31,20 @@ export function reconsiderSecond(state: Second): Step {
   if (view === undefined) {
     if (state.peer.life === 'silent') return withoutPeer(state)
     // Heard again: it can be asked soon, so a right that the witness may still grant is not used.
-    return stage === 'claiming' ? join(state) : stay(state)
+    return stage === 'yielding' || stage === 'claiming' ? join(state) : stay(state)
   }
   if (view.role === 'demoting') return stay(state)
   if (!serves(view.role)) return afterPeer(state)
   const relation = relateData(state.memory, view.memory)
   const mayFollow = relation === 'same' || relation === 'behind' || state.memory.data === 'partial'
   if (!mayFollow) return demote(state, 'wait', 'stopwait', `${state.config.peer} serves other data`)
-  if (stage === 'leading' || stage === 'claiming') return join(state)
+  if (isLeaving(state)) return join(state)
   return stay(state)
+}
+
+/** It is about to take over, and does not follow any more. */
+function isLeaving({ place }: Second): boolean {
+  return place.stage === 'leading' || place.stage === 'yielding' || place.stage === 'claiming'
 }
 
 /** The peer stopped serving and says so. */
@@ -50,11 +56,8 @@ function afterPeer(state: Second): Step {
   if (state.place.stage === 'leading') return stay(state)
   const { state: asked, epoch } = ask(state)
   const next = become(asked, { ...state.place, stage: 'leading', epoch }, `${peer} stopped serving`)
-  return stay(next, tell({ kind: 'lead', epoch, forced: false, view: viewOf(next) }), {
-    kind: 'arm',
-    epoch,
-    delayMs: state.config.timeoutMs,
-  })
+  const lead = tell({ kind: 'lead', epoch, forced: false, view: viewOf(next) })
+  return stay(next, lead, within(epoch, state.config.timeoutMs))
 }
 
 /** Nothing is heard of the peer on any path. */
@@ -71,14 +74,11 @@ function withoutPeer(state: Second): Step {
   if (!config.failover)
     return demote(state, 'wait', 'stopwait', `${config.peer} is silent and failover is off`)
   if (config.hasWitness) {
-    if (place.stage === 'claiming') return stay(state)
+    if (place.stage === 'yielding' || place.stage === 'claiming') return stay(state)
     const { state: asked, epoch } = ask(state)
-    const next = become(
-      asked,
-      { ...place, stage: 'claiming', epoch },
-      `${config.peer} is silent: asks the witness`,
-    )
-    return stay(next, { kind: 'claim', epoch, generation: memory.generation.number + 1 })
+    const cause = `${config.peer} is silent: gives it the time to go on or to stop`
+    const next = become(asked, { ...place, stage: 'yielding', epoch }, cause)
+    return stay(next, within(epoch, config.takeoverDelayMs))
   }
   if (config.isolation === 'alone') return startServing(state, `${config.peer} is silent`)
   return demote(
@@ -89,23 +89,28 @@ function withoutPeer(state: Second): Step {
   )
 }
 
+/** The time of the other node is over. */
+export function claimAsSecond(state: Second): Step {
+  const { state: asked, epoch } = ask(state)
+  const cause = `${state.config.peer} is silent: asks the witness`
+  const next = become(asked, { ...state.place, stage: 'claiming', epoch }, cause)
+  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+}
+
 /** Asks the serving node to be let in; also after the link was lost. */
 export function join(state: Second): Step {
   const { state: asked, epoch } = ask(state)
   const place = { ...state.place, stage: 'joining' as const, epoch }
   const next = become(asked, place, `asks ${state.config.peer} to be let in`)
-  return stay(next, tell({ kind: 'join', epoch, full: place.full, view: viewOf(next) }), {
-    kind: 'arm',
-    epoch,
-    delayMs: state.config.timeoutMs,
-  })
+  const asks = tell({ kind: 'join', epoch, full: place.full, view: viewOf(next) })
+  return stay(next, asks, within(epoch, state.config.timeoutMs))
 }
 
 /** Waits a moment before the next join: the serving node may be busy with the loss itself. */
 export function rejoinLater(state: Second, cause: string): Step {
   const { state: asked, epoch } = ask(state)
   const next = become(asked, { ...state.place, stage: 'joining', epoch }, cause)
-  return stay(next, { kind: 'arm', epoch, delayMs: rejoinMs })
+  return stay(next, within(epoch, rejoinMs))
 }
 
 /** Let in: from the first copied byte the tree here is neither the old nor the new one. */
@@ -134,7 +139,11 @@ function abandoned(state: Second): Generation | undefined {
 }
 
 /** The serving node requires this node's acknowledgements from now on. */
-export function synced(state: Second, lineage: Lineage): Step {
+export function synced(before: Second, lineage: Lineage): Step {
+  // What was told here is newer than the view of it, which follows.
+  const { view } = before.peer
+  const heard = view && { ...view, memory: { ...view.memory, ...lineage } }
+  const state = { ...before, peer: { ...before.peer, view: heard } }
   const kept = remember(state, {
     generation: lineage.generation,
     history: lineage.history,
@@ -158,9 +167,7 @@ export function outdated(state: Second, epoch: number): Step {
   const kept = current ? remember(state, { data: 'stale' }) : stay(state)
   return andThen(kept, (next) =>
     andThen(stay(next, tell({ kind: 'outdated', epoch })), () =>
-      state.place.stage === 'live' ||
-      state.place.stage === 'leading' ||
-      state.place.stage === 'claiming'
+      state.place.stage === 'live' || isLeaving(state)
         ? rejoinLater({ ...next, place: state.place }, `${state.config.peer} goes on alone`)
         : stay(next),
     ),

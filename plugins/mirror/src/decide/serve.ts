@@ -2,10 +2,24 @@
 import { demote } from './demote.js'
 import { relateData } from './leader.js'
 import { commonAncestor, descend, formatGeneration, sameGeneration } from './lineage.js'
-import { andThen, ask, type At, become, peerView, remember, serves, stay, tell } from './plan.js'
-import type { Action, Follower, State, Step, View } from './types.js'
+import {
+  andThen,
+  ask,
+  type At,
+  become,
+  peerView,
+  remember,
+  serves,
+  stay,
+  tell,
+  within,
+} from './plan.js'
+import type { Action, Follower, MirrorConfig, State, Step, View } from './types.js'
 
 export type Serving = At<'alone' | 'prim'>
+
+/** Pause before a witness that gave no clear answer is asked again, while the time for it lasts. */
+const askAgainMs = 500
 
 /** Looks at all facts anew; called after each event that changed one. */
 export function reconsiderServing(state: Serving): Step {
@@ -31,17 +45,14 @@ function follower(state: Serving, view: View | undefined): Step {
     view?.role === 'second' &&
     view.ready &&
     sameGeneration(view.memory.generation, state.memory.generation)
-  if (isSecond && place.role === 'alone') {
-    const synced: Follower = { ...place.follower, stage: 'synced' }
-    const next = become(
-      state,
-      { ...place, role: 'prim', follower: synced },
-      `${state.config.peer} is up to date`,
-    )
-    return stay(next, { kind: 'shift', from: 'alone', to: 'prim' })
-  }
-  if (isSecond && wantsBack(state, view)) return swap(state, `${state.config.peer} is preferred`)
-  return stay(state)
+  if (!isSecond) return stay(state)
+  // At once, also before the pair is shown as whole: nothing else would bring this rule up again for a while.
+  if (wantsBack(state, view)) return swap(state, `${state.config.peer} is preferred`)
+  if (place.role === 'prim') return stay(state)
+  const synced: Follower = { ...place.follower, stage: 'synced' }
+  const cause = `${state.config.peer} is up to date`
+  const next = become(state, { ...place, role: 'prim', follower: synced }, cause)
+  return stay(next, { kind: 'shift', from: 'alone', to: 'prim' })
 }
 
 /** The link tells as a rule first; a module without replicated data has no link. */
@@ -73,16 +84,17 @@ export function admit(state: Serving, epoch: number, full: boolean, theirs: View
       tell({ kind: 'disagreed', epoch, reason: 'its data has writes that are not here' }),
     )
   }
-  const asked = become(state, { ...place, waiting: { epoch, full } }, state.cause, state.hint)
+  const waiting = { epoch, full, number: theirs.memory.generation.number }
+  const asked = become(state, { ...place, waiting }, state.cause, state.hint)
   if (place.degrading !== undefined) return stay(asked)
   // A follower that asks again has lost the link, even when that was not noticed here yet.
   if (place.follower !== undefined && place.follower.stage !== 'copying') {
     return degrade(
-      { ...asked, place: { ...place, waiting: { epoch, full } } },
+      { ...asked, place: { ...place, waiting } },
       'the follower asks to be let in again',
     )
   }
-  return admitWaiting({ ...asked, place: { ...place, waiting: { epoch, full } } })
+  return admitWaiting({ ...asked, place: { ...place, waiting } })
 }
 
 export function admitWaiting(state: Serving): Step {
@@ -90,22 +102,30 @@ export function admitWaiting(state: Serving): Step {
   if (place.waiting === undefined || place.degrading !== undefined || place.stage === 'entering') {
     return stay(state)
   }
-  const { epoch } = place.waiting
+  const { epoch, number } = place.waiting
   const full = place.waiting.full || place.fullNext
   const next = become(
     state,
-    { ...place, follower: { epoch, stage: 'copying' }, waiting: undefined },
+    { ...place, follower: { epoch, stage: 'copying', number }, waiting: undefined },
     `${state.config.peer} joins`,
   )
   return stay(next, { kind: 'admit', epoch, full })
 }
 
-/** From now on no write is acknowledged without the follower: this goes to disk before it may call itself current. */
+/**
+ * From now on no write is acknowledged without the follower: this goes to disk before it may call itself current.
+ *
+ * The whole pair gets a generation of its own. The follower may have asked the witness for the right to the next one
+ * before it joined, and not used it: that number is granted, and nobody else would ever get it. While it copied it could
+ * not use it any more, so both now leave it behind. The number of what an operator gave up is left behind as well.
+ */
 export function copyFinished(state: Serving, epoch: number): Step {
   const { place } = state
   if (place.follower?.epoch !== epoch || place.follower.stage !== 'copying') return stay(state)
-  const live: Follower = { epoch, stage: 'live' }
-  const kept = remember(state, { paired: true })
+  const { number } = place.follower
+  const live: Follower = { epoch, stage: 'live', number }
+  const lineage = descend(state.memory, { owner: state.config.self, mark: state.epoch }, number)
+  const kept = remember(state, { ...lineage, paired: true })
   return andThen(kept, (next) =>
     stay(
       become(next, { ...place, follower: live, fullNext: false }, next.cause, next.hint),
@@ -134,8 +154,24 @@ export function linkLost(state: Serving, epoch: number, cause: string): Step {
 
 function degrade(state: Serving, cause: string): Step {
   const { state: asked, epoch } = ask(state)
-  const place = { ...state.place, degrading: { stage: 'held' as const, epoch } }
-  return reconsiderDegrading({ ...become(asked, place, cause), place })
+  const { config } = state
+  const isLimited = config.hasWitness && config.isolation === 'wait'
+  const limit = isLimited ? epoch : undefined
+  const place = { ...state.place, degrading: { stage: 'held' as const, epoch, limit } }
+  const held = stay({ ...become(asked, place, cause), place }, ...limited(config, limit))
+  return andThen(held, (next) => reconsiderDegrading({ ...next, place }))
+}
+
+/** The timer that ends the wait for the right. */
+export function limited(config: MirrorConfig, limit: number | undefined): readonly Action[] {
+  if (limit === undefined) return []
+  return [{ kind: 'arm', timer: 'limit', epoch: limit, delayMs: config.rightTimeoutMs }]
+}
+
+/** Neither the peer nor the witness answered in time: the other node may have got the right, and will serve soon. */
+export function limitReached(state: Serving): Step {
+  const { peer } = state.config
+  return demote(state, 'wait', 'stopwait', `neither ${peer} nor the witness let it go on in time`)
 }
 
 /** First choice: the peer itself says that it is stale now. Else a right is needed. */
@@ -150,37 +186,39 @@ function reconsiderDegrading(state: Serving): Step {
   // What the witness says counts even when the peer is heard again: a refusal means that it went on.
   if (degrading.stage === 'outdating' || degrading.stage === 'claiming') return stay(state)
   const { state: asked, epoch } = ask(state)
-  const next = become(asked, { ...place, degrading: { stage: 'outdating', epoch } }, state.cause)
+  const outdating = { ...degrading, stage: 'outdating' as const, epoch }
+  const next = become(asked, { ...place, degrading: outdating }, state.cause)
   const { generation } = descend(state.memory, { owner: config.self, mark: epoch })
   // Not connected: the question is lost, and asked again when the stream is back; the timer bounds the wait.
-  return stay(next, tell({ kind: 'outdate', epoch, generation }), {
-    kind: 'arm',
-    epoch,
-    delayMs: config.timeoutMs,
-  })
+  const delayMs = degrading.limit === undefined ? config.timeoutMs : config.rightTimeoutMs / 2
+  return stay(next, tell({ kind: 'outdate', epoch, generation }), within(epoch, delayMs))
 }
 
 /** The peer can't be asked: a witness, or what the operator chose for this case. */
 export function takeRight(state: Serving): Step {
   const { config, place } = state
+  if (place.degrading === undefined) return stay(state)
   if (!config.hasWitness) return withoutWitness(state)
   const { state: asked, epoch } = ask(state)
-  const next = become(asked, { ...place, degrading: { stage: 'claiming', epoch } }, state.cause)
+  const claiming = { ...place.degrading, stage: 'claiming' as const, epoch }
+  const next = become(asked, { ...place, degrading: claiming }, state.cause)
   return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
 }
 
 export function withoutWitness(state: Serving): Step {
   const { config, place } = state
   if (config.isolation === 'alone') return goAlone(state)
+  if (place.degrading === undefined) return stay(state)
   const { state: asked, epoch } = ask(state)
-  const held = { ...place, degrading: { stage: 'waiting' as const, epoch } }
+  const held = { ...place, degrading: { ...place.degrading, stage: 'waiting' as const, epoch } }
   const next = become(
     asked,
     held,
     `${config.peer} is silent and this node may not go on alone: writes wait`,
     `start ${config.peer}; if it is lost for good, "stop" then "prim" here`,
   )
-  return stay(next, { kind: 'arm', epoch, delayMs: config.timeoutMs })
+  const again = place.degrading.limit === undefined ? config.timeoutMs : askAgainMs
+  return stay(next, within(epoch, again))
 }
 
 /** The right was obtained. Disk first; only then the writes that wait are released. */

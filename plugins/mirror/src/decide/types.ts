@@ -10,12 +10,16 @@ export interface Memory extends Lineage {
   readonly paired: boolean
   /** It served when it was last asked to stop or died (`defaultprim="lastprim"`). */
   readonly wasPrim: boolean
+  /** When both nodes were last known to have the same, by this node's clock; kept with `syncdelta` only. */
+  readonly syncedMs?: number
 }
 
 /** What a node tells its peer about itself, whole, whenever it changes. */
 export interface View {
   readonly role: MirrorRole
   readonly ready: boolean
+  /** It waits because it was told to: it will not serve by itself. */
+  readonly held: boolean
   readonly memory: Memory
 }
 
@@ -34,9 +38,17 @@ export interface MirrorConfig {
   /** What the operator chose for the case that nobody can tell a dead peer from a cut cable. */
   readonly isolation: 'alone' | 'wait'
   readonly hasWitness: boolean
-  readonly hasReplica: boolean
   /** Time-out of the peer's silence: questions to the peer get the same. */
   readonly timeoutMs: number
+  /** With a witness: whoever serves and lost its follower has the right to go on after this time, or stops. */
+  readonly rightTimeoutMs: number
+  /**
+   * With a witness: whoever does not serve gives the other node this time before it asks for the right. Who serves
+   * asks first, so that a cut cable stops no application; and when it can't ask, it has stopped by then.
+   */
+  readonly takeoverDelayMs: number
+  /** Without a witness: an isolated node may serve data that were in sync so long ago, at most. 0: never. */
+  readonly syncdeltaMs: number
 }
 
 export interface PeerFacts {
@@ -54,6 +66,8 @@ export interface Follower {
   readonly epoch: number
   /** `live`: no write is acknowledged without it. `synced`: it knows, on disk, that it is current. */
   readonly stage: 'copying' | 'live' | 'synced'
+  /** The number of its generation when it asked to be let in; what it gave up may have a higher one than this node. */
+  readonly number: number
   /** The data plane was told of it: whatever was ordered before that was carried out as well. */
   readonly isAdmitted?: true
 }
@@ -63,6 +77,8 @@ export interface Degrading {
   /** `held`: to be looked at now. `waiting`: no way was open; looked at again when the time is up. */
   readonly stage: 'held' | 'outdating' | 'claiming' | 'waiting'
   readonly epoch: number
+  /** Number of the timer that ends the whole of it; undefined: the operator wants the application to wait with its writes. */
+  readonly limit: number | undefined
 }
 
 /** The application runs here. One variant a role, so that each narrows by itself. */
@@ -75,7 +91,8 @@ export interface ServingPlace<R extends 'alone' | 'prim'> {
   readonly follower: Follower | undefined
   readonly degrading: Degrading | undefined
   /** A peer that asked to join while something else was under way. */
-  readonly waiting: { readonly epoch: number; readonly full: boolean } | undefined
+  readonly waiting:
+    { readonly epoch: number; readonly full: boolean; readonly number: number } | undefined
   /** The next copy goes to a peer whose data is not to be trusted at all. */
   readonly fullNext: boolean
 }
@@ -84,18 +101,24 @@ export type Place =
   | { readonly role: 'stop' }
   | {
       readonly role: 'wait'
-      /** `claiming`: asks the witness. `leading`: asks the peer. `entering`: the start of the module is under way. */
-      readonly stage: 'entering' | 'deciding' | 'leading' | 'claiming'
+      /**
+       * `entering`: the start of the module is under way. `leading`: asks the peer. `yielding`: gives the other node the
+       * time to go on or to stop. `claiming`: asks the witness.
+       */
+      readonly stage: 'entering' | 'deciding' | 'leading' | 'yielding' | 'claiming'
       readonly epoch: number
       /** What the operator demanded beyond a plain start. */
       readonly demand: 'none' | 'prim' | 'second'
       readonly full: boolean
+      /** Told to wait, and why: it takes no role before `wakeup`. */
+      readonly hold: string | undefined
     }
   | ServingPlace<'alone'>
   | ServingPlace<'prim'>
   | {
       readonly role: 'second'
-      readonly stage: 'entering' | 'joining' | 'copying' | 'live' | 'leading' | 'claiming'
+      readonly stage:
+        'entering' | 'joining' | 'copying' | 'live' | 'leading' | 'yielding' | 'claiming'
       readonly epoch: number
       readonly full: boolean
     }
@@ -112,6 +135,8 @@ export type Place =
       /** What the operator demanded and did not get yet: a failed start must not forget it. */
       readonly demand: 'none' | 'prim' | 'second'
       readonly full: boolean
+      /** Told to wait meanwhile, and why. */
+      readonly hold: string | undefined
       /** The application could not be stopped: nothing is handed over. */
       readonly failure: string | undefined
     }
@@ -182,6 +207,8 @@ export type Event =
   | { readonly kind: 'linkLost'; readonly epoch: number; readonly cause: string }
   | { readonly kind: 'dataFailed'; readonly cause: string; readonly wallMs: number }
   | { readonly kind: 'timeUp'; readonly epoch: number }
+  /** Some time went by; told only where `syncdelta` makes it matter. */
+  | { readonly kind: 'ticked'; readonly wallMs: number }
 
 export type Action =
   | { readonly kind: 'persist'; readonly memory: Memory }
@@ -218,8 +245,13 @@ export type Action =
       readonly abandons: Generation | undefined
     }
   | { readonly kind: 'unfollow' }
-  /** `timeUp` with this epoch after the time; one timer, the newest replaces it. */
-  | { readonly kind: 'arm'; readonly epoch: number; readonly delayMs: number }
+  /** `timeUp` with this epoch after the time. Two timers; the newest of a name replaces the one before. */
+  | {
+      readonly kind: 'arm'
+      readonly timer: 'question' | 'limit'
+      readonly epoch: number
+      readonly delayMs: number
+    }
   | { readonly kind: 'answer'; readonly ticket: number; readonly verdict: Verdict }
 
 export interface Step {

@@ -13,6 +13,7 @@ import {
   stay,
   tell,
   viewOf,
+  within,
 } from './plan.js'
 import type { State, Step, View } from './types.js'
 
@@ -21,6 +22,7 @@ type Waiting = At<'wait'>
 /** Looks at all facts anew; called after each event that changed one. */
 export function reconsiderWait(state: Waiting): Step {
   if (state.place.stage === 'entering') return stay(state)
+  if (state.place.hold !== undefined) return stay(held(state, state.place.hold))
   const view = peerView(state)
   if (view !== undefined) return decideWith(state, view)
   if (state.peer.life === 'silent') return decideWithout(state)
@@ -42,11 +44,11 @@ function decideWith(state: Waiting, theirs: View): Step {
     case 'me':
       return askToLead(state, false)
     case 'peer':
-      return theirs.role === 'stop'
+      return theirs.role === 'stop' || theirs.held
         ? stay(
             blocked(
               state,
-              `the current data is on ${peer}`,
+              `the current data is on ${peer}${theirs.held ? ', which was told to wait' : ''}`,
               `start the module on ${peer}; "prim" here would lose what is only there`,
             ),
           )
@@ -78,11 +80,8 @@ function askToLead(state: Waiting, forced: boolean): Step {
   const { state: asked, epoch } = ask(state)
   const place = { ...state.place, stage: 'leading' as const, epoch }
   const next = become(asked, place, `asks ${state.config.peer} to agree`)
-  return stay(next, tell({ kind: 'lead', epoch, forced, view: viewOf(next) }), {
-    kind: 'arm',
-    epoch,
-    delayMs: state.config.timeoutMs,
-  })
+  const lead = tell({ kind: 'lead', epoch, forced, view: viewOf(next) })
+  return stay(next, lead, within(epoch, state.config.timeoutMs))
 }
 
 /** The peer is silent: what is known for certain here decides, or a witness, or nobody. */
@@ -109,10 +108,42 @@ function decideWithout(state: Waiting): Step {
       ),
     )
   }
-  if (place.stage === 'claiming') return stay(state)
+  if (place.stage === 'yielding' || place.stage === 'claiming') return stay(state)
   const { state: asked, epoch } = ask(state)
-  const next = become(asked, { ...place, stage: 'claiming', epoch }, 'asks the witness')
-  return stay(next, { kind: 'claim', epoch, generation: memory.generation.number + 1 })
+  const cause = `${config.peer} is silent: gives it the time to go on or to stop`
+  const next = become(asked, { ...place, stage: 'yielding', epoch }, cause)
+  return stay(next, within(epoch, config.takeoverDelayMs))
+}
+
+/** The time of the other node is over, or the witness gave no right some time ago. */
+export function claimAsWaiting(state: Waiting): Step {
+  const { state: asked, epoch } = ask(state)
+  const place = { ...state.place, stage: 'claiming' as const, epoch }
+  const isFirst = state.place.stage !== 'claiming'
+  const next = isFirst ? become(asked, place, 'asks the witness') : { ...asked, place }
+  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+}
+
+/**
+ * Alone after a power cut of both nodes, without a witness: the operator said how much may be lost rather than to wait
+ * for the other node. Only while nothing says that the other one went on.
+ */
+export function serveByDelta(state: Waiting, wallMs: number): Step {
+  const { memory, config, peer, place } = state
+  const isIsolated =
+    peer.life === 'silent' && place.stage === 'deciding' && place.hold === undefined
+  const isPossible = !config.hasWitness && memory.data === 'current' && memory.paired
+  if (!isIsolated || !isPossible || memory.syncedMs === undefined) return stay(state)
+  const agoMs = wallMs - memory.syncedMs
+  if (agoMs < 0 || agoMs > config.syncdeltaMs) return stay(state)
+  const seconds = String(Math.ceil(agoMs / 1_000))
+  const cause = `syncdelta: in sync with ${config.peer} ${seconds} s ago; what it wrote since then is given up`
+  return startServing(state, cause)
+}
+
+/** Told to wait: it agrees when the other node wants to serve, and does nothing else. */
+function held(state: Waiting, why: string): State {
+  return blocked(state, `told to wait: ${why}`, 'goes on when that is over, or with "start"')
 }
 
 /** The right is there: what it means goes to disk, then the application is brought up. */

@@ -193,6 +193,9 @@ class Node {
         defaultprim: 'alone',
         maxloop: 3,
         loop_interval: 24,
+        right_timeout: 400,
+        takeover_delay: 500,
+        syncdelta: 0,
       },
       heart: { timeout: 5_000, heartbeat: [] },
     }
@@ -200,7 +203,6 @@ class Node {
       self: this.name,
       peer: this.other,
       hasWitness: this.witness !== undefined,
-      hasReplica: false,
     })
     return new MirrorDriver(
       {
@@ -334,7 +336,7 @@ test('when only the cables are cut the primary asks the witness first, also when
   cable.cut('b')
   await a.reaches('ALONE Ready')
   await b.reaches('WAIT NotReady')
-  t.deepEqual(arbiter.claims.slice(0, 2), ['2:a', '2:b'])
+  t.deepEqual(arbiter.claims.slice(0, 2), ['3:a', '3:b'])
   t.false(a.done.some((line) => /^leave (alone|prim)>(wait|stop)/.test(line)))
   t.false(b.done.includes('enter second>alone'))
 })
@@ -344,7 +346,7 @@ test('with a witness a silent primary is replaced as well', async (t) => {
   const { b, cable } = await pair(arbiter)
   cable.lose('a')
   await b.reaches('ALONE Ready')
-  t.deepEqual(arbiter.claims, ['2:b'])
+  t.deepEqual(arbiter.claims, ['3:b'])
 })
 
 test('a secondary that hears the primary again in time takes no right that it does not need', async (t) => {

@@ -49,8 +49,8 @@ export interface MirrorWorld {
 
 type Cancel = () => void
 
-/** More than two nodes can differ in noticing the same cut: a heartbeat, and the next look at the link. */
-const headStartMs = 500
+/** How often the time is told that `syncdelta` needs. */
+const tickMs = 10_000
 
 export class MirrorDriver implements Topology {
   readonly #world: MirrorWorld
@@ -63,8 +63,7 @@ export class MirrorDriver implements Topology {
   #machine: RunningMachine<State, Event> | undefined
   #shown: ModuleState
   #progress: Progress | undefined
-  #timer: Cancel | undefined
-  #claiming: Cancel | undefined
+  readonly #timers = new Map<string, Cancel>()
   #ticket = 0
 
   constructor(world: MirrorWorld, config: MirrorConfig) {
@@ -143,9 +142,8 @@ export class MirrorDriver implements Topology {
   /** The daemon ends or the module is reconfigured: what runs goes on, only the deciding ends. */
   async stop(): Promise<void> {
     for (const cancel of this.#cancels.splice(0)) cancel()
-    this.#timer?.()
+    for (const [, cancel] of this.#timers) cancel()
     await this.#machine?.stop()
-    this.#claiming?.()
     for (const [, answer] of this.#tickets)
       answer(refused('E_MIRROR_ENDING', 'the daemon is ending'))
     this.#tickets.clear()
@@ -173,6 +171,10 @@ export class MirrorDriver implements Topology {
       }),
       watchPeer({ peers, peer, timeoutMs, lans, clock, replica, post }),
     )
+    if (this.#config.syncdeltaMs > 0) {
+      const tick = (): void => post({ kind: 'ticked', wallMs: clock.wallMs() })
+      this.#cancels.push(clock.every(tickMs, tick))
+    }
     if (replica === undefined) return
     this.#cancels.push(
       replica.watch((event) => {
@@ -245,7 +247,7 @@ export class MirrorDriver implements Topology {
         this.#restart(action.epoch, action.role)
         return
       case 'claim':
-        this.#claim(action.epoch, action.generation)
+        this.#askWitnesses(action.epoch, action.generation)
         return
       case 'admit':
       case 'follow':
@@ -255,10 +257,7 @@ export class MirrorDriver implements Topology {
         await this.#data.perform(action)
         return
       case 'arm':
-        this.#timer?.()
-        this.#timer = clock.after(action.delayMs, () =>
-          this.#post({ kind: 'timeUp', epoch: action.epoch }),
-        )
+        this.#arm(action)
         return
       case 'answer':
         this.#tickets.get(action.ticket)?.(action.verdict)
@@ -292,23 +291,10 @@ export class MirrorDriver implements Topology {
     })
   }
 
-  /**
-   * Whoever serves asks first: when only the cables are cut, its application goes on, instead of being stopped here
-   * while it is started there.
-   */
-  #claim(epoch: number, generation: number): void {
-    const place = this.#machine?.state().place
-    if (place?.role !== 'second') {
-      this.#askWitnesses(epoch, generation)
-      return
-    }
-    this.#claiming?.()
-    this.#claiming = this.#world.clock.after(headStartMs, () => {
-      const now = this.#machine?.state().place
-      // A right that is no longer wanted must not be taken: it would be refused to the peer later.
-      const isWanted = now?.role === 'second' && now.stage === 'claiming' && now.epoch === epoch
-      if (isWanted) this.#askWitnesses(epoch, generation)
-    })
+  #arm({ timer, epoch, delayMs }: Extract<Action, { kind: 'arm' }>): void {
+    this.#timers.get(timer)?.()
+    const post = (): void => this.#post({ kind: 'timeUp', epoch })
+    this.#timers.set(timer, this.#world.clock.after(delayMs, post))
   }
 
   #askWitnesses(epoch: number, generation: number): void {

@@ -24,14 +24,17 @@ export function watchPeer(options: {
     looking = undefined
   }
   let round = 0
+  let isToldSilent = false
   const silent = (): void => {
     stopLooking()
     const mine = round
     const concluded = (heardMsAgo: number | undefined): void => {
       if (mine !== round) return
       const isAlive = heardMsAgo !== undefined && heardMsAgo <= timeoutMs
-      if (isAlive) looking = clock.after(lookAgainMs, silent)
-      else post({ kind: 'peerSilent' })
+      if (isAlive === isToldSilent) post({ kind: isAlive ? 'peerHeard' : 'peerSilent' })
+      isToldSilent = !isAlive
+      // A link that was silent can be heard again: whoever is about to take over must know.
+      if (heardMsAgo !== undefined) looking = clock.after(lookAgainMs, silent)
     }
     if (replica === undefined) concluded(undefined)
     // A data plane that can't be asked is no evidence of anything.
@@ -44,6 +47,7 @@ export function watchPeer(options: {
     }
     if (event.kind === 'peerHeard') {
       round += 1
+      isToldSilent = false
       stopLooking()
     }
     post({ kind: event.kind })

@@ -28,6 +28,7 @@ const isView = (value: unknown): boolean =>
   hasShape(value, {
     role: oneOf('stop', 'wait', 'alone', 'prim', 'second', 'demoting'),
     ready: isFlag,
+    held: isFlag,
     memory: isMemory,
   })
 
