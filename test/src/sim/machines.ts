@@ -3,8 +3,9 @@ import { HoldfastError } from '@holdfast/sdk'
 import type { SimMachine } from './machine.js'
 import { membershipMachine } from './membership/index.js'
 import { mirrorMachine } from './mirror-machine.js'
+import { rfsMachine } from './rfs/index.js'
 
-export const machines: readonly SimMachine[] = [mirrorMachine, membershipMachine]
+export const machines: readonly SimMachine[] = [mirrorMachine, membershipMachine, rfsMachine]
 
 /** Throws E_SIM_USAGE. */
 export function machineNamed(name: string): SimMachine {

@@ -235,6 +235,11 @@ test('a journal on a full file system goes on, and the next process does not bel
     t.false(journal.standing.trusted)
     t.regex(journal.standing.why ?? '', /ENOSPC/)
     t.true(journal.holds(0, 'directory 2/a name of some length 2998'))
+    // Neither the end of a window nor a new follower ends the process that the application writes through.
+    journal.dropBefore(journal.openWindow())
+    journal.trust('next')
+    t.false(journal.standing.trusted)
+    t.is(journal.standing.base, 'next')
     t.false(open(directory).standing.trusted)
   } finally {
     execFileSync('umount', ['-l', directory])

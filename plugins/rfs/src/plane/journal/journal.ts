@@ -137,7 +137,8 @@ export class StoredJournal implements Journal {
     putDrop(this.#pending, window)
     this.flush()
     const large = this.#bytes > ROTATE_BYTES_MIN && this.#bytes > 2 * this.#rotatedBytes
-    if (large || this.#broken) this.#guard(() => this.#rotate())
+    // Without room the file stays as it is: too long, or broken, which it says already. The application goes on.
+    if (large || this.#broken) this.#couldRotate()
   }
 
   snapshot(): KeySet {
@@ -176,8 +177,11 @@ export class StoredJournal implements Journal {
 
   trust(base: string): void {
     this.flush()
+    const { why } = this.#header
     this.#header = { ...this.#header, trusted: true, why: undefined, base }
-    this.#guard(() => (this.#broken ? this.#rotate() : this.#writeHeader()))
+    if (this.#broken && this.#couldRotate()) return
+    if (this.#broken) this.#header = { ...this.#header, trusted: false, why }
+    this.#guard(() => this.#writeHeader())
   }
 
   closeClean(): void {
@@ -240,6 +244,17 @@ export class StoredJournal implements Journal {
     this.#broken = false
   }
 
+  /** False: there is no room for a new file, and the old one is as it was. */
+  #couldRotate(): boolean {
+    try {
+      this.#guard(() => this.#rotate())
+      return true
+    } catch (thrown) {
+      if (thrown instanceof HoldfastError && isFull(thrown.cause)) return false
+      throw thrown
+    }
+  }
+
   /** A journal that can't even say that it is not to be trusted ends the process: serving on would be a lie. */
   #guard(write: () => void): void {
     try {
@@ -252,6 +267,11 @@ export class StoredJournal implements Journal {
       )
     }
   }
+}
+
+function isFull(thrown: unknown): boolean {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return false
+  return thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT'
 }
 
 function foundIn(bytes: Buffer | undefined): Found & { readonly windows: readonly Window[] } {
