@@ -33,7 +33,11 @@ export function reconsiderSecond(state: Second): Step {
     // Heard again: it can be asked soon, so a right that the witness may still grant is not used.
     return stage === 'yielding' || stage === 'claiming' ? join(state) : stay(state)
   }
-  if (view.role === 'demoting') return stay(state)
+  if (view.role === 'demoting') {
+    const isTakingOver = stage === 'yielding' || stage === 'claiming'
+    // Its application may still run: what is under way here on the ground of its silence must not come to its end.
+    return isTakingOver ? rejoinLater(state, `${state.config.peer} is stopping`) : stay(state)
+  }
   if (!serves(view.role)) return afterPeer(state)
   const relation = relateData(state.memory, view.memory)
   const mayFollow = relation === 'same' || relation === 'behind' || state.memory.data === 'partial'
