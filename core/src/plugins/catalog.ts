@@ -31,6 +31,7 @@ export class PluginCatalog implements Discovered {
 
   /** Reads the disk again: after a start, an installation, a removal. */
   async refresh(): Promise<void> {
+    await this.store?.linkSdk()
     const stored = (await this.store?.list()) ?? []
     const added = stored.flatMap(({ source }) => (source === undefined ? [] : [source]))
     const broken = stored.flatMap((one) => (one.broken === undefined ? [] : [one.broken]))

@@ -2,8 +2,9 @@
  * Plugins that the operator installed: `/var/lib/holdfast/plugins/ID/VERSION`, several versions side by side. A version is
  * there whole or not at all; its list of hashes and its signature stay beside its files, and are checked at each start.
  */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { HoldfastError } from '@holdfast/sdk'
 import { codeOf, readIfExists, syncDirectory, writeFileAtomic } from '../files/atomic.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
@@ -45,6 +46,18 @@ export class PluginStore {
       }
     }
     return stored
+  }
+
+  /**
+   * Lets installed plugins find the sdk of this Holdfast, and no copy of their own: an error of the one must be an error
+   * of the other. Node looks for packages in every directory above a file.
+   */
+  async linkSdk(): Promise<void> {
+    const scope = join(this.directory, 'node_modules', '@holdfast')
+    const sdk = fileURLToPath(new URL('..', import.meta.resolve('@holdfast/sdk')))
+    await mkdir(scope, { recursive: true, mode: 0o755 })
+    await rm(join(scope, 'sdk'), { force: true })
+    await symlink(sdk, join(scope, 'sdk'))
   }
 
   /** Who answers for an archive that is not installed yet. */

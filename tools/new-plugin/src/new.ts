@@ -1,0 +1,63 @@
+/** Makes the directory of a new plugin. It works at once: its tools are those of this installation. */
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HoldfastError } from '@holdfast/sdk'
+import { templateFiles } from './template.js'
+
+/** Returns the paths that were written. Throws when the directory exists. */
+export async function newPlugin(directory: string, name: string): Promise<readonly string[]> {
+  if (!/^[a-z][a-z0-9]{0,31}$/.test(name)) {
+    throw new HoldfastError('E_PLUGIN_NAME', `"${name}" can't be the name of a checker`, {
+      hint: 'use up to 32 lower-case letters and digits, for example redis',
+    })
+  }
+  try {
+    await mkdir(directory)
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
+    throw new HoldfastError('E_PLUGIN_EXISTS', `${directory} can't be made: ${thrown.message}`, {
+      hint: 'name a directory that does not exist yet',
+      cause: thrown,
+    })
+  }
+  const files = templateFiles(`checker-${name}`, name)
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, path)), { recursive: true })
+    await writeFile(join(directory, path), text)
+  }
+  await linkTools(directory)
+  return Object.keys(files)
+}
+
+/** A registry is not needed: the installation has everything, and the sdk that the plugin will meet. */
+async function linkTools(directory: string): Promise<void> {
+  const modules = join(directory, 'node_modules')
+  const links: readonly (readonly [string, string])[] = [
+    ['@holdfast/sdk', packageDirectory('@holdfast/sdk', '..')],
+    ['typescript', packageDirectory('typescript/package.json', '.')],
+    ['@types/node', packageDirectory('@types/node/package.json', '.')],
+  ]
+  for (const [name, target] of links) {
+    await mkdir(dirname(join(modules, name)), { recursive: true })
+    await symlink(target, join(modules, name))
+  }
+  await writeProgram(
+    modules,
+    'tsc',
+    join(packageDirectory('typescript/package.json', '.'), 'lib/tsc.js'),
+  )
+  await writeProgram(modules, 'holdfast-plugin', fileURLToPath(new URL('main.js', import.meta.url)))
+}
+
+/** The same Node that runs this one: the file itself may not be executable, and `node` another version. */
+async function writeProgram(modules: string, name: string, script: string): Promise<void> {
+  await mkdir(join(modules, '.bin'), { recursive: true })
+  const text = `#!/bin/sh\nexec "${process.execPath}" "${script}" "$@"\n`
+  await writeFile(join(modules, '.bin', name), text, { mode: 0o755 })
+}
+
+/** Where a package of the installation lies; `up` leads from what its name resolves to. */
+function packageDirectory(name: string, up: string): string {
+  return fileURLToPath(new URL(up, import.meta.resolve(name))).replace(/\/$/, '')
+}
