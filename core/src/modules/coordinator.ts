@@ -3,12 +3,8 @@
  * Presumed abort: a transaction without a written decision did not happen.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { HoldfastError, type Peers } from '@holdfast/sdk'
-import { removeFile } from '../files/atomic.js'
+import { type Clock, HoldfastError, type Peers } from '@holdfast/sdk'
 import { expectedFailure } from '../files/failure.js'
-import { readVersioned, writeVersioned } from '../files/versioned.js'
 import { bindErrorsMax } from '../xml/bind.js'
 import type { ModulePackage } from '../packages/package.js'
 import type { Participant } from './participant.js'
@@ -22,9 +18,10 @@ import {
   type Question,
   questionTimeoutMs,
 } from './protocol.js'
+import type { Records } from './records.js'
 import { partsOf } from './transfer.js'
 
-const format = { format: 'module-decision', version: 1 }
+export const decisionFormat = { format: 'module-decision', version: 1 }
 const decisionsMax = 200
 
 export interface OrderResult {
@@ -35,8 +32,10 @@ export class Coordinator {
   private readonly running = new Set<string>()
 
   constructor(
-    private readonly directory: string,
-    private readonly peers: Peers,
+    /** By transaction. */
+    private readonly decisions: Records,
+    private readonly clock: Pick<Clock, 'wallMs'>,
+    private readonly peers: Pick<Peers, 'self' | 'call'>,
     private readonly participant: Participant,
   ) {}
 
@@ -65,7 +64,7 @@ export class Coordinator {
   /** For a participant that was not told. */
   async outcome(transaction: string): Promise<Outcome> {
     if (this.running.has(transaction)) return 'pending'
-    const decision = await readVersioned(join(this.directory, `${transaction}.json`), format)
+    const decision = await this.decisions.read(transaction)
     return decision === undefined ? 'aborted' : 'committed'
   }
 
@@ -119,25 +118,20 @@ export class Coordinator {
   }
 
   private async writeDecision(transaction: string): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 })
-    const path = join(this.directory, `${transaction}.json`)
-    await writeVersioned(path, format, { atMs: Date.now() })
+    await this.decisions.write(transaction, { atMs: this.clock.wallMs() })
     await this.forgetOldest()
   }
 
   /** By time of the decision: a node that was away for 200 orders must be configured again. */
   private async forgetOldest(): Promise<void> {
-    const files = (await readdir(this.directory)).filter((file) => file.endsWith('.json'))
-    if (files.length <= decisionsMax) return
+    const names = await this.decisions.names()
+    if (names.length <= decisionsMax) return
     const dated = await Promise.all(
-      files.map(async (file) => ({
-        file,
-        atMs: atMsOf(await readVersioned(join(this.directory, file), format)),
-      })),
+      names.map(async (name) => ({ name, atMs: atMsOf(await this.decisions.read(name)) })),
     )
     dated.sort((a, b) => a.atMs - b.atMs)
-    for (const { file } of dated.slice(0, files.length - decisionsMax)) {
-      await removeFile(join(this.directory, file))
+    for (const { name } of dated.slice(0, names.length - decisionsMax)) {
+      await this.decisions.remove(name)
     }
   }
 }

@@ -18,23 +18,24 @@ import {
   type PluginActivity,
   type UpgradeReport,
 } from '@holdfast/sdk'
-import { expectedFailure } from '../files/failure.js'
 import type { Directories } from '../files/directories.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import type { Bound, PluginCatalog } from '../plugins/catalog.js'
 import { Serial } from '../scheduling/serial.js'
 import { type ModuleAbout, writeSources } from './applied.js'
 import { runCommand, viewOf } from './commands.js'
-import { Coordinator } from './coordinator.js'
+import { Coordinator, decisionFormat } from './coordinator.js'
 import { ModuleExecutor } from './executor.js'
 import { Identities } from './identities.js'
 import { Installation } from './installation.js'
 import { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
 import { digestOf, exists, fileOf, type ModulePackage, readPackage } from '../packages/package.js'
-import { busy, Participant } from './participant.js'
-import { type ModuleOrder, type Question, questionOf, questionTimeoutMs } from './protocol.js'
+import { busy, Participant, pendingFormat } from './participant.js'
+import { type ModuleOrder, type Question, questionOf } from './protocol.js'
+import { FileRecords } from './records.js'
 import { type CoreServices, installedFor } from './services.js'
+import { Settlement } from './settlement.js'
 import { aboutSources, namesIn } from './sources.js'
 import { Transfers } from './transfer.js'
 import { planModule } from './plan.js'
@@ -74,12 +75,12 @@ export class Modules {
   private readonly identities: Identities
   private readonly participant: Participant
   private readonly coordinator: Coordinator
+  private readonly settlement: Settlement
   private readonly transfers = new Transfers()
   private readonly serial = new Serial('orders about modules', operationsMax)
   private readonly cancels: Cancel[] = []
   private opening: Promise<void> | undefined
   private isOpen = false
-  private settling = false
 
   constructor(private readonly options: ModulesOptions) {
     const { directories, core, plugins, load, peers } = options
@@ -93,8 +94,17 @@ export class Modules {
       onApplied: (name) => this.refresh(name, false),
       onRemoving: (name) => this.closeInstance(name),
     })
-    this.participant = new Participant(join(directories.lib, 'pending'), executor)
-    this.coordinator = new Coordinator(join(directories.lib, 'decisions'), peers, this.participant)
+    const pending = new FileRecords(join(directories.lib, 'pending'), pendingFormat)
+    const decisions = new FileRecords(join(directories.lib, 'decisions'), decisionFormat)
+    this.participant = new Participant(pending, executor)
+    this.coordinator = new Coordinator(decisions, core.clock, peers, this.participant)
+    this.settlement = new Settlement({
+      ...{ participant: this.participant, coordinator: this.coordinator, peers },
+      nodes: options.nodes,
+      onUndecided: ({ coordinator, order }, { message: cause }) => {
+        core.log.for(order.name, undefined).write('debug', 'orderUndecided', { coordinator, cause })
+      },
+    })
   }
 
   /** Starts what is configured: adopts what runs, starts what is to start at boot. Needs the cluster's network. */
@@ -108,14 +118,14 @@ export class Modules {
     await this.identities.open()
     await this.participant.open()
     this.cancels.push(peers.onCall((node, message) => this.answer(node, questionOf(message))))
-    await this.settle()
+    await this.settlement.settle()
     const names = new Set([
       ...(await namesIn(join(directories.etc, 'modules'))),
       ...(await namesIn(join(directories.lib, 'modules'))),
     ])
     // Side by side: a module whose plugins hang must not keep the others from being adopted.
     await Promise.all([...names].sort().map((name) => this.refresh(name, true)))
-    this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settle()))
+    this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settlement.settle()))
     this.isOpen = true
   }
 
@@ -302,38 +312,6 @@ export class Modules {
       case 'outcome':
         return { outcome: await this.coordinator.outcome(question.transaction) }
     }
-  }
-
-  /** Asks for the outcome of what is prepared here and was not decided: a node or its daemon went down meanwhile. */
-  private async settle(): Promise<void> {
-    if (this.settling) return
-    this.settling = true
-    for (const { transaction, coordinator, order } of this.participant.list()) {
-      try {
-        const outcome = await this.outcomeOf(transaction, coordinator)
-        if (outcome !== 'pending') await this.participant.decide(transaction, outcome)
-      } catch (thrown) {
-        const { message: cause } = expectedFailure(thrown)
-        const log = this.options.core.log.for(order.name, undefined)
-        log.write('debug', 'orderUndecided', { coordinator, cause })
-      }
-    }
-    this.settling = false
-  }
-
-  private async outcomeOf(
-    transaction: string,
-    coordinator: string,
-  ): Promise<'committed' | 'aborted' | 'pending'> {
-    const { peers, nodes } = this.options
-    if (coordinator === peers.self) return await this.coordinator.outcome(transaction)
-    // A node that left the cluster can't have committed with us: members are needed for that.
-    if (!nodes().includes(coordinator)) return 'aborted'
-    const question: Question = { kind: 'outcome', transaction }
-    const answer = await peers.call(coordinator, question, questionTimeoutMs)
-    if (typeof answer !== 'object' || answer === null || !('outcome' in answer)) return 'pending'
-    const { outcome } = answer
-    return outcome === 'committed' || outcome === 'aborted' ? outcome : 'pending'
   }
 
   /** Makes memory equal to the disk: after start, and after an order was applied. */

@@ -2,11 +2,9 @@
  * One node's part in an order that happens on all nodes or on none. What is prepared is on disk before it is said;
  * after that the node waits for the decision, across restarts, and asks for it when nobody tells.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { HoldfastError } from '@holdfast/sdk'
-import { codeOf, removeFile } from '../files/atomic.js'
-import { readVersioned, writeVersioned } from '../files/versioned.js'
+import { codeOf } from '../files/atomic.js'
 import { Serial } from '../scheduling/serial.js'
 import type { ModulePackage } from '../packages/package.js'
 import {
@@ -16,8 +14,9 @@ import {
   type Outcome,
   type Prepared,
 } from './protocol.js'
+import type { Records } from './records.js'
 
-const format = { format: 'module-pending', version: 1 }
+export const pendingFormat = { format: 'module-pending', version: 1 }
 
 /** What an order does on this node. Every call is safe to repeat after a crash. */
 export interface OrderExecutor {
@@ -43,17 +42,16 @@ export class Participant {
   private readonly decisions = new Serial('decisions about modules', 256)
 
   constructor(
-    private readonly directory: string,
+    /** By the name of the module. */
+    private readonly records: Records,
     private readonly executor: OrderExecutor,
   ) {}
 
   /** Reads what was prepared before the last end of the daemon. */
   async open(): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 })
-    for (const file of (await readdir(this.directory)).sort()) {
-      if (!file.endsWith('.json')) continue
-      const body = await readVersioned(join(this.directory, file), format)
-      assertShape(pendingSchema, body, join(this.directory, file))
+    for (const name of await this.records.names()) {
+      const body = await this.records.read(name)
+      assertShape(pendingSchema, body, `what is prepared for module ${name}`)
       const pending = body as Pending // As checked.
       this.pending.set(pending.order.name, pending)
     }
@@ -79,7 +77,7 @@ export class Participant {
         return prepared
       }
       await this.executor.stage(order, sources)
-      await writeVersioned(this.path(order.name), format, pending)
+      await this.records.write(order.name, pending)
       this.pending.set(order.name, pending)
       return prepared
     } finally {
@@ -98,12 +96,8 @@ export class Participant {
     if (pending === undefined) return
     if (outcome === 'committed') await this.executor.apply(pending.order)
     else await this.executor.discard(pending.order)
-    await removeFile(this.path(pending.order.name))
+    await this.records.remove(pending.order.name)
     this.pending.delete(pending.order.name)
-  }
-
-  private path(name: string): string {
-    return join(this.directory, `${name}.json`)
   }
 }
 

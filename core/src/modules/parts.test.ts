@@ -6,8 +6,9 @@ import { HoldfastError } from '@holdfast/sdk'
 import test from 'ava'
 import { LatePeers } from '../daemon/late-peers.js'
 import { makeExec } from './exec.js'
-import { type OrderExecutor, Participant } from './participant.js'
+import { type OrderExecutor, Participant, pendingFormat } from './participant.js'
 import { type ModuleOrder, questionOf } from './protocol.js'
+import { FileRecords } from './records.js'
 import { placeInText } from '../xml/document.js'
 import { openStore } from './store.js'
 import { Transfers } from './transfer.js'
@@ -172,7 +173,7 @@ test('an order that is cut after any step of its application is completed after 
       }
       const pending = { transaction: 't-1', coordinator: 'n1', order }
       const run = async (): Promise<void> => {
-        const participant = new Participant(directory, executor)
+        const participant = new Participant(new FileRecords(directory, pendingFormat), executor)
         await participant.open()
         if (!participant.isPending('app')) await participant.prepare(pending, undefined)
         await participant.decide('t-1', 'committed')
@@ -193,7 +194,7 @@ test('only one order for a module at a time is prepared', async (t) => {
       apply: () => Promise.resolve(),
       discard: () => Promise.resolve(),
     }
-    const participant = new Participant(directory, executor)
+    const participant = new Participant(new FileRecords(directory, pendingFormat), executor)
     await participant.open()
     const first = participant.prepare({ transaction: 'a', coordinator: 'n1', order }, undefined)
     const second = participant.prepare({ transaction: 'b', coordinator: 'n2', order }, undefined)
