@@ -6,7 +6,7 @@ import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clock, exec, log, moduleContext, type ModuleContext, peers, store } from '../services.js'
-import { modules } from '../modules.js'
+import { liveness, modules } from '../modules.js'
 import type { PluginManifest } from '../manifest.js'
 import type { Deps, Needs, PluginDefinition, Scope } from '../plugin.js'
 import type { Contributions, Point, Token } from '../token.js'
@@ -80,6 +80,7 @@ export async function startPlugin<N extends Needs, C>(
     [peers.id, own.network.node(node)],
     [moduleContext.id, module],
     [modules.id, { state: () => undefined, watch: () => () => undefined }],
+    [liveness.id, { alive: () => Promise.resolve() }],
     ...Object.entries(setting.provided ?? {}),
   ])
   try {

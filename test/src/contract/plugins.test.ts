@@ -21,6 +21,7 @@ function settingOf(id: string, directory: string): ContractSetting | undefined {
     light: { config: { service: { mode: 'light' } } },
     rfs: { config: { rfs: { replicated: [{ dir: directory }] } } },
     scripts: { config: { user: {} } },
+    watchdog: { config: { watchdog: { mode: 'off' } } },
     vip: {
       config: {
         vip: {

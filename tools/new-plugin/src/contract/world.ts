@@ -13,14 +13,17 @@ import {
   checker,
   clock,
   control,
+  definePlugin,
   exec,
   HoldfastError,
+  liveness,
   log,
   moduleContext,
   modules,
   peers,
   point,
   store,
+  topology,
   type Verdict,
 } from '@holdfast/sdk'
 import {
@@ -89,7 +92,9 @@ export class ContractWorld {
     const problems = compileSchema(this.manifest().config)(config)
     const [problem] = problems
     if (problem === undefined) return config
-    throw new Error(`its schema refuses the configuration: ${problem.pointer} ${problem.message}`)
+    throw new Error(
+      `its schema refuses the configuration (put one that it takes into contract.json): ${problem.pointer} ${problem.message}`,
+    )
   }
 
   manifest(): PluginSource['manifest'] {
@@ -113,7 +118,7 @@ export class ContractWorld {
     const statuses: PluginStatus[] = []
     const set = new PluginSet({
       clock: systemClock,
-      load: loadTrusted,
+      load: (one) => (one === standIn ? Promise.resolve(standInPlugin()) : loadTrusted(one)),
       services: () => services,
       onStatus: (status) => statuses.push(status),
     })
@@ -121,7 +126,11 @@ export class ContractWorld {
     return {
       ...parts,
       statuses,
-      start: () => set.apply([{ source, config }]),
+      start: () =>
+        set.apply([
+          ...(needsTopology(source) ? [{ source: standIn, config: {} }] : []),
+          { source, config },
+        ]),
       stop: () => set.stop(),
       checkers: () => set.contributionsOf(checker),
       contributed: (id) => [...set.contributionsOf(point(id)).keys()],
@@ -146,13 +155,46 @@ export class ContractWorld {
       [clock.id, this.manifest().process === true ? systemClock : parts.clock],
       [log.id, parts.log],
       [store.id, parts.store],
-      [exec.id, new TestExec()],
+      [exec.id, quietExec()],
       [peers.id, parts.network.node('n1')],
       [moduleContext.id, { name: 'test', id: 1, node: 'n1', nodes, directories, configDigest: '' }],
       [modules.id, nothing],
+      [liveness.id, { alive: () => Promise.resolve() }],
       [control.id, { ...nothing, version: '0.1.0' }],
-      ['point.topology', testTopology()],
       ...Object.entries(this.setting.provided ?? {}),
     ])
   }
+}
+
+/** The topology of the module, for plugins that follow one. */
+const standIn: PluginSource = {
+  directory: '/',
+  trust: { kind: 'builtin' },
+  manifest: {
+    ...{ id: 'contract-topology', version: '1.0.0', engines: { holdfast: '*' }, entry: 'none.js' },
+    ...{ scope: 'module', platforms: ['linux'], needs: [], provides: [], requires: {} },
+    ...{ contributes: [topology.id], conflicts: [], capabilities: [], config: {} },
+    ...{ startTimeoutMs: 1_000, stopTimeoutMs: 1_000 },
+  },
+}
+
+function standInPlugin(): Awaited<ReturnType<typeof loadTrusted>> {
+  const definition = definePlugin({
+    needs: {},
+    activate: (_deps, _config, scope) => {
+      scope.contribute(topology, 'contract-topology', testTopology())
+    },
+  })
+  return { definition, check: undefined }
+}
+
+function needsTopology({ manifest }: PluginSource): boolean {
+  return manifest.needs.some((need) => need.replace(/[?*]$/, '') === topology.id)
+}
+
+/** Every command works and finds nothing: an empty list in JSON. */
+function quietExec(): TestExec {
+  const quiet = new TestExec()
+  quiet.answer = () => ({ stdout: '[]' })
+  return quiet
 }
