@@ -20,6 +20,7 @@ import {
   type Store,
   type Topology,
   type TransitionAction,
+  Transitions,
   type Verdict,
   type Witness,
 } from '@holdfast/sdk'
@@ -32,7 +33,6 @@ import { answered, DataOrders } from './data-orders.js'
 import { watchPeer } from './liveness.js'
 import { parseMessage } from './message.js'
 import { present } from './present.js'
-import { Transitions } from './transitions.js'
 
 export interface MirrorWorld {
   readonly clock: Clock
