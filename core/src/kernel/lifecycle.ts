@@ -17,6 +17,7 @@ import {
   type Verdict,
 } from '@holdfast/sdk'
 import { within } from '../scheduling/deadline.js'
+import { Serial } from '../scheduling/serial.js'
 import { InstanceContainer } from './container.js'
 import type { PluginSource } from './discover.js'
 import { dependenciesOf, isOptional, needId } from './graph.js'
@@ -60,8 +61,12 @@ interface ActivePlugin {
   readonly stops: readonly Stop[]
 }
 
+const changesMax = 32
+
 export class PluginSet {
   private active: ActivePlugin[] = []
+  /** An order may arrive while the daemon still opens its modules: no plugin may be started by both. */
+  private readonly changes = new Serial('changes of a set of plugins', changesMax)
   private readonly live: LivePoints
 
   constructor(private readonly options: PluginSetOptions) {
@@ -73,6 +78,19 @@ export class PluginSet {
    * are kept, also when another one fails; then the rest is stopped, and the verdict names the plugin and why.
    */
   async apply(plan: readonly PlannedPlugin[]): Promise<Verdict> {
+    return await this.changes.run(() => this.change(plan))
+  }
+
+  /** Stops everything in reverse order; a plugin that fails to stop does not keep the others from stopping. */
+  async stop(): Promise<Verdict> {
+    return await this.changes.run(async () => {
+      const all = this.active
+      this.active = []
+      return await this.stopAll(all)
+    })
+  }
+
+  private async change(plan: readonly PlannedPlugin[]): Promise<Verdict> {
     const kept = this.keepable(plan)
     const replaced = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
     this.active = this.active.filter((plugin) => kept.has(plugin.source.manifest.id))
@@ -90,13 +108,6 @@ export class PluginSet {
     const added = this.active.filter((plugin) => !kept.has(plugin.source.manifest.id))
     const toldAgain = await this.tell(added, kept)
     return told.ok ? toldAgain : told
-  }
-
-  /** Stops everything in reverse order; a plugin that fails to stop does not keep the others from stopping. */
-  async stop(): Promise<Verdict> {
-    const all = this.active
-    this.active = []
-    return await this.stopAll(all)
   }
 
   /** The active plugins in their order, each with those whose instances it holds. */

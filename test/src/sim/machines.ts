@@ -1,11 +1,17 @@
 /** The machines that the simulator knows, by name. */
 import { HoldfastError } from '@holdfast/sdk'
+import { lifecycleMachine } from './lifecycle/index.js'
 import type { SimMachine } from './machine.js'
 import { membershipMachine } from './membership/index.js'
 import { mirrorMachine } from './mirror-machine.js'
 import { rfsMachine } from './rfs/index.js'
 
-export const machines: readonly SimMachine[] = [mirrorMachine, membershipMachine, rfsMachine]
+export const machines: readonly SimMachine[] = [
+  mirrorMachine,
+  membershipMachine,
+  rfsMachine,
+  lifecycleMachine,
+]
 
 /** Throws E_SIM_USAGE. */
 export function machineNamed(name: string): SimMachine {
