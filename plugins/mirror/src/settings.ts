@@ -1,7 +1,7 @@
 /** The mirror's part of `userconfig.xml`, as the schema in plugin.json lets it through. */
 import type { Delays } from '@holdfast/sdk'
 import type { MirrorConfig } from './decide/types.js'
-import { checkTiming } from './timing.js'
+import { checkTiming, jitterMs } from './timing.js'
 
 export interface MirrorSettings {
   readonly service: {
@@ -77,6 +77,16 @@ export function check(
     const message = 'write <flow name="…"/> in <rfs> to choose the LAN of the replication'
     errors.push({ path: `/heart/heartbeat/${String(index)}/ident`, message })
   })
+  const { right_timeout, takeover_delay, syncdelta, isolation } = settings.service
+  if (takeover_delay < right_timeout + jitterMs) {
+    const message = `a node takes over ${String(takeover_delay)} ms after it noticed the silence, but a primary without the right stops only after right_timeout="${String(right_timeout)}ms" and up to ${String(jitterMs)} ms later than that: write at least ${String(right_timeout + jitterMs)} ms, and the time that your application needs to stop on top`
+    errors.push({ path: '/service/takeover_delay', message })
+  }
+  if (syncdelta > 0 && isolation === 'wait') {
+    const message =
+      'isolation="wait" lets no isolated node serve, and syncdelta lets one: write only one of them'
+    errors.push({ path: '/service/syncdelta', message })
+  }
   const warnings = settings.service.isolation === undefined ? [unchosen] : []
   const timing = checkTiming(settings.heart.timeout, context.delays)
   const found = { path: '/heart/timeout', message: timing?.message ?? '' }

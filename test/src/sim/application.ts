@@ -46,6 +46,7 @@ export class Application {
 
   /** Whatever was wrong with it is repaired by hand. */
   mend(): void {
+    if (this.isSlowToStop || this.isStuck) this.node.hinderedAt = this.node.sim.agenda.now
     this.failingStarts = 0
     this.hangingStarts = 0
     this.isSlowToStop = false

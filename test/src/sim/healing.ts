@@ -23,6 +23,12 @@ export function heal(world: World, mayAsk: boolean): Healed {
   for (let round = 0; round <= roundsMax; round += 1) {
     if (isWholeAndStays(world)) break
     if (world.promises.violation !== undefined) return { failure: undefined, decisions }
+    const isStopped = nodeNames.some((name) => world.state(name).place.role === 'stop')
+    if (isStopped && round < roundsMax) {
+      // What was wrong before the repair may have stopped a module after it.
+      startAll(world)
+      continue
+    }
     if (!mayAsk || round === roundsMax) return { failure: describe(world), decisions }
     const silent = nodeNames.find((name) => !saysWhatToDo(world, name))
     if (silent !== undefined) return { failure: describe(world), decisions }

@@ -104,12 +104,9 @@ export class Promises {
   /** A restart where the application runs anyway is no decision to serve: what it may write is checked for itself. */
   started(name: NodeName, isRestart: boolean): void {
     if (!this.#isSplit && !isRestart) this.#mustHaveAll(name, 'serves')
-    const peer = other(name)
-    if (!this.#isSplit && this.facts.runs(peer) && !this.facts.isHindered(peer)) {
-      this.violated(
-        `${name} starts the application while ${peer}, that could stop it, runs it still`,
-      )
-    }
+    // A restart that was under way while its node stood still ends when it goes on.
+    const isOwnFault = isRestart && this.facts.isHindered(name)
+    if (!this.#isSplit && !isOwnFault) this.#mustRunAlone(name)
     this.#lastToAcknowledge = undefined
     this.countOverlap()
   }
@@ -173,6 +170,12 @@ export class Promises {
     const { data } = this.facts.node(other(name))
     for (const write of missing(this.#required, data)) this.#giveUp(write)
     this.#surrendered[name].clear()
+  }
+
+  #mustRunAlone(name: NodeName): void {
+    const peer = other(name)
+    if (!this.facts.runs(peer) || this.facts.isHindered(peer)) return
+    this.violated(`${name} starts the application while ${peer}, that could stop it, runs it still`)
   }
 
   #mustHaveAll(name: NodeName, what: string): void {

@@ -281,7 +281,9 @@ export class World {
 
   /** Its daemon stands still or is dead, or its application does not stop in the time that is counted on. */
   #isHindered(name: NodeName): boolean {
-    const { node, application, disk } = this.#hosts[name]
+    const { node, application, disk, daemon } = this.#hosts[name]
+    const { place } = daemon.state
+    if (place.role === 'demoting' && place.failure !== undefined) return true
     const isNow =
       !node.isAwake('daemon') || application.isSlowToStop || application.isStuck || disk.isSlow
     return isNow || this.agenda.now - node.hinderedAt < timeoutMs + takeoverDelayMs
@@ -337,6 +339,9 @@ export class World {
 
   #onStep(name: NodeName, before: State, event: Event, next: State): void {
     this.steps += 1
+    // A stop that failed is tried again when the operator says so, or the daemon is restarted.
+    const isFailed = before.place.role === 'demoting' && before.place.failure !== undefined
+    if (isFailed) this.node(name).hinderedAt = this.agenda.now
     this.options.coverage?.reached(transitionOf(before, event))
     if (this.trace !== undefined) this.note(name, describeStep(before, event, next))
     if (goesOnByChoice(before, event, next)) this.promises.wentOnByChoice(name)

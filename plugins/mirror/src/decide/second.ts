@@ -15,7 +15,7 @@ import {
   within,
 } from './plan.js'
 import { demote } from './demote.js'
-import type { Step } from './types.js'
+import type { Step, View } from './types.js'
 import { startServing } from './wait.js'
 
 type Second = At<'second'>
@@ -38,7 +38,7 @@ export function reconsiderSecond(state: Second): Step {
     // Its application may still run: what is under way here on the ground of its silence must not come to its end.
     return isTakingOver ? rejoinLater(state, `${state.config.peer} is stopping`) : stay(state)
   }
-  if (!serves(view.role)) return afterPeer(state)
+  if (!serves(view.role)) return afterPeer(state, view)
   const relation = relateData(state.memory, view.memory)
   const mayFollow = relation === 'same' || relation === 'behind' || state.memory.data === 'partial'
   if (!mayFollow) return demote(state, 'wait', 'stopwait', `${state.config.peer} serves other data`)
@@ -52,10 +52,14 @@ function isLeaving({ place }: Second): boolean {
 }
 
 /** The peer stopped serving and says so. */
-function afterPeer(state: Second): Step {
+function afterPeer(state: Second, theirs: View): Step {
   const { peer } = state.config
   if (state.memory.data !== 'current') {
     return demote(state, 'wait', 'stopwait', `${peer} stopped before the copy was finished`)
+  }
+  // It would never agree: an operator must say whose data are kept.
+  if (relateData(state.memory, theirs.memory) === 'diverged') {
+    return demote(state, 'wait', 'stopwait', `${peer} has other data`)
   }
   if (state.place.stage === 'leading') return stay(state)
   const { state: asked, epoch } = ask(state)
