@@ -1,9 +1,12 @@
-/** The mirror's histories: long enough to mean something, and short when one fails. Guards G1 to G4 with machines.test.ts. */
+/** The mirror's histories: long enough to mean something, and short when one fails. Guards G1 to G4. */
 import test from 'ava'
+import { testMachine } from './machine.fixture.js'
 import { hasFailed } from './machine.js'
 import { mirrorMachine } from './mirror-machine.js'
 import { shrink } from './shrink.js'
 import { sweep } from './sweep.js'
+
+testMachine(mirrorMachine, 45)
 
 test('a history of the tests is long: writes are acknowledged, and faults hit a working pair', async (t) => {
   const tally = await sweep(mirrorMachine, { from: 1, count: 100, profile: 'witness' })
