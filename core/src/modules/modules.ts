@@ -15,7 +15,6 @@ import {
   type PackageSource,
   type PackageView,
   type Peers,
-  type PluginActivity,
   type UpgradeReport,
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
@@ -23,6 +22,8 @@ import type { PluginLoader } from '../kernel/loader.js'
 import type { Bound, PluginCatalog } from '../plugins/catalog.js'
 import { Serial } from '../scheduling/serial.js'
 import { type ModuleAbout, writeSources } from './applied.js'
+import { boundVersions, type ModulePlugins } from './binding.js'
+import { chooseNodes } from './choose-nodes.js'
 import { runCommand, viewOf } from './commands.js'
 import { Coordinator, decisionFormat } from './coordinator.js'
 import { ModuleExecutor } from './executor.js'
@@ -30,16 +31,15 @@ import { Identities } from './identities.js'
 import { Installation } from './installation.js'
 import { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
-import { digestOf, exists, fileOf, type ModulePackage, readPackage } from '../packages/package.js'
+import { digestOf, exists, readPackage } from '../packages/package.js'
 import { busy, Participant, pendingFormat } from './participant.js'
 import { type ModuleOrder, type Question, questionOf } from './protocol.js'
 import { FileRecords } from './records.js'
-import { type CoreServices, installedFor } from './services.js'
+import type { CoreServices } from './services.js'
 import { Settlement } from './settlement.js'
 import { aboutSources, namesIn } from './sources.js'
 import { Transfers } from './transfer.js'
-import { planModule } from './plan.js'
-import { assertModuleName, parseUserConfig } from './userconfig.js'
+import { assertModuleName } from './userconfig.js'
 
 const undecidedCheckMs = 5_000
 const operationsMax = 32
@@ -55,13 +55,6 @@ export interface ModulesOptions {
   /** All nodes of the cluster, sorted; empty: this node belongs to none. */
   readonly nodes: () => readonly string[]
   readonly onState: (name: string, state: ModuleState) => void
-}
-
-export interface ModulePlugins {
-  readonly module: string
-  readonly bound: Bound
-  readonly failure: { readonly code: string; readonly reason: string } | undefined
-  readonly plugins: readonly PluginActivity[]
 }
 
 interface Installed {
@@ -199,11 +192,17 @@ export class Modules {
       const layout = layoutOf(this.options.directories, name)
       if (!(await exists(layout.sources))) throw this.unknown(name)
       const sources = await readPackage(layout.sources)
-      const nodes = this.chooseNodes(name, request.nodes)
+      const present = this.instances.get(name)?.current?.nodes
+      const nodes = chooseNodes(name, {
+        requested: request.nodes,
+        present,
+        cluster: this.options.nodes(),
+      })
       const id = await this.identities.assign(name)
       const file = join(layout.sources, 'conf/userconfig.xml')
       const digest = digestOf(sources)
-      const plugins = this.bind(name, sources, request.plugins ?? {})
+      const wanted = { ...this.instances.get(name)?.current?.plugins, ...request.plugins }
+      const plugins = boundVersions(sources, wanted, this.options.plugins)
       const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file, plugins }
       const { warnings } = await this.coordinator.carryOut(order, sources)
       this.note(name, 'moduleConfigured', { nodes, warnings, digest })
@@ -368,53 +367,6 @@ export class Modules {
       state: instance?.state(),
       failure: instance?.failure,
     }
-  }
-
-  /**
-   * The versions for all nodes: those that were named, those that the module uses already, and of the rest the newest that
-   * this node has. A module never moves to another version because that was installed.
-   */
-  private bind(name: string, sources: ModulePackage, named: Bound): Bound {
-    const wanted: Bound = { ...this.instances.get(name)?.current?.plugins, ...named }
-    const kept = Object.entries(wanted).filter(([, version]) => version !== 'newest')
-    const choice = this.options.plugins.choose(Object.fromEntries(kept))
-    try {
-      const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
-      const result = planModule(parseUserConfig(xml, '').service, installedFor('module', choice))
-      if (!result.ok) return Object.fromEntries(kept)
-      const used = result.plan.plugins.map(
-        ({ manifest }) => [manifest.id, manifest.version] as const,
-      )
-      return Object.fromEntries(used)
-    } catch (thrown) {
-      // What is wrong with the configuration, every node says when it prepares.
-      if (!(thrown instanceof HoldfastError)) throw thrown
-      return Object.fromEntries(kept)
-    }
-  }
-
-  /** Nodes that have the module now must stay: taking one away is what deconfig is for. */
-  private chooseNodes(name: string, requested: readonly string[] | undefined): readonly string[] {
-    const cluster = this.options.nodes()
-    const present = this.instances.get(name)?.current?.nodes
-    const nodes = [...new Set(requested ?? present ?? cluster)].sort()
-    const unknown = nodes.filter((node) => !cluster.includes(node))
-    if (unknown.length > 0 || nodes.length === 0) {
-      throw new HoldfastError('E_MODULE_NODES', `${unknown.join(', ')} is not in the cluster`, {
-        hint: `nodes of the cluster: ${cluster.join(', ')}`,
-      })
-    }
-    const left = (present ?? []).filter((node) => !nodes.includes(node))
-    if (left.length > 0) {
-      throw new HoldfastError(
-        'E_MODULE_NODES',
-        `module ${name} is also configured on ${left.join(', ')}`,
-        {
-          hint: 'deconfigure it first, then configure it on the nodes that shall have it',
-        },
-      )
-    }
-    return nodes
   }
 
   private note(name: string, event: string, fields: Readonly<Record<string, unknown>>): void {

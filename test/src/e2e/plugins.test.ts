@@ -1,43 +1,54 @@
 /** A plugin as somebody else writes, signs and gives it away, on two real daemons whose module runs all the time. */
-import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { ledger, until } from '@holdfast/lab'
-import { newPlugin, packPlugin } from '@holdfast/plugin-tools'
+import { packPlugin } from '@holdfast/plugin-tools'
 import { newKeyPair } from '@holdfast/core'
 import test from 'ava'
 import { onPair, Pair, patienceMs } from './given.js'
 
 const configuration = `/etc/holdfast/modules/${ledger.name}/conf/userconfig.xml`
 
-/** The tool's own template, with another question: is there a file? Returns the archives of two versions. */
-async function flagPlugin(directory: string, keyFile: string): Promise<readonly [string, string]> {
-  const project = join(directory, 'checker-flag')
-  await newPlugin(project, 'flag')
-  const source = join(project, 'src/index.ts')
-  const code = await readFile(source, 'utf8')
-  const look = code.slice(code.indexOf('async function look'))
-  const own = `async function look(): Promise<string> {
-    await access('/run/flag')
-    return 'it is there (VERSION)'
-  }`
-  const pack = async (version: string): Promise<string> => {
-    const text = code
-      .replace(look, own.replace('VERSION', version))
-      .replace('look(addr, port, signal)', 'look()')
-      .replace(', addr, port, interval', ', interval')
-      .replace('(signal) =>', '() =>')
-      .replace("import { connect } from 'node:net'", '')
-      .replace("{ once } from 'node:events'", "{ access } from 'node:fs/promises'")
-    await writeFile(source, text)
-    const manifest = join(project, 'plugin.json')
-    const json = await readFile(manifest, 'utf8')
-    await writeFile(manifest, json.replace(/"version": "[^"]*"/, `"version": "${version}"`))
-    await promisify(execFile)(join(project, 'node_modules/.bin/tsc'), [], { cwd: project })
-    return await packPlugin(project, { keyFile })
+/** A checker that looks whether there is a file. Returns its archive. */
+async function flagPlugin(directory: string, version: string, keyFile: string): Promise<string> {
+  const project = join(directory, `checker-flag-${version}`)
+  const item = { type: 'object', properties: { ident: { type: 'string' } } }
+  const properties = { flag: { type: 'array', items: item } }
+  const manifest = {
+    ...{ id: 'checker-flag', version, engines: { holdfast: '^0.1.0' }, entry: 'dist/index.js' },
+    ...{
+      scope: 'module',
+      platforms: ['linux'],
+      needs: ['core.clock'],
+      provides: [],
+      conflicts: [],
+    },
+    ...{ contributes: ['point.checker'], requires: { failover: '^0.1.0' }, dynamic: true },
+    ...{ capabilities: ['fs.read:/run/flag'], startTimeoutMs: 10_000, stopTimeoutMs: 10_000 },
+    config: {
+      type: 'object',
+      properties: { check: { type: 'object', 'x-shared': true, properties } },
+    },
   }
-  return [await pack('1.0.0'), await pack('1.1.0')]
+  const code = `
+    import { access } from 'node:fs/promises'
+    import { checker, clock, definePlugin, looking } from '@holdfast/sdk'
+    const look = () => access('/run/flag').then(() => 'it is there (${version})')
+    export const plugin = definePlugin({
+      needs: { clock },
+      activate({ clock }, { check }, scope) {
+        for (const { ident } of check.flag) {
+          const rule = { label: 'flag_' + ident, action: 'restart' }
+          const times = { everyMs: 1000, timeoutMs: 500 }
+          scope.contribute(checker, 'flag.' + ident, { when: 'prim', rule, ...looking(clock, times, look) })
+        }
+      },
+    })`
+  await mkdir(join(project, 'dist'), { recursive: true })
+  await writeFile(join(project, 'plugin.json'), JSON.stringify(manifest))
+  await writeFile(join(project, 'package.json'), '{ "type": "module" }')
+  await writeFile(join(project, 'dist/index.js'), code)
+  return await packPlugin(project, { keyFile })
 }
 
 test('a plugin of somebody else is trusted, installed, used, moved and removed while the application runs', async (t) => {
@@ -47,7 +58,8 @@ test('a plugin of somebody else is trusted, installed, used, moved and removed w
   const { publicPem, privatePem } = newKeyPair()
   await writeFile(keyFile, privatePem)
   await writeFile(join(directory, 'acme.pub'), publicPem)
-  const [first, second] = await flagPlugin(directory, keyFile)
+  const first = await flagPlugin(directory, '1.0.0', keyFile)
+  const second = await flagPlugin(directory, '1.1.0', keyFile)
   await onPair(t, lab, {}, async (pair) => {
     const { n1, n2 } = pair
     const everywhere = ['-H', 'n1,n2']
@@ -71,7 +83,7 @@ test('a plugin of somebody else is trusted, installed, used, moved and removed w
     for (const archive of [first, second]) {
       await n1.mustRun(['plugin', 'install', archive, '--yes', ...everywhere])
     }
-    const element = '<check><flag ident="a" interval="1s"/></check>'
+    const element = '<check><flag ident="a"/></check>'
     await n1.host.mustRun(['sed', '-i', `s|</service>|${element}</service>|`, configuration])
     await configure('--plugin', 'checker-flag@1.0.0')
     await shows(/flag\.a = up.*it is there \(1\.0\.0\)/)
