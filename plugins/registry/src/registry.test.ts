@@ -1,14 +1,11 @@
 /** Registries: what an index may be, what a server may do, and what arrives in the end. */
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, type PeerState, type Peers } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
 import { choose, type Offer, parseWanted, search } from './choose.js'
-import { addressSource, ArchiveStore } from './download.js'
+import { ArchiveStore } from './download.js'
 import {
   indexName,
   indexText,
@@ -21,6 +18,7 @@ import { Jobs } from './jobs.js'
 import { Market } from './market.js'
 import { serveArchives } from './peers.js'
 import { baseOf, Registries } from './registries.js'
+import { directoryOf, refusal, serverOf } from './rig.fixture.js'
 
 const platform = process.platform
 const archive = Buffer.from('an archive, as far as a registry knows')
@@ -38,31 +36,6 @@ const index = (number: number, more: Partial<RegistryIndex> = {}): RegistryIndex
 /** The signature names its key: the tests' own way to sign. */
 const signed = (one: RegistryIndex, signature = 'acme'): string =>
   signedText(indexText(one), signature)
-
-async function directoryOf(t: ExecutionContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-registry-'))
-  t.teardown(() => rm(directory, { recursive: true }))
-  return directory
-}
-
-async function refusal(work: Promise<unknown>): Promise<HoldfastError> {
-  const outcome = await work.catch((thrown: unknown) => thrown)
-  if (outcome instanceof HoldfastError) return outcome
-  throw new Error(`no refusal: ${String(outcome)}`)
-}
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void
-
-async function serverOf(t: ExecutionContext, answer: Answer): Promise<URL> {
-  const server = createServer(answer)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as AddressInfo // It listens on TCP.
-  return new URL(`http://127.0.0.1:${port}/`)
-}
 
 class MemoryStore {
   readonly values = new Map<string, unknown>()
@@ -232,70 +205,6 @@ test('of an address only the web and files are understood', (t) => {
   }
 })
 
-const big = Buffer.from(Array.from({ length: 300_000 }, (_, n) => n % 251))
-const bigExpected = {
-  sha256: createHash('sha256').update(big).digest('hex'),
-  bytes: big.byteLength,
-}
-const forever = new AbortController().signal
-
-test('a download goes on where the connection broke, and its progress is told', async (t) => {
-  const ranges: (string | undefined)[] = []
-  const url = await serverOf(t, ({ headers }, response) => {
-    ranges.push(headers.range)
-    const from = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
-    response.writeHead(from === 0 ? 200 : 206, {
-      'content-length': big.byteLength - from,
-      'content-range': `bytes ${from}-${big.byteLength - 1}/${big.byteLength}`,
-    })
-    const until = Math.min(from + 100_000, big.byteLength)
-    response.write(big.subarray(from, until), () => {
-      if (until < big.byteLength) response.destroy()
-      else response.end()
-    })
-  })
-  const store = new ArchiveStore(await directoryOf(t))
-  const told: number[] = []
-  const path = await store.bring(bigExpected, addressSource(url), forever, (bytes) =>
-    told.push(bytes),
-  )
-  t.deepEqual(await readFile(path), big)
-  t.is(ranges[0], undefined)
-  t.true(ranges.length > 1 && ranges.slice(1).every((range) => range !== undefined))
-  t.is(told.at(-1), big.byteLength)
-})
-
-test('a server that knows no ranges starts again, and one that lies leaves nothing behind', async (t) => {
-  const directory = await directoryOf(t)
-  const store = new ArchiveStore(directory)
-  await writeFile(`${store.path(bigExpected.sha256)}.part`, 'old and wrong')
-  const whole = await serverOf(t, (_, response) => response.end(big))
-  t.deepEqual(
-    await readFile(await store.bring(bigExpected, addressSource(whole), forever, () => undefined)),
-    big,
-  )
-  await rm(store.path(bigExpected.sha256))
-  const other = await serverOf(t, (_, response) => response.end(Buffer.alloc(big.byteLength)))
-  const wrong = await refusal(
-    store.bring(bigExpected, addressSource(other), forever, () => undefined),
-  )
-  t.is(wrong.code, 'E_REGISTRY_HASH')
-  const endless = await serverOf(t, (_, response) => response.end(Buffer.alloc(2 * big.byteLength)))
-  const long = await refusal(
-    store.bring(bigExpected, addressSource(endless), forever, () => undefined),
-  )
-  t.is(long.code, 'E_REGISTRY_SIZE')
-  const missing = await serverOf(t, (_, response) => response.writeHead(404).end())
-  const none = await refusal(
-    store.bring(bigExpected, addressSource(missing), forever, () => undefined),
-  )
-  t.regex(none.message, /it answers 404/)
-  t.deepEqual(
-    (await readdir(directory)).filter((name) => name.endsWith('.safe')),
-    [],
-  )
-})
-
 test('the newest version that fits is chosen, of the first place that has it', (t) => {
   const offers: readonly Offer[] = [
     {
@@ -335,6 +244,8 @@ test('the newest version that fits is chosen, of the first place that has it', (
   )
   t.deepEqual(search('shop database', offers), [])
 })
+
+const forever = new AbortController().signal
 
 /** Two nodes that talk in memory. */
 function pairOf(): { readonly n1: Peers; readonly n2: Peers } {

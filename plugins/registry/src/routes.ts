@@ -38,15 +38,19 @@ export function routes(parts: Parts): readonly (readonly [string, Route])[] {
   return [...registryRoutes(parts), ...moduleRoutes(parts), ...jobRoutes(parts)]
 }
 
-function registryRoutes({ registries }: Parts): readonly (readonly [string, Route])[] {
-  const view = (): object => ({
+function viewOf(registries: Registries): object {
+  return {
     registries: registries.list().map(({ index, ...one }) => ({
       ...one,
       modules: index?.modules.length ?? 0,
       expires: index?.expires,
       expired: registries.expired({ ...one, index }),
     })),
-  })
+  }
+}
+
+function registryRoutes({ registries }: Parts): readonly (readonly [string, Route])[] {
+  const view = (): object => viewOf(registries)
   return [
     [
       'registry list',
