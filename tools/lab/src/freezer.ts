@@ -42,9 +42,10 @@ export class Freezer {
     await this.#turn('THAWED', '0')
   }
 
-  async members(): Promise<readonly number[]> {
+  /** Process ids as this machine sees them; undefined: there is no group that could tell. */
+  async members(): Promise<readonly number[] | undefined> {
     const file = this.membersFile
-    if (file === undefined || !existsSync(file)) return []
+    if (file === undefined || !existsSync(file)) return undefined
     return (await readFile(file, 'utf8')).split('\n').filter(Boolean).map(Number)
   }
 

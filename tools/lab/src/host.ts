@@ -13,7 +13,7 @@ import {
 } from './command.js'
 import { Freezer } from './freezer.js'
 import type { Network } from './network.js'
-import { isRunning, killAllIn, processesLike, signal } from './processes.js'
+import { isRunning, killAll, processesIn, processesLike, signal } from './processes.js'
 import { type Cable, cablesOf, hostDirectory, hostNamespace, type LabSpec } from './spec.js'
 import { monotonicMs, until } from './wait.js'
 
@@ -176,8 +176,16 @@ export class Host {
   }
 
   /** Processes of the host whose command line (arguments with spaces between them) matches; ids as this machine sees them. */
-  processes(commandLine: RegExp): Promise<readonly number[]> {
-    return processesLike(this.namespace, commandLine)
+  async processes(commandLine: RegExp): Promise<readonly number[]> {
+    return processesLike(await this.#processes(), commandLine)
+  }
+
+  /**
+   * The group knows its members. Without a group every process of this machine is looked at, which waits for ever when one of
+   * somebody else's hangs in the middle of an exec.
+   */
+  async #processes(): Promise<readonly number[]> {
+    return (await this.#freezer.members()) ?? processesIn(this.namespace)
   }
 
   /** Ends everything of the host and frees what is outside of its directory. Safe to repeat. */
@@ -198,9 +206,7 @@ export class Host {
   async #end(): Promise<void> {
     // A killed process that is frozen dies only when it thaws.
     await this.#freezer.thaw()
-    // A host that was just being started has processes that are in no namespace of its own yet.
-    for (const pid of await this.#freezer.members()) signal(pid, 'SIGKILL')
-    await killAllIn(this.namespace)
+    await killAll(this.name, () => this.#processes())
   }
 
   async #entering(command: readonly string[]): Promise<readonly string[]> {

@@ -15,26 +15,29 @@ export async function processesIn(namespace: string): Promise<readonly number[]>
   return found
 }
 
-/** Those processes of a network namespace whose command line matches. */
+/** Those processes whose command line matches. */
 export async function processesLike(
-  namespace: string,
+  among: readonly number[],
   commandLine: RegExp,
 ): Promise<readonly number[]> {
   const found: number[] = []
-  for (const pid of await processesIn(namespace)) {
+  for (const pid of among) {
     if (commandLine.test(await commandLineOf(pid))) found.push(pid)
   }
   return found
 }
 
-/** Kills everything in a network namespace and returns when it is gone. */
-export async function killAllIn(namespace: string): Promise<void> {
+/** Kills everything that `find` finds, and returns when there is nothing left. */
+export async function killAll(
+  place: string,
+  find: () => Promise<readonly number[]>,
+): Promise<void> {
   let left: readonly number[] = []
   try {
     await until(
-      `end of all processes in ${namespace}`,
+      `end of all processes in ${place}`,
       async () => {
-        left = await processesIn(namespace)
+        left = await find()
         for (const pid of left) signal(pid, 'SIGKILL')
         return left.length === 0 ? true : undefined
       },
@@ -42,7 +45,7 @@ export async function killAllIn(namespace: string): Promise<void> {
     )
   } catch (cause) {
     if (!(cause instanceof LabError)) throw cause
-    throw new LabError(`these processes of ${namespace} do not end: ${left.join(', ')}`, { cause })
+    throw new LabError(`these processes of ${place} do not end: ${left.join(', ')}`, { cause })
   }
 }
 
