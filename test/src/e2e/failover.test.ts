@@ -1,5 +1,5 @@
 /** Failover rules on real daemons: what a rule orders, who serves then, and what the operator is told about it. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -202,6 +202,15 @@ async function lightModule(pair: Pair, failover: string): Promise<string> {
   return directory
 }
 
+/** Whether the application that was started last still runs. */
+async function lightRuns(node: Product, pid: string): Promise<boolean> {
+  return (await node.host.run(['test', '-d', `/proc/${pid}`])).code === 0
+}
+
+async function lightPid(node: Product): Promise<string> {
+  return (await node.host.mustRun(['cat', '/run/app.pid'])).trim()
+}
+
 async function lightStarts(node: Product): Promise<number> {
   const text = await node.host.mustRun(['sh', '-c', 'cat /run/app.starts 2>/dev/null; true'])
   return text.split('\n').filter(Boolean).length
@@ -222,7 +231,7 @@ test('rules that are wrong are refused with the line and column of the word that
   })
 })
 
-test('a light module starts, is restarted by its rule, survives the daemon, waits, wakes up and stops', async (t) => {
+test('a light module starts, is restarted by its rule, takes new rules while it runs, survives the daemon, waits, wakes up and stops', async (t) => {
   await withPair(t, { module: false }, async (pair) => {
     const text =
       'app: if (custom.app == down) then restart(); gw: if (custom.gw == down) then wait();'
@@ -243,6 +252,13 @@ test('a light module starts, is restarted by its rule, survives the daemon, wait
     await tell(n1, 'follower', 'custom.app', 'up')
     t.is(await lightStarts(n1), 2)
 
+    const more = `${text} late: if (custom.late == down) then restart();`
+    const file = await n1.host.inside('/etc/holdfast/modules/follower/conf/userconfig.xml')
+    await writeFile(file, (await readFile(file, 'utf8')).replace(text, more))
+    await n1.mustRun(['module', 'config', 'follower', '--nodes', 'n1'])
+    t.is(await n1.state('follower'), 'UP Ready', 'new rules have touched the application')
+    t.regex(await explain(n1, 'follower'), /custom\.app = up[^]*late: if/)
+
     await tell(n1, 'follower', 'custom.gw', 'up')
     await n1.killDaemon()
     await n1.waitUntilItAnswers()
@@ -250,13 +266,16 @@ test('a light module starts, is restarted by its rule, survives the daemon, wait
     t.is(await lightStarts(n1), 2, 'the application was started although it ran')
     t.regex(await n1.mustRun(['resource', 'list', '-m', 'follower']), /custom\.gw = up/)
 
+    const waiting = await lightPid(n1)
+    t.true(await lightRuns(n1, waiting))
     await tell(n1, 'follower', 'custom.gw', 'down')
     await isIn('WAIT NotReady')
-    t.notRegex(await n1.host.mustRun(['ps', '-e', '-o', 'args=']), /sleep 86411/)
+    t.false(await lightRuns(n1, waiting), 'the application runs in WAIT')
     await tell(n1, 'follower', 'custom.gw', 'up')
     await isIn('UP Ready')
+    const last = await lightPid(n1)
     await n1.mustRun(['stop', '-m', 'follower', '--no-wait'])
     await isIn('STOP NotReady')
-    t.notRegex(await n1.host.mustRun(['ps', '-e', '-o', 'args=']), /sleep 86411/)
+    t.false(await lightRuns(n1, last), 'the application runs in STOP')
   })
 })
