@@ -78,6 +78,7 @@ test('a take-over is timed from the fault, and only when nobody but the primary 
   const off = { kind: 'power-off-primary', atMs: 5 } as const
   t.is(takeoverSince([{ kind: 'kill-daemon-primary', atMs: 1 }, off]), 5)
   t.is(takeoverSince([{ kind: 'kill-daemon-secondary', atMs: 1 }, off]), undefined)
+  t.is(takeoverSince([{ kind: 'stop-start-primary', atMs: 1 }, off]), undefined)
   t.is(takeoverSince([{ kind: 'kill-daemon-primary', atMs: 1 }]), undefined)
 })
 

@@ -71,9 +71,11 @@ export function isViolation(result: RoundResult): boolean {
   return result.lost.length > 0 || result.doubleRuns.length > 0 || result.wholeMs === undefined
 }
 
-/** The instant from which a take-over counts: only where nobody but the primary was hit. */
+/** The instant from which a take-over counts: only where nobody but the primary was hit, and no operator asked for a change. */
 export function takeoverSince(happened: readonly Happened[]): number | undefined {
-  if (happened.some(({ kind }) => kindOf(kind).victim !== 'primary')) return undefined
+  const all = happened.map(({ kind }) => kindOf(kind))
+  if (all.some(({ victim, failover }) => victim !== 'primary' || failover === 'planned'))
+    return undefined
   return happened.find(({ kind }) => kindOf(kind).failover === 'may')?.atMs
 }
 
