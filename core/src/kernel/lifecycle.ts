@@ -312,7 +312,8 @@ export function activityOf(
   return [...ids].flatMap((id) => {
     const status = statuses.get(id)
     const after = members.find((member) => member.id === id)?.after ?? []
-    return status === undefined ? [] : [{ ...status, after }]
+    // One that was stopped on purpose is no part of the set any more.
+    return status === undefined || status.state === 'stopped' ? [] : [{ ...status, after }]
   })
 }
 

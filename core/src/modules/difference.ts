@@ -28,6 +28,18 @@ export function standstill(current: ModulePlan, next: ModulePlan, end: string): 
   return findings
 }
 
+/** What is new or differs. The others hold what they have: asked again, they would find it in use, by themselves. */
+export function changedPlugins(current: ModulePlan, next: ModulePlan): ModulePlan {
+  const touched = new Set<string>()
+  const plugins = next.plugins.filter((plugin) => {
+    const before = current.plugins.find(({ manifest }) => manifest.id === plugin.manifest.id)
+    if (differenceOf(before, plugin, next, touched) === undefined) return false
+    touched.add(plugin.manifest.id)
+    return true
+  })
+  return { ...next, plugins }
+}
+
 function differenceOf(
   before: PlannedConfig | undefined,
   after: PlannedConfig,

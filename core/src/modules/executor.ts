@@ -8,7 +8,7 @@ import { at } from '../xml/document.js'
 import { type Finding, invalid } from '../xml/bind.js'
 import { commitApplied, readApplied, stageApplied, writeSources } from './applied.js'
 import { type CheckContext, checkPlan } from './check.js'
-import { standstill } from './difference.js'
+import { changedPlugins, standstill } from './difference.js'
 import type { Identities } from './identities.js'
 import type { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
@@ -124,7 +124,7 @@ export class ModuleExecutor implements OrderExecutor {
       // The checks look at files (are scripts executable?): they see what would be applied.
       await stageApplied(this.layout(order), order, sources)
       const others = await this.otherConfigs(order.name)
-      const checked = await checkPlan(result.plan, {
+      const checked = await checkPlan(await this.toCheck(order, result.plan), {
         ...{ file: order.file, clock: core.clock, load, sources: choice.sources },
         contextFor: (plugin) => this.context(order, others.get(plugin) ?? []),
       })
@@ -134,6 +134,12 @@ export class ModuleExecutor implements OrderExecutor {
       if (!(thrown instanceof HoldfastError)) throw thrown
       return { findings: thrown.message.split('\n'), warnings: [] }
     }
+  }
+
+  private async toCheck(order: ModuleOrder, next: ModulePlan): Promise<ModulePlan> {
+    const role = this.options.instance(order.name)?.state()?.role ?? 'STOP'
+    const current = role === 'STOP' ? undefined : await this.appliedPlan(order.name)
+    return current === undefined ? next : changedPlugins(current, next)
   }
 
   /** A module that runs keeps its application: what concerns that waits until it is stopped. */
