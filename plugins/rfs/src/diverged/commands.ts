@@ -17,6 +17,17 @@ type Parameters = Readonly<Record<string, string | number | boolean>>
 const linesMax = 1_000
 const setParameter = { type: 'string', description: 'its name, as "rfs diverged list" shows it' }
 
+const restoreParameters = objectOf(
+  {
+    set: setParameter,
+    path: { type: 'string', description: 'as "rfs diverged show" shows it' },
+    to: { type: 'string', pattern: '^/', description: 'another place, an absolute path' },
+    directory: { type: 'string', description: 'when several replicated ones have the path' },
+    overwrite: { type: 'boolean', description: 'replace what is there' },
+  },
+  ['set', 'path'],
+)
+
 export function divergedCommands(world: DivergedWorld): ReadonlyMap<string, Command> {
   return new Map<string, Command>([
     [
@@ -41,19 +52,7 @@ export function divergedCommands(world: DivergedWorld): ReadonlyMap<string, Comm
       'rfs diverged restore',
       {
         summary: 'bring one file back',
-        parameters: objectOf(
-          {
-            set: setParameter,
-            path: { type: 'string', description: 'as "rfs diverged show" shows it' },
-            to: { type: 'string', pattern: '^/', description: 'another place, an absolute path' },
-            directory: {
-              type: 'string',
-              description: 'when several replicated ones have the path',
-            },
-            overwrite: { type: 'boolean', description: 'replace what is there' },
-          },
-          ['set', 'path'],
-        ),
+        parameters: restoreParameters,
         positional: ['set', 'path'],
         run: (parameters) => bringBack(world, parameters),
       },
