@@ -2,8 +2,6 @@
 
 /** Optional export of a plugin's entry: `delays(config)`. Pure; asked when a configuration is checked. */
 export interface Delays {
-  /** From the order to stop until the application has stopped, or the stop is given up as failed. */
-  readonly applicationStopMs?: number
   /** From the moment when this node does its duty no more until its machine is reset. Undefined: nobody resets it. */
   readonly watchdogMs?: number
   /** The module does not run here without a watchdog. */
