@@ -145,6 +145,8 @@ const isolating: readonly (readonly [number, Kind])[] = [
   [1, () => ['witness off']],
   [3, () => ['witness on']],
   [1, (_node, random) => [`witness ${random.pick(['slow', 'fast'])}`]],
+  // A role is handed over by a node whose disk is slow, and whose power fails around its agreement.
+  [1, (node, random) => handedOverInTheDark(node, random.integer(100, 2_200))],
   // The pair is cut, and its primary loses power meanwhile or comes back into the cut.
   [1, (node) => ['cut', `power off ${node}`, 'wait 6000ms', `power on ${node}`, `start ${node}`]],
 ]
@@ -160,6 +162,12 @@ const overriding: readonly (readonly [number, Kind])[] = [
     (node) => [`power off ${node}`, `disk replaced ${node}`, `power on ${node}`, `start ${node}`],
   ],
 ]
+
+function handedOverInTheDark(node: NodeName, afterMs: number): readonly string[] {
+  const given = [`disk slow ${node}`, `swap ${node}`, `wait ${afterMs}ms`]
+  const back = ['cut', 'wait 300ms', `power on ${node}`, `start ${node}`, 'wait 15000ms']
+  return [...given, `power off ${node}`, ...back]
+}
 
 function flapping(random: Random): readonly string[] {
   const lines: string[] = []
