@@ -15,7 +15,7 @@ export interface Facts {
   talks(): boolean
   /** Something keeps it from stopping its application in time; only a watchdog would help. */
   isHindered(name: NodeName): boolean
-  /** No path leads from one to the other and back, or one of them stands still. */
+  /** No path leads from one to the other and back, or the daemon of one stands still or is dead. */
   isCutOff(): boolean
 }
 

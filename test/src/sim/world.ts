@@ -68,7 +68,7 @@ export class World {
       isCutOff: () =>
         !this.network.isCalm ||
         this.network.isCutOff ||
-        nodeNames.some((name) => this.node(name).frozen !== 'no'),
+        nodeNames.some((name) => !this.node(name).isAwake('daemon')),
     })
     this.network = new Network({
       node: (name) => this.node(name),
