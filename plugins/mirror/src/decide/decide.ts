@@ -11,7 +11,7 @@
  */
 import { assertNever, type Claim } from '@holdfast/sdk'
 import { onCommand } from './command.js'
-import { afterLeave, demote, nowDepends } from './demote.js'
+import { afterLeave, demote, handedOver, nowDepends } from './demote.js'
 import { failOver } from './loops.js'
 import { noGeneration } from './lineage.js'
 import { onMessage } from './message.js'
@@ -147,7 +147,7 @@ function onConnected(state: State): Step {
 /** Questions to the peer died with the stream; they are asked again when it is back. */
 function onDisconnected(before: State): Step {
   const peer = { ...before.peer, connected: false, view: undefined, agreed: false }
-  const state = { ...before, peer }
+  const state = handedOver({ ...before, peer })
   if (isAt(state, 'wait') && state.place.stage === 'leading') {
     return stay(deciding(state, `lost the message stream to ${state.config.peer}`))
   }
@@ -247,6 +247,7 @@ function onDataFailed(state: State, cause: string, wallMs: number): Step {
 
 function onTimeUp(state: State, epoch: number): Step {
   const cleared = state.peer.agreed ? { ...state, peer: { ...state.peer, agreed: false } } : state
+  if (isAt(cleared, 'stop') && cleared.place.handing === epoch) return stay(handedOver(cleared))
   if (isAt(cleared, 'wait')) {
     const { stage } = cleared.place
     if (cleared.place.epoch !== epoch || stage === 'entering') return stay(cleared)

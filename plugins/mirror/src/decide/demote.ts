@@ -1,7 +1,10 @@
 /** Stepping down: until the application has really stopped, the node is neither waiting nor stopped. */
 import type { TransitionAction, Verdict } from '@holdfast/sdk'
-import { ask, type At, become, stay } from './plan.js'
+import { ask, type At, become, isAt, peerView, stay, within } from './plan.js'
 import type { State, Step } from './types.js'
+
+/** A node that followed asks for its consent within milliseconds; one that does not has its reasons. */
+const handOverMs = 2_000
 
 export type Demotable = At<'alone' | 'prim' | 'second' | 'wait'>
 
@@ -77,10 +80,30 @@ export function afterLeave(state: At<'demoting'>, verdict: Verdict): Step {
     return stay(become(state, failed, `could not stop: ${verdict.reason}`, hint))
   }
   if (place.to === 'wait') return stay(backToWait(state))
-  if (place.from === 'wait') return stay(become(state, { role: 'stop' }, state.cause))
+  if (place.from === 'wait') return stopped(state)
   const { state: asked, epoch } = ask(state)
   const next = become(asked, { ...place, from: 'wait', epoch, failure: undefined }, state.cause)
   return stay(next, { kind: 'leave', epoch, from: 'wait', to: 'stop', action: place.action })
+}
+
+/**
+ * A node that goes down right after this, with its machine, must not leave before the other one has its consent: that
+ * one would wait for the silence to be long enough.
+ */
+function stopped(state: At<'demoting'>): Step {
+  const isFollowed = state.place.dependsOn !== undefined && peerView(state)?.role === 'second'
+  if (!isFollowed) return stay(become(state, { role: 'stop' }, state.cause))
+  const { state: asked, epoch } = ask(state)
+  return stay(
+    become(asked, { role: 'stop', handing: epoch }, state.cause),
+    within(epoch, handOverMs),
+  )
+}
+
+/** The other node took over, is not there any more, or did not ask in time. */
+export function handedOver(state: State): State {
+  const isHanding = isAt(state, 'stop') && state.place.handing !== undefined
+  return isHanding ? become(state, { role: 'stop' }, state.cause) : state
 }
 
 /** Tries again to stop what did not stop. */

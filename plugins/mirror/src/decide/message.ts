@@ -1,6 +1,7 @@
 /** What the peer says. Everything here came over an authenticated stream, in order, and may still be old news. */
 import { assertNever } from '@holdfast/sdk'
 import { leader, relateData } from './leader.js'
+import { handedOver } from './demote.js'
 import { andThen, isAt, remember, serves, stay, tell, viewOf, within } from './plan.js'
 import { admit, goAlone, swap } from './serve.js'
 import { copy, outdated, rejoinLater, synced } from './second.js'
@@ -88,7 +89,7 @@ function agree(state: State, epoch: number): Step {
   // The promise must outlive this process: a witness that knows nothing of it would else grant the same right twice.
   const bound = state.memory.data === 'current' ? remember(state, { data: 'stale' }) : stay(state)
   return andThen(bound, (kept) => {
-    const next = { ...kept, peer: { ...kept.peer, agreed: true } }
+    const next = handedOver({ ...kept, peer: { ...kept.peer, agreed: true } })
     const resting = isAt(next, 'wait')
       ? deciding(next, `agreed that ${next.config.peer} serves`)
       : next

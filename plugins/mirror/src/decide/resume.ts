@@ -1,6 +1,6 @@
 /** After a restart of the daemon: the place is where it was; whatever was asked is asked again. */
 import type { Role } from '@holdfast/sdk'
-import { retryLeave } from './demote.js'
+import { handedOver, retryLeave } from './demote.js'
 import { andThen, isAt, remember, stay } from './plan.js'
 import { join } from './second.js'
 import { limited, type Serving } from './serve.js'
@@ -38,7 +38,7 @@ function goOn(state: State): Step {
     }
     return resumeServing(state)
   }
-  return stay(state)
+  return stay(handedOver(state))
 }
 
 function resumeServing(state: Serving): Step {

@@ -23,7 +23,7 @@ export function shownRole(role: MirrorRole): Shown['role'] {
 }
 
 function subOf({ place, hint }: State): Shown['sub'] {
-  if (place.role === 'stop') return 'NotReady'
+  if (place.role === 'stop') return place.handing === undefined ? 'NotReady' : 'Transient'
   if (place.role === 'demoting') return place.failure === undefined ? 'Transient' : 'NotReady'
   // Whoever waits and tells the operator what to do does not go on by itself.
   if (place.role === 'wait') return hint === undefined ? 'Transient' : 'NotReady'

@@ -98,7 +98,11 @@ export interface ServingPlace<R extends 'alone' | 'prim'> {
 }
 
 export type Place =
-  | { readonly role: 'stop' }
+  | {
+      readonly role: 'stop'
+      /** Number of the time within which the node that followed may take over with this one's consent. */
+      readonly handing?: number
+    }
   | {
       readonly role: 'wait'
       /**

@@ -54,7 +54,7 @@ function decideWith(state: Waiting, theirs: View): Step {
           )
         : stay(deciding(state, `${peer} has the data and is to serve`))
     case 'diverged':
-      return stay(divergedFrom(state, theirs))
+      return divergedFrom(state, theirs)
     case 'nobody':
       return stay(nobodyHasData(state, theirs))
   }
@@ -64,7 +64,7 @@ function decideWith(state: Waiting, theirs: View): Step {
 function joinOrBlock(state: Waiting, theirs: View): Step {
   const relation = relateData(state.memory, theirs.memory)
   const mayFollow = state.place.full || relation === 'same' || relation === 'behind'
-  if (!mayFollow) return stay(divergedFrom(state, theirs))
+  if (!mayFollow) return divergedFrom(state, theirs)
   const { state: asked, epoch } = ask(state)
   const next = become(
     asked,
@@ -198,15 +198,17 @@ export function blocked(state: Waiting, cause: string, hint: string): State {
   return become(state, { ...state.place, stage: 'deciding', epoch: state.epoch }, cause, hint)
 }
 
-function divergedFrom(state: Waiting, theirs: View): State {
+/** Also when the other node is gone this one may not go on as if it had everything: it would hide what was acknowledged there. */
+function divergedFrom(state: Waiting, theirs: View): Step {
   const { peer, self } = state.config
   const mine = formatGeneration(state.memory.generation)
   const other = formatGeneration(theirs.memory.generation)
-  return blocked(
+  const waiting = blocked(
     state,
     `the data of ${self} (${mine}) and ${peer} (${other}) each have writes that the other has not`,
     `decide whose data to keep: there "prim", on the other node "second fullsync" (its own writes are given up)`,
   )
+  return state.memory.paired ? stay(waiting) : remember(waiting, { paired: true })
 }
 
 function nobodyHasData(state: Waiting, theirs: View): State {
