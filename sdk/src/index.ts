@@ -1,5 +1,6 @@
 /** What a plugin author depends on. */
 export { assert, assertNever } from './assert.js'
+export { type CheckAction, type CheckEntry, entryProblems, ruleOf } from './check.js'
 export {
   type Checker,
   checker,
@@ -12,7 +13,7 @@ export type { Delays } from './delays.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
 export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
-export { looking, type LookingTimes } from './looking.js'
+export { looking, type LookingTimes, type Seen } from './looking.js'
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'
 export { type Liveness, liveness, type Modules, modules } from './modules.js'
@@ -97,3 +98,9 @@ export type {
   TrustedKeyView,
 } from './plugins.js'
 export { type Claim, type Witness, witness } from './witness.js'
+export {
+  watchedAddress,
+  type WatchedAddress,
+  watchedInterface,
+  type WatchedInterface,
+} from './watched.js'

@@ -44,3 +44,29 @@ test('a look that hangs is down after its time, is told so, and its late answer 
   t.true(signals[1]?.aborted)
   t.is(clock.pending, 0)
 })
+
+test('what was up is down only after so many looks in a row, and a look may say that it can not be said', async (t) => {
+  const clock = new TestClock()
+  const said: string[] = []
+  const answers = [
+    'up',
+    'down',
+    'up',
+    'down',
+    'unknown',
+    'down',
+    'up',
+    'down',
+    'down',
+    'down',
+  ] as const
+  let turn = 0
+  const checker = looking(clock, { ...times, downAfter: 2 }, () => {
+    const value = answers[turn++] ?? 'up'
+    return Promise.resolve({ value, cause: 'seen' })
+  })
+  await checker.start((value) => said.push(value))
+  await clock.pass(90_000)
+  await checker.stop()
+  t.is(said.join(' '), 'up up up up unknown down up up down down')
+})

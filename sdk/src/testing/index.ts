@@ -9,3 +9,4 @@ export {
 } from './host.js'
 export { TestNetwork, TestPeers } from './peers.js'
 export { type LogLine, type Ran, TestExec, TestLog, TestStore } from './services.js'
+export { really } from './commands.js'
