@@ -21,25 +21,32 @@ export function ruleOf(
   return { label: `${prefix}_${ident.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`, action: chosen }
 }
 
-/** What no schema can know about entries of `<check><NAME>`: names are unique, and the action fits the phase. */
+/**
+ * What no schema can know about the entries at `path` (`/check/tcp`): names are unique, and the action fits the phase.
+ * `nameAttribute`: where the name was written.
+ */
 export function entryProblems(
-  name: string,
+  path: string,
   entries: readonly CheckEntry[],
+  nameAttribute = 'ident',
 ): readonly { readonly path: string; readonly message: string }[] {
   return entries.flatMap(({ ident, when, action }, index) => {
-    const path = `/check/${name}/${String(index)}`
-    const twice = entries.slice(0, index).some((other) => other.ident === ident)
-    const problems = twice
-      ? [{ path: `${path}/ident`, message: `ident "${ident}" is written twice; choose another` }]
-      : []
-    const fits =
-      action === undefined || action === 'noaction' || (action === 'wait') === (when === 'pre')
-    if (fits) return problems
-    // In WAIT nothing but `pre` is watched, so nobody would ever say that the waiting is over.
-    const message =
-      when === 'pre'
-        ? `when="pre" goes with action="wait" or "noaction", not "${action}"`
-        : `action="wait" needs when="pre": in WAIT nothing else is watched, so it would never end`
-    return [...problems, { path: `${path}/action`, message }]
+    const place = `${path}/${String(index)}`
+    const isTwice = entries.slice(0, index).some((other) => other.ident === ident)
+    const message = `${nameAttribute} "${ident}" is written twice; choose another`
+    const problems = isTwice ? [{ path: `${place}/${nameAttribute}`, message }] : []
+    const unfit = unfitAction(when, action)
+    return unfit === undefined
+      ? problems
+      : [...problems, { path: `${place}/action`, message: unfit }]
   })
+}
+
+/** In WAIT nothing but `pre` is watched, so nobody would ever say that the waiting is over. */
+function unfitAction(when: CheckerPhase, action: CheckAction | undefined): string | undefined {
+  if (action === undefined || action === 'noaction') return undefined
+  if ((action === 'wait') === (when === 'pre')) return undefined
+  return when === 'pre'
+    ? `what is watched also in WAIT ("pre") goes with "wait" or "noaction", not "${action}"`
+    : 'action "wait" needs "pre": in WAIT nothing else is watched, so it would never end'
 }

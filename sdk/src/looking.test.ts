@@ -1,4 +1,5 @@
 import test from 'ava'
+import { HoldfastError } from './errors.js'
 import { looking } from './looking.js'
 import { settled, TestClock } from './testing/index.js'
 
@@ -48,22 +49,12 @@ test('a look that hangs is down after its time, is told so, and its late answer 
 test('what was up is down only after so many looks in a row, and a look may say that it can not be said', async (t) => {
   const clock = new TestClock()
   const said: string[] = []
-  const answers = [
-    'up',
-    'down',
-    'up',
-    'down',
-    'unknown',
-    'down',
-    'up',
-    'down',
-    'down',
-    'down',
-  ] as const
+  const answers = 'up down up down fails down up down down down'.split(' ')
   let turn = 0
   const checker = looking(clock, { ...times, downAfter: 2 }, () => {
-    const value = answers[turn++] ?? 'up'
-    return Promise.resolve({ value, cause: 'seen' })
+    const answer = answers[turn++]
+    if (answer === 'fails') throw new HoldfastError('E_TEST', 'the command is missing')
+    return Promise.resolve({ value: answer === 'up' ? 'up' : 'down', cause: 'seen' })
   })
   await checker.start((value) => said.push(value))
   await clock.pass(90_000)

@@ -1,6 +1,6 @@
 /** The usual checker: it looks again and again. Whoever writes one only says how one look goes. */
 import type { Checker } from './checker.js'
-import { messageOf } from './errors.js'
+import { HoldfastError, messageOf } from './errors.js'
 import type { Cancel, Clock } from './services.js'
 import { done } from './verdict.js'
 
@@ -20,8 +20,9 @@ export interface Seen {
 }
 
 /**
- * `look` resolves with one sentence: it is up; or with what it saw. It rejects: it is down, and the message says why. One
- * look at a time; after `stop` nothing is reported, and the signal of a look that still runs is given.
+ * `look` resolves with one sentence: it is up; or with what it saw. It rejects: it is down, and the message says why; with
+ * a HoldfastError it could not look (a command is missing): unknown. One look at a time; after `stop` nothing is reported,
+ * and the signal of a look that still runs is given.
  */
 export function looking(
   clock: Pick<Clock, 'after' | 'every'>,
@@ -78,7 +79,8 @@ async function seenBy(
     const seen = await look(signal)
     return typeof seen === 'string' ? { value: 'up', cause: seen } : seen
   } catch (thrown) {
-    return { value: 'down', cause: messageOf(thrown) }
+    const value = thrown instanceof HoldfastError ? 'unknown' : 'down'
+    return { value, cause: messageOf(thrown) }
   }
 }
 

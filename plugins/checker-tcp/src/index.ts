@@ -47,7 +47,7 @@ export const plugin = definePlugin<typeof needs, TcpConfig>({
 })
 
 export function check({ check }: TcpConfig): { readonly errors: ReturnType<typeof entryProblems> } {
-  return { errors: entryProblems('tcp', check.tcp) }
+  return { errors: entryProblems('/check/tcp', check.tcp) }
 }
 
 /** Connects and closes; what the server says is neither read nor kept, so that one that never stops talking does no harm. */

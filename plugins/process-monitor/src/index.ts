@@ -1,0 +1,43 @@
+/** process-monitor: processes and services that must run, `<errd><proc name="mysqld" atleast="1"/></errd>`. */
+import {
+  checker,
+  clock,
+  command,
+  definePlugin,
+  exec,
+  log,
+  moduleContext,
+  ruleOf,
+  store,
+} from '@holdfast/sdk'
+import { existsSync } from 'node:fs'
+import { commandsOf } from './commands.js'
+import { Monitor } from './monitor.js'
+import { type ErrdConfig, type Finding, problemsOf, watchedOf } from './settings.js'
+import { Switches } from './switches.js'
+
+const needs = { clock, exec, log, store, module: moduleContext }
+
+export const plugin = definePlugin<typeof needs, ErrdConfig>({
+  needs,
+  async activate(deps, { errd }, scope) {
+    const entries = errd.proc.map(watchedOf)
+    const switches = await Switches.open(deps.store)
+    const monitor = new Monitor({ ...deps, switches, pollMs: errd.polltimer * 1_000 })
+    for (const entry of entries) {
+      scope.contribute(checker, `proc.${entry.ident}`, {
+        when: entry.when,
+        rule: ruleOf('proc', entry, 'stopstart'),
+        ...monitor.checker(entry),
+      })
+    }
+    for (const [words, one] of commandsOf(monitor, entries, switches)) {
+      scope.contribute(command, words, one)
+    }
+  },
+})
+
+/** Asked on each node before a configuration is applied. */
+export function check(config: ErrdConfig): { readonly errors: readonly Finding[] } {
+  return { errors: problemsOf(config, { hasSystemd: existsSync('/run/systemd/system') }) }
+}
