@@ -111,11 +111,11 @@ export class PluginSet {
   }
 
   /** The active plugins in their order, each with those whose instances it holds. */
-  members(): readonly { readonly id: string; readonly after: readonly string[] }[] {
-    return this.active.map(({ source, dependencies }) => ({
-      id: source.manifest.id,
-      after: dependencies,
-    }))
+  members(): readonly Pick<PluginActivity, 'id' | 'version' | 'after'>[] {
+    return this.active.map(({ source, dependencies }) => {
+      const { id, version } = source.manifest
+      return { id, version, after: dependencies }
+    })
   }
 
   /** All contributions to a point, ordered by id. */
@@ -308,13 +308,18 @@ export function activityOf(
   statuses: ReadonlyMap<string, PluginStatus>,
 ): readonly PluginActivity[] {
   const members = set.members()
-  const ids = new Set([...members.map(({ id }) => id), ...[...statuses.keys()].sort()])
-  return [...ids].flatMap((id) => {
-    const status = statuses.get(id)
-    const after = members.find((member) => member.id === id)?.after ?? []
+  // One whose instance is kept over a change reports nothing again: it is active because it is a member.
+  const active = members.map((member) => ({
+    ...{ state: 'active', startedMs: undefined, failure: undefined },
+    ...statuses.get(member.id),
+    ...member,
+  }))
+  const others = [...statuses.values()]
     // One that was stopped on purpose is no part of the set any more.
-    return status === undefined || status.state === 'stopped' ? [] : [{ ...status, after }]
-  })
+    .filter(({ id, state }) => state !== 'stopped' && !members.some((member) => member.id === id))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((status) => ({ ...status, after: [] }))
+  return [...active, ...others]
 }
 
 function failureOf(thrown: unknown, code: string): { code: string; reason: string } {

@@ -4,7 +4,7 @@
  */
 import { HoldfastError, type PluginActivity } from '@holdfast/sdk'
 import { fileOf, type ModulePackage } from '../packages/package.js'
-import type { Bound, PluginCatalog } from '../plugins/catalog.js'
+import type { Bound, Choice, PluginCatalog } from '../plugins/catalog.js'
 import { planModule } from './plan.js'
 import { installedFor } from './services.js'
 import { parseUserConfig } from './userconfig.js'
@@ -17,23 +17,37 @@ export interface ModulePlugins {
   readonly plugins: readonly PluginActivity[]
 }
 
-/** `wanted`: id → version, or `newest`. For all nodes of the module: each of them must have what is bound here. */
+/**
+ * For all nodes of the module: each of them must have what is bound here. `asked`: what the operator named, id → version
+ * or `newest`. Throws when the configuration does not use such a plugin.
+ */
 export function boundVersions(
   sources: ModulePackage,
-  wanted: Bound,
+  { current, asked }: { readonly current: Bound; readonly asked: Bound },
   catalog: Pick<PluginCatalog, 'choose'>,
 ): Bound {
-  const kept = Object.entries(wanted).filter(([, version]) => version !== 'newest')
-  const choice = catalog.choose(Object.fromEntries(kept))
+  const wanted = Object.entries({ ...current, ...asked })
+  const kept = Object.fromEntries(wanted.filter(([, version]) => version !== 'newest'))
+  const used = usedVersions(sources, catalog.choose(kept))
+  // What is wrong with the configuration, every node says when it prepares.
+  if (used === undefined) return kept
+  const stray = Object.keys(asked).find((id) => used[id] === undefined)
+  if (stray === undefined) return used
+  throw new HoldfastError('E_PLUGIN_UNUSED', `the configuration uses no plugin ${stray}`, {
+    hint: `it uses ${Object.keys(used).sort().join(', ')}`,
+  })
+}
+
+/** Undefined: the configuration is not valid. */
+function usedVersions(sources: ModulePackage, choice: Choice): Bound | undefined {
   try {
     const xml = fileOf(sources, 'conf/userconfig.xml') ?? ''
     const result = planModule(parseUserConfig(xml, '').service, installedFor('module', choice))
-    if (!result.ok) return Object.fromEntries(kept)
+    if (!result.ok) return undefined
     const used = result.plan.plugins.map(({ manifest }) => [manifest.id, manifest.version] as const)
     return Object.fromEntries(used)
   } catch (thrown) {
-    // What is wrong with the configuration, every node says when it prepares.
     if (!(thrown instanceof HoldfastError)) throw thrown
-    return Object.fromEntries(kept)
+    return undefined
   }
 }

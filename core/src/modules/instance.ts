@@ -205,7 +205,9 @@ export class ModuleInstance {
     })
     const own = planned.find(({ source }) => source.manifest.id === result.plan.topology)
     this.boot = bootRuleOf(own?.config)
-    this.statuses.clear()
+    for (const [id, { state }] of this.statuses) {
+      if (state !== 'active') this.statuses.delete(id)
+    }
     const verdict = await this.set.apply(planned)
     if (!verdict.ok) return verdict
     core.log.for(name, undefined).write('info', 'pluginsActive', {

@@ -201,8 +201,9 @@ export class Modules {
       const id = await this.identities.assign(name)
       const file = join(layout.sources, 'conf/userconfig.xml')
       const digest = digestOf(sources)
-      const wanted = { ...this.instances.get(name)?.current?.plugins, ...request.plugins }
-      const plugins = boundVersions(sources, wanted, this.options.plugins)
+      const current = this.instances.get(name)?.current?.plugins ?? {}
+      const versions = { current, asked: request.plugins ?? {} }
+      const plugins = boundVersions(sources, versions, this.options.plugins)
       const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file, plugins }
       const { warnings } = await this.coordinator.carryOut(order, sources)
       this.note(name, 'moduleConfigured', { nodes, warnings, digest })

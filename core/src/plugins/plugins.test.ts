@@ -113,9 +113,31 @@ test('a module stays on its version until it is told to move, and back', async (
     await node.modules.config({ name: 'app', plugins: { bell: '1.0.0' } })
     t.deepEqual(rang(node), ['1.0.0', '1.1.0', '1.0.0'])
     t.deepEqual(rang(rig.node('n2')), ['1.0.0', '1.1.0', '1.0.0'])
+    const stray = await refusal(node.modules.config({ name: 'app', plugins: { bel: '1.0.0' } }))
+    t.regex(`${stray.message}; ${stray.hint ?? ''}`, /uses no plugin bel; it uses bell, pair/)
     await rig.start('n1')
     t.is(rang(rig.node('n1')).at(-1), '1.0.0')
     t.is(rig.node('n1').modules.one('app').state?.role, 'UP')
+  })
+})
+
+test('the doctor shows plugins that a reconfiguration left as they were', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const node = rig.node('n1')
+    await withBells(node, '1.0.0', '1.1.0')
+    await configured(rig, 'app', bells)
+    await node.modules.config({ name: 'app', plugins: { bell: '1.0.0' } })
+    const { sets, idle } = node.plugins.doctor()
+    const plugins = sets.find(({ module }) => module === 'app')?.plugins ?? []
+    t.deepEqual(plugins.map(({ id, version, state }) => [id, version, state]).sort(), [
+      ['bell', '1.0.0', 'active'],
+      ['pair', '1.0.0', 'active'],
+    ])
+    t.true(plugins.every(({ startedMs }) => startedMs !== undefined))
+    t.deepEqual(
+      idle.filter(({ id }) => id === 'pair'),
+      [],
+    )
   })
 })
 
