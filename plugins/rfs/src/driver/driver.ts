@@ -23,6 +23,7 @@ import {
 } from '@holdfast/sdk'
 import { asideFor } from '../diverged/sets.js'
 import { findHolders } from './holders.js'
+import { keptFile } from './kept.js'
 import { areServed, examine, unmountLeftovers } from './mounts.js'
 import { Admissions } from './admission.js'
 import { Listeners } from './listeners.js'
@@ -30,8 +31,9 @@ import { Plane } from './plane.js'
 import { signalProcess } from './process.js'
 import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
 import { release } from './release.js'
+import { Replacement } from './replacement.js'
 import { askSession, resolveAddress } from './sessions.js'
-import { launchOf, type RfsConfig } from './settings.js'
+import { launchOf, type RfsConfig, socketOf } from './settings.js'
 import type { Answer } from './socket.js'
 import { objectOf } from './wire.js'
 
@@ -67,6 +69,7 @@ export class RfsDriver implements Replica, Resource {
   /** Changes with each `follow` and whatever ends following: an order that still asks around is out of date then. */
   private attempt = 0
   private lastProgress: Progress | undefined
+  private readonly replacement: Replacement
 
   constructor(private readonly parts: DriverParts) {
     const { clock, log, store, module, entry, config } = parts
@@ -85,14 +88,23 @@ export class RfsDriver implements Replica, Resource {
         this.reconnected(status)
       },
       onDeath: (cause) => {
-        this.died(cause)
+        void this.died(cause)
       },
+    })
+    this.replacement = new Replacement({
+      clock,
+      log,
+      plane: this.plane,
+      keptFile: keptFile(socketOf(module)),
     })
     this.admissions = new Admissions({
       clock,
       node: module.node,
       port: portOf(module.id),
-      order: (order) => this.say(this.plane.order(order, orderWaitMs)),
+      order: async (order) => {
+        await this.replacement.settled()
+        return this.say(this.plane.order(order, orderWaitMs))
+      },
     })
   }
 
@@ -114,7 +126,11 @@ export class RfsDriver implements Replica, Resource {
   async adopt(role: Role, generation: string): Promise<Verdict> {
     const found = await this.plane.attach()
     const status = found ? await this.plane.status() : undefined
-    if (isServing(role)) return this.adoptServing(status, generation)
+    if (isServing(role)) {
+      if (status !== undefined) return this.adoptServing(status, generation)
+      const replaced = await this.replacement.run('it ended while the daemon was down')
+      return this.adoptServing(replaced, generation)
+    }
     if (role === 'second') return this.adoptFollowing(status)
     return this.clear(status)
   }
@@ -130,11 +146,13 @@ export class RfsDriver implements Replica, Resource {
     this.epoch = order.epoch
     this.admissions.withdraw()
     const { epoch, generation } = order
+    await this.replacement.settled()
     return this.say(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
   }
 
   async refuse(): Promise<Verdict> {
     this.admissions.withdraw()
+    await this.replacement.settled()
     // No data plane, no mount: then nobody waits either.
     if (!(await this.plane.attach())) return done
     return this.say(this.plane.order({ order: 'refuse' }, orderWaitMs))
@@ -270,6 +288,7 @@ export class RfsDriver implements Replica, Resource {
   }
 
   private async unserve(signal: AbortSignal): Promise<Verdict> {
+    await this.replacement.settled()
     await this.drain()
     const verdict = await this.giveUp(signal)
     if (!verdict.ok) return verdict
@@ -360,7 +379,14 @@ export class RfsDriver implements Replica, Resource {
     if (isLost) this.tellLost(epoch, 'lost while the connection to the data plane was interrupted')
   }
 
-  private died(ending: string): void {
+  private async died(ending: string): Promise<void> {
+    if (this.role === 'serving') {
+      const status = await this.replacement.run(ending)
+      if (status !== undefined) {
+        this.replaced(status, ending)
+        return
+      }
+    }
     const { role, epoch } = this
     const cause = `the data plane died: ${ending}`
     this.lastProgress = undefined
@@ -370,6 +396,15 @@ export class RfsDriver implements Replica, Resource {
     this.parts.log.write(level, 'dataPlaneDied', { cause: ending, role })
     if (role === 'serving') this.listeners.tell({ kind: 'dataFailed', cause })
     if (role === 'following') this.tellLost(epoch, cause)
+  }
+
+  /** Another data plane serves: the application only waited. Its follower is lost, or the copy to one. */
+  private replaced({ link, epoch }: PlaneStatus, ending: string): void {
+    this.admissions.withdraw()
+    this.lastProgress = undefined
+    // The last thing that the former one did may have been to let a follower be current: that comes first.
+    if (link === 'held') this.listeners.tell({ kind: 'copyFinished', epoch })
+    this.tellLost(link === 'held' ? epoch : this.epoch, `the data plane died: ${ending}`)
   }
 
   private tellLost(epoch: number, cause: string): void {

@@ -1,5 +1,6 @@
 /** The data plane process as the plugin sees it: found or started, ordered, watched, ended. */
 import { type Clock, type Log, type Store, type Verdict, done, refused } from '@holdfast/sdk'
+import { endKeeper, keptFile } from './kept.js'
 import {
   identify,
   isAlive,
@@ -37,6 +38,8 @@ const silenceMaxMs = 30_000
 const statusWaitMs = 5_000
 const exitWaitMs = 10_000
 const reconnectTries = 5
+/** Reading the names of a million files takes a second or two when they are in memory. */
+const resumeWaitMs = 120_000
 
 export class Plane {
   private socket: PlaneSocket | undefined
@@ -115,6 +118,17 @@ export class Plane {
     const identity = this.identity ?? (await this.recorded())
     this.forget()
     if (identity !== undefined) await this.waitForEnd(identity, 0)
+    await endKeeper(keptFile(this.parts.launch().socket), () => pause(this.parts.clock, 5))
+  }
+
+  /** Starts another one in the place of one that died while it served. Refused: it can't go on with the mounts. */
+  async replace(): Promise<Verdict> {
+    const ensured = await this.ensure()
+    if (!ensured.ok) return ensured
+    const status = await this.status()
+    if (status?.role === 'serving') return done
+    const answer = await this.order({ order: 'resume' }, resumeWaitMs)
+    return answer.ok ? done : answer
   }
 
   /** The daemon stops: the data plane goes on. */
@@ -190,8 +204,8 @@ export class Plane {
 
   /** The process may have ended, or only the connection: then it is taken up again. */
   private async closed(cause: string): Promise<void> {
+    const identity = this.identity
     for (let tries = 0; tries < reconnectTries; tries++) {
-      const identity = this.identity
       if (this.stopped || identity === undefined || !(await isAlive(identity))) break
       if (await this.attach()) {
         const status = await this.status()
@@ -200,6 +214,9 @@ export class Plane {
       }
       await pause(this.parts.clock, 200)
     }
+    // A connection that was tried meanwhile may have told of the same death.
+    if (identity === undefined || this.identity?.pid !== identity.pid) return
+    this.identity = undefined
     // How it ended is known of a process that this daemon started itself.
     const ending = this.startedHere?.ended()
     this.died(ending === undefined ? cause : `it ended with ${ending}`)

@@ -36,6 +36,8 @@ export interface PlaneLaunch {
 export type PlaneOrder =
   | { readonly order: 'status' }
   | { readonly order: 'serve'; readonly generation: string; readonly alone: boolean }
+  /** Go on with the mounts of a data plane that died while it served. */
+  | { readonly order: 'resume' }
   | {
       readonly order: 'admit'
       readonly epoch: number

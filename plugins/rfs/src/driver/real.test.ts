@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import type { ReplicaEvent } from '@holdfast/sdk'
-import { identify } from './process.js'
+import { identify, signalProcess } from './process.js'
 import { makePair, mountTypes, never, transition, until } from '../testing/world.js'
 
 const entry = fileURLToPath(new URL('../plane/main.js', import.meta.url))
@@ -56,6 +57,83 @@ test('with the real data plane: a write arrives, a restarted daemon adopts, a ho
       t.deepEqual(await driver.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
     }
     for (const node of [n1, n2]) t.is(await node.planePid(), undefined)
+  } finally {
+    await pair.remove()
+  }
+})
+
+test('a data plane that is killed while it serves is replaced: the application goes on, the topology hears of a lost link', async (t) => {
+  const pair = await makePair({ id: 61, entry })
+  const { n1, n2 } = pair
+  const [data = '', copy = ''] = [n1.directories[0], n2.directories[0]]
+  try {
+    const events: ReplicaEvent[] = []
+    const driver = n1.daemon()
+    driver.watch((event) => events.push(event))
+    t.deepEqual(await driver.enter(transition('wait', 'alone'), never), { ok: true })
+    const follower = n2.daemon()
+    t.deepEqual(await driver.admit({ epoch: 5, full: false }), { ok: true })
+    t.deepEqual(await follower.follow({ epoch: 5, full: false }), { ok: true })
+    t.true(await until(() => events.some(({ kind }) => kind === 'copyFinished')))
+
+    // Another process, like every application: whoever starts a data plane must not hold files on its mount.
+    const writer = spawn(
+      'sh',
+      ['-c', `exec >${data}/file; while read -r text; do echo $text; done`],
+      {
+        stdio: ['pipe', 'ignore', 'inherit'],
+      },
+    )
+    const ended = once(writer, 'exit')
+    const wrote = (text: string): Promise<boolean> =>
+      until(async () => (await readFile(`${data}/file`, 'utf8').catch(() => '')).includes(text))
+    writer.stdin.write('before\n')
+    t.true(await wrote('before'))
+    events.length = 0
+    signalProcess((await n1.planePid()) ?? 0, 'SIGKILL')
+    writer.stdin.write('meanwhile\n')
+    t.true(await until(() => events.some(({ kind }) => kind === 'linkLost')))
+    t.deepEqual(
+      events.map(({ kind }) => kind),
+      ['copyFinished', 'linkLost'],
+      'the write waits for what the topology decides',
+    )
+    t.deepEqual(await driver.detach({ epoch: 6, generation: '2:n1' }), { ok: true })
+    t.true(await wrote('meanwhile'))
+
+    signalProcess((await n1.planePid()) ?? 0, 'SIGKILL')
+    writer.stdin.end('afterwards\n')
+    t.deepEqual(await ended, [0, null])
+    t.true(await until(() => n1.logged.filter((l) => l.includes('dataPlaneReplaced')).length === 2))
+    t.is(await readFile(`${data}/file`, 'utf8'), 'before\nmeanwhile\nafterwards\n')
+
+    t.deepEqual(await follower.leave(transition('second', 'wait'), never), { ok: true })
+    t.deepEqual(await driver.admit({ epoch: 7, full: false }), { ok: true })
+    t.deepEqual(await follower.follow({ epoch: 7, full: false }), { ok: true })
+    t.true(await until(() => events.some((e) => e.kind === 'copyFinished' && e.epoch === 7)))
+    t.is(await readFile(`${copy}/file`, 'utf8'), 'before\nmeanwhile\nafterwards\n')
+
+    // While no daemon runs the application waits; the next one finds the mounts and goes on with them.
+    driver.disconnect()
+    signalProcess((await n1.planePid()) ?? 0, 'SIGKILL')
+    const late = spawn('sh', ['-c', `echo late >${data}/late`])
+    const lateEnded = once(late, 'exit')
+    const second = n1.daemon()
+    second.watch((event) => events.push(event))
+    t.deepEqual(await second.adopt('prim', '2:n1'), { ok: true })
+    t.deepEqual(await second.detach({ epoch: 8, generation: '3:n1' }), { ok: true })
+    t.deepEqual(await lateEnded, [0, null])
+
+    t.deepEqual(await second.leave(transition('prim', 'wait', 'stop'), never), { ok: true })
+    t.deepEqual(await mountTypes(data), [])
+    for (const one of [second, follower]) {
+      t.deepEqual(await one.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
+    }
+    for (const node of [n1, n2]) t.is(await node.planePid(), undefined)
+    t.deepEqual(
+      events.filter(({ kind }) => kind === 'dataFailed'),
+      [],
+    )
   } finally {
     await pair.remove()
   }

@@ -111,7 +111,13 @@ export function linkDescriptor(fd: number, directory: number, name: Address): nu
 }
 
 /** chown clears set-user-id and set-group-id; what is made with them keeps them. -1, -1: nothing to do. */
-function giveTo(directory: number, name: Address, uid: number, gid: number, flags: number): number {
+export function giveTo(
+  directory: number,
+  name: Address,
+  uid: number,
+  gid: number,
+  flags: number,
+): number {
   if (uid < 0 && gid < 0) return 0
   const before = flags === 0 ? stat.ofName(directory, name) : stat.ofDescriptor(directory)
   if (before < 0) return before

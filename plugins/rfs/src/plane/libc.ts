@@ -161,6 +161,8 @@ export const SOCKET = {
   TCP_CONGESTION: 13,
   NOSIGNAL: 0x4000,
   SHUT_RDWR: 2,
+  SCM_RIGHTS: 1,
+  CMSG_CLOEXEC: 0x4000_0000,
 } as const
 
 export const EMPTY = cstring('')
@@ -305,6 +307,13 @@ export const send = call<[fd: number, buffer: Address, size: number, flags: numb
 export const recv = call<[fd: number, buffer: Address, size: number, flags: number]>(
   'int64_t recv(int fd, void *buffer, uint64_t size, int flags)',
 )
+/** `header`: struct msghdr. */
+export const sendmsg = call<[fd: number, header: Address, flags: number]>(
+  'int64_t sendmsg(int fd, void *header, int flags)',
+)
+export const recvmsg = call<[fd: number, header: Address, flags: number]>(
+  'int64_t recvmsg(int fd, void *header, int flags)',
+)
 /** `how`: SOCKET.SHUT_RDWR. */
 export const shutdown = call<[fd: number, how: number]>('int shutdown(int fd, int how)')
 
@@ -336,6 +345,19 @@ export function openat2(
   openHow.writeBigUInt64LE(BigInt(mode), 8)
   openHow.writeBigUInt64LE(BigInt(resolve), 16)
   return rawSyscall(SYS_OPENAT2, dir, name, openHow, 24)
+}
+
+const SYS_PIDFD_OPEN = 434
+const SYS_PIDFD_GETFD = 438
+
+/** A descriptor that stands for the process. */
+export function pidfdOpen(pid: number): number {
+  return rawSyscall(SYS_PIDFD_OPEN, pid, 0, 0, 0)
+}
+
+/** A duplicate of another process's descriptor: the same open file. */
+export function pidfdGetfd(process: number, fd: number): number {
+  return rawSyscall(SYS_PIDFD_GETFD, process, fd, 0, 0)
 }
 
 /** `/proc/self/fd/N`, NUL-terminated: the file behind a descriptor, also of one opened with O_PATH. */

@@ -6,6 +6,7 @@
 import { assert } from '@holdfast/sdk'
 import { E, MODE, O, addressOf, close, openat } from './libc.js'
 import type { StatBuffer } from './stat.js'
+import type { RecoveredNames } from './recovered.js'
 import type { BytePath } from './resync-port.js'
 
 /** Node id of the root of every volume (FUSE fixes it). */
@@ -26,6 +27,8 @@ export class Node {
   children = 0
   /** Jobs of worker threads on the descriptor: it is not closed meanwhile. */
   pins = 0
+  /** Taken over from a data plane that died, which knew how often the kernel was told; nobody else does. */
+  inherited = false
   /** Used since the descriptor cache looked last. */
   used = false
   /** No name and no link left: nothing that happens to it concerns the follower. */
@@ -138,6 +141,7 @@ export function nameAddress(name: string): number {
 
 export class NodeTable {
   readonly #nodes = new Map<number, Node>()
+  #recovered: RecoveredNames | undefined
   readonly root: Node
 
   constructor(
@@ -158,7 +162,39 @@ export class NodeTable {
   }
 
   get(id: number): Node | undefined {
-    return this.#nodes.get(id)
+    return this.#nodes.get(id) ?? (this.#recovered === undefined ? undefined : this.#inherit(id))
+  }
+
+  /** The kernel may know any of these from a data plane that died. */
+  inherit(names: RecoveredNames): void {
+    this.#recovered = names
+  }
+
+  /** A file without a name that a data plane which died had open. */
+  inheritNameless(id: number, type: number, fd: number, linkable: boolean): Node {
+    const node = new Node(id, type)
+    node.inherited = true
+    node.lookups = 1
+    node.linkable = linkable
+    node.gone = !linkable
+    this.#nodes.set(id, node)
+    this.opened(node, fd)
+    return node
+  }
+
+  #inherit(id: number): Node | undefined {
+    const found = this.#recovered?.take(id) ?? []
+    const [first] = found
+    if (first === undefined) return undefined
+    const node = new Node(id, first.type)
+    node.inherited = true
+    node.lookups = 1
+    this.#nodes.set(id, node)
+    for (const { parent, name } of found) {
+      const directory = this.get(parent)
+      if (directory !== undefined) this.addName(node, directory, name)
+    }
+    return node
   }
 
   all(): IterableIterator<Node> {
@@ -167,7 +203,7 @@ export class NodeTable {
 
   /** The node with this id, made when it is not known. The caller counts lookups. */
   obtain(id: number, type: number): Node {
-    const known = this.#nodes.get(id)
+    const known = this.get(id)
     if (known !== undefined) return known
     const node = new Node(id, type)
     this.#nodes.set(id, node)
@@ -205,7 +241,9 @@ export class NodeTable {
   /** The kernel (or the server) forgets `count` of what it was told. */
   forget(node: Node, count: number): void {
     if (node.isRoot) return
-    node.lookups = Math.max(0, node.lookups - count)
+    // The kernel forgets all that it was told at once. What it was told since may be more: then the node stays too long.
+    node.lookups = Math.max(0, node.lookups - (node.inherited ? 1 : count))
+    node.inherited = false
     this.#dropIfUnused(node)
   }
 

@@ -8,6 +8,7 @@ export function orderOf(line: Fields): PlaneOrder | string {
   const { order, epoch, full, session, key, generation } = line
   switch (order) {
     case 'status':
+    case 'resume':
     case 'drain':
     case 'refuse':
     case 'unfollow':

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'nod
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { endKeeper, keptFile } from '../driver/kept.js'
 import type { PlaneLaunch } from '../driver/protocol.js'
 
 type Line = Readonly<Record<string, unknown>>
@@ -156,8 +157,22 @@ export class TestPlane {
     })
   }
 
-  /** Ends the process at once, as a crash does; resolves when it is gone. */
+  /** Ends the process at once, and lets another one go on in its place. */
+  async replace(): Promise<void> {
+    await this.#killProcess()
+    this.#socket?.destroy()
+    await this.start()
+    await this.must('resume')
+  }
+
+  /** Ends it and whatever it left at once, as a crash of the machine does; resolves when all is gone. */
   async kill(): Promise<void> {
+    await this.#killProcess()
+    const wait = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+    await endKeeper(keptFile(this.launch.socket), wait)
+  }
+
+  async #killProcess(): Promise<void> {
     const child = this.#child
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
@@ -189,7 +204,8 @@ export class TestPlane {
 }
 
 export function isMounted(directory: string): boolean {
-  return readFileSync('/proc/self/mounts', 'utf8').includes(` ${directory} `)
+  const shown = directory.replaceAll(' ', '\\040')
+  return readFileSync('/proc/self/mounts', 'utf8').includes(` ${shown} `)
 }
 
 /** Lets `follower` join `server`; resolves when both say that the copy is finished. */

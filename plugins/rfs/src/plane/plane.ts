@@ -2,6 +2,7 @@
 import { HoldfastError, assertNever, messageOf } from '@holdfast/sdk'
 import type { PlaneEvent, PlaneOrder, PlaneStatus } from '../driver/protocol.js'
 import { Follower } from './follow/follower.js'
+import { inherit } from './keeper.js'
 import type { AdmitOrder } from './serve/copy.js'
 import { Server } from './serve/server.js'
 import type { PlaneParts } from './parts.js'
@@ -57,6 +58,8 @@ export class Plane {
         return { ...this.status }
       case 'serve':
         return this.#change(() => this.#serve(order.generation, order.alone))
+      case 'resume':
+        return this.#change(() => this.#resume())
       case 'admit':
         this.#serving('admit').admit(admissionOf(order))
         this.#epoch = order.epoch
@@ -127,7 +130,8 @@ export class Plane {
   async #serve(generation: string, alone: boolean): Promise<void> {
     if (this.#role.kind !== 'idle') throw wrongRole('serve', this.#role.kind)
     const journal = this.options.openJournal()
-    const server = new Server(this.#parts(journal), generation, alone)
+    const mode = alone ? 'alone' : 'held'
+    const server = new Server(this.#parts(journal), generation, { mode })
     // Before it is started: mounting needs the loop's attention for the new mount.
     this.#role = { kind: 'serving', server, journal }
     try {
@@ -137,6 +141,22 @@ export class Plane {
       journal.closeClean()
       throw error
     }
+  }
+
+  /** Goes on where a data plane died while it served. When this fails the process is of no use any more. */
+  async #resume(): Promise<void> {
+    if (this.#role.kind !== 'idle') throw wrongRole('resume', this.#role.kind)
+    const inherited = await inherit(this.options.launch.socket)
+    if (inherited === undefined) {
+      throw new HoldfastError('E_RFS_NOTHING_KEPT', 'no data plane left its mounts')
+    }
+    const { generation, epoch, alone, refused } = inherited.kept
+    const mode = refused ? 'refused' : alone ? 'alone' : 'held'
+    const journal = this.options.openJournal()
+    const server = new Server(this.#parts(journal), generation, { mode, inherited })
+    this.#epoch = epoch
+    this.#role = { kind: 'serving', server, journal }
+    await server.takeOver(inherited)
   }
 
   async #unserve(force: boolean): Promise<void> {

@@ -2,6 +2,8 @@
 import { realpathSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
 import { AT, O, close, cstring, errnoName, fstatfs, openat } from './libc.js'
+import type { Kept } from '../driver/kept.js'
+import { RecoveredNames } from './recovered.js'
 import { StatBuffer } from './stat.js'
 import { NodeTable, type Descriptors, type Node } from './nodes.js'
 
@@ -61,6 +63,24 @@ export class Volume {
       descriptors,
       onRemoved,
     )
+  }
+
+  /** Goes on with the mount and the root of a data plane that died. Throws E_RFS_ROOT. */
+  static inherited(
+    { index, directory, point }: Kept['volumes'][number],
+    { root, fuse }: { readonly root: number; readonly fuse: number },
+    descriptors: Descriptors,
+    onRemoved: (volume: Volume, node: Node) => void,
+  ): Volume {
+    const stat = new StatBuffer()
+    const failed = stat.ofDescriptor(root)
+    if (failed < 0) {
+      throw new HoldfastError('E_RFS_ROOT', `${directory} is gone: ${errnoName(failed)}`)
+    }
+    const volume = new Volume(index, directory, point, root, stat.device, descriptors, onRemoved)
+    volume.fuse = fuse
+    volume.table.inherit(new RecoveredNames(root))
+    return volume
   }
 
   close(): void {

@@ -61,6 +61,12 @@ export const INIT = {
   INIT_EXT: 1 << 30,
 } as const
 
+/** In the second word. */
+export const INIT2 = { HAS_RESEND: 1 << 7 } as const
+
+/** Codes of messages to the kernel that answer nothing; they stand where answers have their error. */
+export const NOTIFY = { RESEND: 7 } as const
+
 export const VERSION = { MAJOR: 7, MINOR_LEAST: 31, MINOR_MOST: 41 } as const
 
 /** Bytes of a header of a request, of an answer, and of what follows in some of them. */

@@ -29,6 +29,11 @@ export class Request {
     return true
   }
 
+  /** A data plane that died had read it, and nobody knows how far it came. The kernel marks these in bit 63 of their number. */
+  get isResent(): boolean {
+    return this.uniqueHigh >= 0x8000_0000
+  }
+
   /** Offsets are counted from the end of the header. */
   u32(at: number): number {
     return this.view.getUint32(SIZE.IN_HEADER + at, true)

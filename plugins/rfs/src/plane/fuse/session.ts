@@ -3,7 +3,7 @@ import { HoldfastError } from '@holdfast/sdk'
 import { E, POLL, errnoName, read } from '../libc.js'
 import type { Watch } from '../loop.js'
 import type { Volume } from '../volume.js'
-import { INIT, MAX_WRITE, OP, REQUEST_BYTES, SIZE, VERSION } from './abi.js'
+import { INIT, INIT2, MAX_WRITE, NOTIFY, OP, REQUEST_BYTES, SIZE, VERSION } from './abi.js'
 import type { Reply } from './reply.js'
 import type { Request } from './request.js'
 
@@ -48,6 +48,8 @@ export class FuseSession implements Watch {
   wants: number = POLL.IN
   /** The kernel has agreed on the protocol: the mount answers. */
   ready = false
+  /** This kernel can give requests again that a data plane had read and did not answer. */
+  canResend = false
   /** The kernel has ended it. */
   over = false
 
@@ -70,6 +72,20 @@ export class FuseSession implements Watch {
       }
       await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  /** Goes on with a connection on which another process agreed: what that one had read comes again. Throws E_RFS_MOUNT. */
+  takeOver(): void {
+    const { reply, request } = this.parts
+    request.uniqueLow = 0
+    request.uniqueHigh = 0
+    reply.head(request, 0, NOTIFY.RESEND)
+    const sent = reply.send(this.fd)
+    if (sent < 0) {
+      const { directory } = this.volume
+      throw new HoldfastError('E_RFS_MOUNT', `${directory} can't be taken over: ${errnoName(sent)}`)
+    }
+    this.ready = true
   }
 
   onReady(): void {
@@ -145,6 +161,8 @@ export class FuseSession implements Watch {
       this.parts.onEnded(this.volume, `the kernel speaks FUSE ${major}.${minor} (7.31 is needed)`)
       return
     }
+    const isLong = (offered & INIT.INIT_EXT) !== 0
+    this.canResend = isLong && (request.u32(16) & INIT2.HAS_RESEND) !== 0
     const { view, bytes } = reply
     const at = SIZE.OUT_HEADER
     bytes.fill(0, at, at + SIZE.INIT_OUT)

@@ -5,6 +5,7 @@ import type { Request } from '../fuse/request.js'
 import type { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
 import type { Stream } from './stream.js'
+import type { Succession } from './succession.js'
 import type { Syncs } from './syncs.js'
 
 /** What the handlers work with; one set for all volumes. */
@@ -13,6 +14,7 @@ export interface ChangeParts {
   readonly stream: Stream
   readonly toucher: Toucher
   readonly syncs: Syncs
+  readonly succession: Succession
   /** This request can't be sent to the live follower: end the session, and keep the request until that is sorted out. */
   readonly giveUp: (volume: Volume, request: Request, cause: string) => void
   /** This tree differs now from the live follower's in a way that no op tells: end the session, the next copy finds it. */

@@ -18,6 +18,7 @@ import {
   errnoName,
   fallocate,
   fchmod,
+  getxattr,
   pwrite,
   removexattr,
   selfPath,
@@ -226,7 +227,8 @@ export class FileChanges {
     const path = selfPath(fd)
     const value = request.addressAt(valueAt)
     const done = setxattr(path, request.addressAt(16), value, size, request.u32(4))
-    if (done < 0) return done
+    const again = done === -E.EXIST && request.isResent && this.#hasValue(path, request, valueAt)
+    if (done < 0 && !again) return done
     const sent = stream.concerns(volume, node)
     if (sent) {
       const from = SIZE.IN_HEADER + valueAt
@@ -237,6 +239,15 @@ export class FileChanges {
     answer(this.parts, volume, sent)
     if ((request.u32(8) & SETXATTR_ACL_KILL_SGID) !== 0) this.#dropGroupBit(volume, node, fd)
     return 0
+  }
+
+  /** The data plane that died had set this very value. */
+  #hasValue(path: Buffer, request: Request, valueAt: number): boolean {
+    const size = request.u32(0)
+    const there = Buffer.alloc(size + 1)
+    if (getxattr(path, request.addressAt(16), there, there.length) !== size) return false
+    const from = SIZE.IN_HEADER + valueAt
+    return there.subarray(0, size).equals(request.bytes.subarray(from, from + size))
   }
 
   /** An ACL was set by somebody who is not in the file's group. */
@@ -252,8 +263,9 @@ export class FileChanges {
     if (fd < 0) return fd
     toucher.meta(volume.table, node)
     const done = removexattr(selfPath(fd), request.addressAt(0))
-    if (done < 0) return done
-    const sent = stream.concerns(volume, node)
+    const again = done === -E.NODATA && request.isResent
+    if (done < 0 && !again) return done
+    const sent = !again && stream.concerns(volume, node)
     if (sent) stream.ops.removeXattr(volume.index, node.id, request.text(0))
     reply.head(request, 0)
     return answer(this.parts, volume, sent)

@@ -1,5 +1,12 @@
 /** Changes of names: what is made, linked, removed, renamed. See changes.ts for the rule. */
-import { linkDescriptor, makeEntry, makeFile, makeUnnamed, renameEntry } from '../changes.js'
+import {
+  giveTo,
+  linkDescriptor,
+  makeEntry,
+  makeFile,
+  makeUnnamed,
+  renameEntry,
+} from '../changes.js'
 import { SIZE } from '../fuse/abi.js'
 import type { Request } from '../fuse/request.js'
 import { AT, E, MODE, RENAME, close, unlinkat, type Address } from '../libc.js'
@@ -61,10 +68,12 @@ export class NameChanges {
     toucher.entry(volume.table, parent, name)
     const directory = volume.table.descriptor(parent)
     if (directory < 0) return directory
-    const node = this.#madeIn(volume, parent, directory, request.addressAt(nameAt))
+    let node = this.#madeIn(volume, parent, directory, request.addressAt(nameAt))
+    const again = node === -E.EXIST && request.isResent
+    if (again) node = this.#madeBefore(volume, directory, request.addressAt(nameAt))
     if (typeof node === 'number') return node
     volume.table.addName(node, parent, name)
-    const sent = stream.concerns(volume, parent)
+    const sent = !again && stream.concerns(volume, parent)
     if (sent) {
       stream.ops.make(volume.index, parent.id, node.id, name, 0, this.#making)
       stream.introduced(node)
@@ -97,6 +106,17 @@ export class NameChanges {
     return node
   }
 
+  /**
+   * The data plane that died had made it: the kernel keeps a directory locked from the moment when it knows that there is no such
+   * name until its request is answered. Perhaps it had not yet been given to its owner.
+   */
+  #madeBefore(volume: Volume, directory: number, name: Address): Node | number {
+    const { uid, gid } = this.#making
+    const given = giveTo(directory, name, uid, gid, 0)
+    const found = given < 0 ? given : this.#stat.ofName(directory, name)
+    return found < 0 ? found : this.#newNode(volume)
+  }
+
   /** What `stat` shows was made a moment ago, and the kernel is about to know it. */
   #newNode(volume: Volume): Node {
     const node = volume.table.obtain(this.#stat.inode, this.#stat.mode & MODE.TYPE)
@@ -118,6 +138,7 @@ export class NameChanges {
     const node = this.#newNode(volume)
     node.linkable = true
     volume.table.opened(node, fd)
+    this.parts.succession.keep(volume, node)
     const sent = stream.concerns(volume, parent)
     if (sent) {
       stream.ops.make(volume.index, parent.id, node.id, '', MAKE.UNNAMED, making)
@@ -148,20 +169,28 @@ export class NameChanges {
     const failed = Math.min(fd, directory)
     const made = failed < 0 ? failed : linkDescriptor(fd, directory, request.addressAt(8))
     node.pins--
-    if (made < 0) return made
+    const again = made === -E.EXIST && request.isResent && this.#isLinked(request, directory, node)
+    if (made < 0 && !again) return made
     const found = this.#stat.ofDescriptor(fd)
     if (found < 0) return found
     if (late) sendUnnamed(this.parts, volume, node, parent)
-    const sent = stream.concerns(volume, parent) && stream.concerns(volume, node)
+    const sent = !again && stream.concerns(volume, parent) && stream.concerns(volume, node)
     if (sent) {
       stream.ops.link(volume.index, node.id, parent.id, name)
       stream.owe(volume, parent)
     }
     table.addName(node, parent, name)
+    if (node.linkable) this.parts.succession.release(node)
     node.linkable = false
     node.lookups++
     reply.entry(request, this.#stat, node.id)
     return answer(this.parts, volume, sent)
+  }
+
+  /** The data plane that died had linked it. */
+  #isLinked(request: Request, directory: number, node: Node): boolean {
+    const found = this.#stat.ofName(directory, request.addressAt(8))
+    return found === 0 && this.#stat.inode === node.id
   }
 
   remove(volume: Volume, request: Request, parent: Node, isDirectory: boolean): number {
@@ -178,6 +207,7 @@ export class NameChanges {
     const removed =
       found < 0 ? found : unlinkat(directory, request.addressAt(0), isDirectory ? AT.REMOVEDIR : 0)
     parent.pins--
+    if (removed === -E.NOENT && request.isResent) return this.#doneBefore(volume, request)
     if (removed < 0) return removed
     if (node !== undefined) table.removeName(node, parent, name)
     const sent = stream.concerns(volume, parent)
@@ -193,6 +223,16 @@ export class NameChanges {
     return answer(this.parts, volume, sent)
   }
 
+  /**
+   * The data plane that died had taken the name away: the kernel had seen it, and nobody else takes names away. The
+   * follower got this by a copy, or will.
+   */
+  #doneBefore(volume: Volume, request: Request): 0 {
+    const { reply } = this.parts
+    reply.head(request, 0)
+    return answer(this.parts, volume, false)
+  }
+
   /** A name is about to go: a node that may be open, and has no other name, keeps its descriptor. */
   #beforeLoss(
     volume: Volume,
@@ -202,7 +242,9 @@ export class NameChanges {
     last: boolean,
   ): void {
     if (!last) this.parts.toucher.moved(volume.table, directory, name, node)
-    if (node !== undefined && node.others === undefined) volume.table.descriptor(node)
+    if (node === undefined || (node.others !== undefined && !last)) return
+    volume.table.descriptor(node)
+    if (last) this.parts.succession.keep(volume, node)
   }
 
   rename(volume: Volume, request: Request, parent: Node, namesAt: number, flags: number): number {
@@ -234,6 +276,9 @@ export class NameChanges {
     const to = table.descriptor(newParent)
     const failed = Math.min(from, to)
     const found = failed < 0 ? failed : this.#stat.ofName(from, r.nameAddress)
+    if (request.isResent && this.#isRenamed(volume, request, found, r)) {
+      return this.#doneBefore(volume, request)
+    }
     if (found < 0) return found
     const moving = table.get(this.#stat.inode)
     const moved = this.#stat.inode
@@ -249,6 +294,7 @@ export class NameChanges {
     toucher.entry(table, newParent, newName)
     const { uid, gid } = this.#madeBy(volume, request, parent)
     const move = { flags: r.flags, uid, gid }
+    if (exchanged) this.parts.succession.exchanges.begin(volume, request, moved)
     const done = renameEntry(from, r.nameAddress, to, r.newNameAddress, move)
     if (done < 0) return done
     if (!same) this.#renameNodes(volume, r, moving, replaced, exchanged)
@@ -278,6 +324,17 @@ export class NameChanges {
     return answer(this.parts, volume, sent)
   }
 
+  /** The data plane that died had renamed it. `found`: whether there is something at the old name, and `stat` shows it. */
+  #isRenamed(volume: Volume, request: Request, found: number, r: Renaming): boolean {
+    if ((r.flags & RENAME.EXCHANGE) !== 0) {
+      const was = this.parts.succession.exchanges.begun(volume, request)
+      return found === 0 && was !== undefined && was !== this.#stat.inode
+    }
+    if (found === -E.NOENT) return true
+    const isWhiteout = (this.#stat.mode & MODE.TYPE) === MODE.CHARACTER && this.#stat.rdev === 0
+    return found === 0 && (r.flags & RENAME.WHITEOUT) !== 0 && isWhiteout
+  }
+
   /** What was left at the old name is new: its time is the file system's. */
   #oweWhiteout(volume: Volume, directory: number, r: Renaming): void {
     if (this.#stat.ofName(directory, r.nameAddress) < 0) return
@@ -303,7 +360,7 @@ export class NameChanges {
   }
 }
 
-interface Renaming {
+export interface Renaming {
   readonly parent: Node
   readonly newParent: Node
   readonly name: string

@@ -8,15 +8,15 @@
  *
  * Only the order `detach` leads from held to alone, only `refuse` to refused, and nothing leads out of that.
  */
-import { HoldfastError, assert } from '@holdfast/sdk'
+import { HoldfastError } from '@holdfast/sdk'
+import type { Standing } from '../../driver/kept.js'
 import type { PlaneLink } from '../../driver/protocol.js'
 import { OP } from '../fuse/abi.js'
-import { mountOver, unmountOurs } from '../fuse/mount.js'
+import type { Inheritance } from '../keeper.js'
 import { Reads } from '../fuse/reads.js'
 import { Reply } from '../fuse/reply.js'
 import { Request } from '../fuse/request.js'
-import { FuseSession } from '../fuse/session.js'
-import { E, POLL, close } from '../libc.js'
+import { E } from '../libc.js'
 import type { Connection } from '../link/connection.js'
 import { HEAD, KIND } from '../link/ops.js'
 import type { InBuffer } from '../link/records.js'
@@ -24,14 +24,16 @@ import type { PlaneParts } from '../parts.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { syncAll } from '../sync.js'
 import { Toucher } from '../touch.js'
-import { Volume } from '../volume.js'
+import type { Volume } from '../volume.js'
 import { isChange } from './change-parts.js'
 import { Changes } from './changes.js'
 import { Copy, type AdmitOrder } from './copy.js'
 import { type Fate, fateOf, type Mode, modeAfter } from './decide.js'
+import { Mounts } from './mounts.js'
 import { Parked } from './parked.js'
 import { PENDING_BYTES_MAX, Pending } from './pending.js'
 import { Stream } from './stream.js'
+import { Succession } from './succession.js'
 import { Syncs } from './syncs.js'
 import { WINDOW_MS, Windows } from './windows.js'
 
@@ -46,11 +48,13 @@ export class Server {
   readonly #syncs: Syncs
   readonly #changes: Changes
   readonly #reads: Reads
-  readonly #volumes: Volume[] = []
-  readonly #sessions: FuseSession[] = []
+  readonly #mounts: Mounts
   readonly #windows: Windows
   readonly #copy: Copy
+  readonly #succession: Succession
   #mode: Mode
+  /** Of the last follower that was live. */
+  #epoch: number
   /** The last round of a copy: changes wait, whatever the mode is. */
   #lastRound = false
   #leaving = false
@@ -62,10 +66,29 @@ export class Server {
   constructor(
     readonly parts: PlaneParts,
     public generation: string,
-    alone: boolean,
+    begin: { readonly mode: 'alone' | 'held' | 'refused'; readonly inherited?: Inheritance },
   ) {
-    this.#mode = alone ? 'alone' : 'held'
+    this.#mode = begin.mode
+    this.#epoch = begin.inherited?.kept.epoch ?? 0
     const { pool, launch, journal } = parts
+    const succession = new Succession(parts, begin.inherited)
+    this.#succession = succession
+    this.#mounts = new Mounts({
+      ...parts,
+      succession,
+      session: {
+        request: this.#request,
+        reply: this.#reply,
+        onRequest: (volume, request) => this.#handle(volume, request),
+        onEnded: (volume, cause) => this.#mountEnded(volume, cause),
+        mayRead: () => this.#mayRead(),
+      },
+      onLeft: (volume, node) => {
+        succession.release(node)
+        this.#stream.forget(volume, node)
+      },
+    })
+    const { volumes } = this.#mounts
     this.#syncs = new Syncs(pool, this.#reply, launch.async === 'none')
     this.#reads = new Reads(this.#reply, pool)
     this.#changes = new Changes({
@@ -73,18 +96,19 @@ export class Server {
       stream: this.#stream,
       toucher: new Toucher(journal, launch.zoneBytes),
       syncs: this.#syncs,
+      succession,
       giveUp: (volume, request, cause) => {
         this.#parked.keep(volume, request)
         this.#copy.drop(cause)
       },
       diverged: (cause) => this.#copy.drop(cause),
     })
-    this.#windows = new Windows(journal, this.#volumes, pool, () =>
+    this.#windows = new Windows(journal, volumes, pool, () =>
       parts.log('critical', 'diskFailed', {
         cause: 'syncfs failed: the disk may have lost writes',
       }),
     )
-    this.#copy = new Copy(parts, this.#volumes, {
+    this.#copy = new Copy(parts, volumes, {
       onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
       onLost: (epoch, cause) => this.#becomeLost(epoch, cause),
@@ -114,33 +138,32 @@ export class Server {
       opsWaiting: this.#pending.count,
       syncsWaiting: this.#syncs.count,
       held: this.#parked.count,
-      nodes: this.#volumes.reduce((sum, { table }) => sum + table.count, 0),
+      nodes: this.#mounts.volumes.reduce((sum, { table }) => sum + table.count, 0),
       descriptors: this.parts.descriptors.count,
     }
   }
 
   /** Opens, mounts and listens. On failure everything is undone, and the error says why. */
   async start(): Promise<void> {
-    const { launch, descriptors } = this.parts
+    const { volumes } = this.#mounts
     try {
       this.#copy.listen()
-      for (const { index, directory } of launch.volumes) {
-        this.#volumes.push(
-          Volume.open(index, directory, descriptors, (volume, node) =>
-            this.#stream.forget(volume, node),
-          ),
-        )
-      }
-      for (const volume of this.#volumes) await this.#mount(volume)
+      await this.#mounts.make()
+      // On a kernel that does not give requests again, whoever waits for an answer would wait for ever.
+      if (this.#mounts.canResend) await this.#succession.begin(volumes, this.#standing)
     } catch (error) {
       this.#copy.stop()
-      for (const volume of this.#volumes) {
-        if (volume.fuse >= 0) await unmountOurs(volume.point, true)
-        this.#abort(volume)
-        volume.close()
-      }
+      await this.#mounts.undo()
       throw error
     }
+  }
+
+  /** Goes on where another data plane died. Throws when that is not possible: this process is of no use then. */
+  async takeOver(inheritance: Inheritance): Promise<void> {
+    this.#copy.listen()
+    this.#mounts.inherit(inheritance)
+    await this.#succession.begin(this.#mounts.volumes, this.#standing)
+    this.#mounts.takeOver()
   }
 
   admit(order: AdmitOrder): void {
@@ -157,6 +180,7 @@ export class Server {
     this.#mode = modeAfter(this.#mode, 'lost')
     this.#copy.drop('this side goes on alone')
     this.#mode = modeAfter(this.#mode, 'detached')
+    this.#succession.note(this.#standing)
     this.#pending.release()
     this.#syncs.releaseRemote()
     this.#replay()
@@ -169,6 +193,7 @@ export class Server {
   refuse(): void {
     this.#copy.drop('this side gives up its role')
     this.#mode = modeAfter(this.#mode, 'refused')
+    this.#succession.note(this.#standing)
     this.#pending.fail(-E.IO)
     this.#syncs.failRemote(-E.IO)
     this.#replay()
@@ -195,27 +220,20 @@ export class Server {
   /** Unmounts. Throws E_RFS_BUSY while files are open, unless it is forced. */
   async stop(force: boolean): Promise<void> {
     this.#leaving = true
-    for (const volume of this.#volumes) {
-      if (volume.fuse < 0) continue
-      const failure = await unmountOurs(volume.point, force)
-      if (failure !== undefined && !force) {
-        this.#leaving = false
-        throw new HoldfastError('E_RFS_BUSY', `${volume.directory} is in use: ${failure}`, {
-          hint: 'A program still uses the directory.',
-        })
-      }
-      this.#leave(volume)
+    try {
+      await this.#mounts.unmount(force)
+    } catch (error) {
+      this.#leaving = false
+      throw error
     }
+    // As long as the keeper has the descriptors, the kernel's connections do not end.
+    await this.#succession.end()
     this.#copy.stop()
     this.#stream.end()
     this.#parked.clear()
-    assert(this.#sessions.length === 0, 'nothing comes in any more')
     // A power cut after this end must not take back what the other node has: this one may be the next to serve.
-    await syncAll(this.parts, this.#volumes)
-    for (const volume of this.#volumes) {
-      this.#abort(volume)
-      volume.close()
-    }
+    await syncAll(this.parts, this.#mounts.volumes)
+    this.#mounts.close()
   }
 
   onResync(event: ResyncEvent): void {
@@ -246,25 +264,16 @@ export class Server {
   afterRound(): void {
     // More was kept than may be sent at once: it goes on before anything new is read.
     if (this.#parked.count > 0 && this.#fate !== 'kept') this.#replay()
+    this.#succession.settle()
     this.#copy.connection?.flush()
-    const wants = this.#mayRead() ? POLL.IN : 0
-    for (const session of this.#sessions) session.wants = wants
+    this.#mounts.listen(this.#mayRead())
     if (this.#draining.length > 0) this.#checkDrained()
   }
 
-  async #mount(volume: Volume): Promise<void> {
-    const { loop, launch } = this.parts
-    volume.fuse = await mountOver(volume.directory, launch.module)
-    const session = new FuseSession(volume, {
-      request: this.#request,
-      reply: this.#reply,
-      onRequest: (one, request) => this.#handle(one, request),
-      onEnded: (one, cause) => this.#mountEnded(one, cause),
-      mayRead: () => this.#mayRead(),
-    })
-    this.#sessions.push(session)
-    loop.add(session)
-    await session.untilReady()
+  get #standing(): Standing {
+    const mode = this.#mode
+    const { generation } = this
+    return { generation, epoch: this.#epoch, alone: mode === 'alone', refused: mode === 'refused' }
   }
 
   #mayRead(): boolean {
@@ -310,6 +319,8 @@ export class Server {
     // No request may have come for long: the first ops would look as if they waited since then.
     this.#stream.now = this.parts.loop.now
     this.#mode = modeAfter(this.#mode, 'live')
+    this.#epoch = order.epoch
+    this.#succession.note(this.#standing)
     // The first op, whatever applications do: it tells the follower that it is live.
     this.#stream.ops.plain(KIND.FENCE)
     this.#stream.unanswered()
@@ -376,28 +387,12 @@ export class Server {
   }
 
   #mountEnded(volume: Volume, cause: string | undefined): void {
-    this.#leave(volume)
+    this.#mounts.leave(volume)
     if (this.#leaving) return
     const why = cause === undefined ? 'it was unmounted' : cause
     this.parts.tell({
       event: 'dataFailed',
       cause: `the mount of ${volume.directory} ended: ${why}`,
     })
-  }
-
-  /** No request of this mount is read any more. */
-  #leave(volume: Volume): void {
-    const session = this.#sessions.find((one) => one.volume === volume)
-    if (session === undefined) return
-    this.parts.loop.remove(session)
-    this.#sessions.splice(this.#sessions.indexOf(session), 1)
-  }
-
-  /** Ends the connection to the kernel: whoever still holds a file gets errors. */
-  #abort(volume: Volume): void {
-    this.#leave(volume)
-    if (volume.fuse < 0) return
-    close(volume.fuse)
-    volume.fuse = -1
   }
 }

@@ -1,0 +1,65 @@
+/**
+ * Another data plane in the place of one that died while it served, as long as that is of use: what kills each successor
+ * at once (a request that finds a bug, a broken disk) is given up after a few times, and then the topology decides.
+ */
+import { type Clock, type Log, type Verdict, refused } from '@holdfast/sdk'
+import type { Plane } from './plane.js'
+import type { PlaneStatus } from './protocol.js'
+import { readKept } from './kept.js'
+
+export interface ReplacementParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly plane: Plane
+  /** Of `kept.ts`. */
+  readonly keptFile: string
+}
+
+const timesMax = 3
+const periodMs = 60_000
+
+export class Replacement {
+  private atMs: readonly number[] = []
+  private current: Promise<PlaneStatus | undefined> = Promise.resolve(undefined)
+
+  constructor(private readonly parts: ReplacementParts) {}
+
+  /** Orders wait until it is known whether there is a data plane for them. Never rejects. */
+  async settled(): Promise<void> {
+    await this.current
+  }
+
+  /** The status of the new one, which serves; undefined: there is none. */
+  run(ending: string): Promise<PlaneStatus | undefined> {
+    this.current = this.replace(ending)
+    return this.current
+  }
+
+  private async replace(ending: string): Promise<PlaneStatus | undefined> {
+    const { clock, log, plane, keptFile } = this.parts
+    // A kernel that can't give requests again, or a mount that was given up.
+    if ((await readKept(keptFile)) === undefined) return undefined
+    const startedMs = clock.monotonicMs()
+    const verdict = this.allowed(startedMs) ? await plane.replace() : tooOften
+    const status = verdict.ok ? await plane.status() : undefined
+    if (status?.role !== 'serving') {
+      const text = verdict.ok ? 'it does not answer' : verdict.reason
+      log.write('critical', 'dataPlaneNotReplaced', { cause: ending, text })
+      return undefined
+    }
+    const tookMs = Math.round(clock.monotonicMs() - startedMs)
+    log.write('warning', 'dataPlaneReplaced', { cause: ending, tookMs, link: status.link })
+    return status
+  }
+
+  private allowed(nowMs: number): boolean {
+    const recent = this.atMs.filter((atMs) => nowMs - atMs < periodMs)
+    this.atMs = [...recent, nowMs]
+    return recent.length < timesMax
+  }
+}
+
+const tooOften: Verdict = refused(
+  'E_RFS_DEAD',
+  `data planes died ${String(timesMax)} times in ${String(periodMs / 1000)} seconds`,
+)
