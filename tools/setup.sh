@@ -50,6 +50,9 @@ test)
   need etcd etcd-server
   need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime
   need_postgresql
+  need mariadbd mariadb-server
+  need nginx nginx
+  need apache2 apache2
   ;;
 chaos)
   need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime

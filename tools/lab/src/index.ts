@@ -6,6 +6,7 @@ export {
   mustRun,
   runCommand,
 } from './command.js'
+export { Freezer } from './freezer.js'
 export { Host } from './host.js'
 export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
 export { type CableChoice, type Loss, Network } from './network.js'
@@ -18,7 +19,10 @@ export {
   type Application,
   ledger,
   type Load,
+  parseEntries,
   postgresql,
+  startFileClients,
+  startSqlClients,
   virtualIp,
 } from './workload/application.js'
 export { Clients } from './workload/clients.js'

@@ -52,6 +52,9 @@ export async function publish(
   return await writeIndex(directory, before, modules, publication)
 }
 
+/** Beside the modules: what they share, what was built, and what a build that failed has left. */
+const notModules: ReadonlySet<string> = new Set(['lib', 'dist', 'dist.new'])
+
 /** Packs every module of a source tree into `directory`; what an earlier build left there goes. */
 export async function buildRegistry(
   sources: string,
@@ -64,7 +67,7 @@ export async function buildRegistry(
   const fresh = `${directory}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(fresh, { recursive: true, mode: 0o755 })
-  for (const name of names.filter((one) => one !== 'lib' && one !== 'dist').sort()) {
+  for (const name of names.filter((one) => !notModules.has(one)).sort()) {
     const { manifest, data } = await packModule(join(sources, name), publication.privatePem)
     modules = withVersion(modules, manifest, data)
     await writeWhole(join(fresh, fileOf(manifest)), data)

@@ -90,9 +90,17 @@ export const postgresql: Application = {
     )
   },
   async startClients(client, recordFile, load = usualLoad) {
-    const program = join(clients, 'postgresql.js')
-    const args = [virtualIp, '5432', recordFile, String(load.workers), String(load.pauseMs)]
-    await client.start([process.execPath, program, ...args], { log: 'clients', env: clientLogin })
+    const flags = ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1']
+    const psql = ['psql', ...flags, `--host=${virtualIp}`, '--username=demo', '--dbname=demo']
+    await startSqlClients(client, recordFile, {
+      // Each statement is a transaction of its own, and a repeated id changes nothing.
+      statement:
+        "INSERT INTO entries (id) VALUES (':id') ON CONFLICT (id) DO UPDATE SET id = excluded.id " +
+        "RETURNING id || ' ' || current_setting('cluster_name');",
+      program: psql,
+      env: clientLogin,
+      load,
+    })
   },
   async entries(client) {
     const flags = ['--no-psqlrc', '--tuples-only', '--no-align', `--host=${virtualIp}`]
@@ -115,8 +123,35 @@ export const postgresql: Application = {
   },
 }
 
+/** Clients that commit rows through a program of the database; see clients/sql.ts. */
+export async function startSqlClients(
+  client: Host,
+  recordFile: string,
+  options: {
+    readonly statement: string
+    readonly program: readonly string[]
+    readonly env: Readonly<Record<string, string>>
+    readonly load?: Load | undefined
+  },
+): Promise<void> {
+  const { statement, program, env, load = usualLoad } = options
+  const args = [recordFile, String(load.workers), String(load.pauseMs), statement, ...program]
+  await client.start([process.execPath, join(clients, 'sql.js'), ...args], { log: 'clients', env })
+}
+
+/** Clients that put files through HTTP; see clients/files.ts. */
+export async function startFileClients(
+  client: Host,
+  recordFile: string,
+  url: string,
+  load = usualLoad,
+): Promise<void> {
+  const args = [url, recordFile, String(load.workers), String(load.pauseMs)]
+  await client.start([process.execPath, join(clients, 'files.js'), ...args], { log: 'clients' })
+}
+
 /** Lines `SEQUENCE ID`. */
-function parseEntries(text: string): Entries {
+export function parseEntries(text: string): Entries {
   const entries = new Map<string, number>()
   for (const line of text.split('\n')) {
     const [sequence, id] = line.split(' ')

@@ -1,0 +1,97 @@
+/** The delivered modules with their real servers: installed by name, failed over under load, swapped back. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import {
+  type Acknowledged,
+  type Application,
+  differences,
+  evidenceDirectory,
+  lostEntries,
+  postgresql,
+  replicaOf,
+  virtualIp,
+} from '@holdfast/lab'
+import test, { type ExecutionContext } from 'ava'
+import { type Pair, withPair } from './given.js'
+import { apache, mariadb, nginx } from './servers.js'
+
+/** What the daemons deliver. */
+const packRegistry = fileURLToPath(new URL('../../../tools/pack/dist/main.js', import.meta.url))
+
+test.before(async () => {
+  await promisify(execFile)(process.execPath, [packRegistry])
+})
+
+/** The nodes in the order in which they answered, repetitions left out. */
+function answeringNodes(acknowledged: readonly Acknowledged[]): readonly string[] {
+  const nodes = acknowledged.map(({ node }) => node)
+  return nodes.filter((node, index) => node !== nodes[index - 1])
+}
+
+async function installByName(
+  pair: Pair,
+  name: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<void> {
+  const given = Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`])
+  await pair.n1.mustRun(['module', 'install', name, ...given])
+  await pair.n1.mustRun(['module', 'config', name])
+}
+
+async function failsOverAndBack(
+  t: ExecutionContext,
+  application: Application,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { name, directory } = application
+  await withPair(t, { module: false, application }, async (pair) => {
+    const { n1, n2 } = pair
+    for (const { host } of pair.nodes) await host.mustRun(['mkdir', '-p', directory])
+    const common = { DIRECTORY: directory, VIRTUAL_IP: virtualIp, HEART_TIMEOUT: '1000ms' }
+    await installByName(pair, name, { ...common, ...parameters })
+    await pair.serves()
+
+    await n1.host.powerOff()
+    await pair.is(n2, 'ALONE Ready')
+    await pair.clientsGoOn()
+    await pair.comesBack(n1)
+    await pair.is(n1, 'SECOND Ready')
+    await pair.is(n2, 'PRIM Ready')
+    await pair.order(n2, 'swap')
+    await pair.is(n1, 'PRIM Ready')
+    await pair.is(n2, 'SECOND Ready')
+    t.deepEqual(await n2.host.processes(application.process), [], 'it still runs on n2')
+    await pair.clientsGoOn()
+
+    await pair.clients.stop()
+    const acknowledged = pair.clients.record.all
+    t.deepEqual(answeringNodes(acknowledged), ['n1', 'n2', 'n1'])
+    const served = await application.entries(pair.lab.host('c1'))
+    t.deepEqual(lostEntries(acknowledged, [served]), [], 'acknowledged entries are lost')
+    const replicas = pair.nodes.map((node) => replicaOf(node.host, application))
+    const settle = (): Promise<void> => application.settle(n1.host)
+    t.is(await differences(replicas, { timeoutMs: 10_000, settle }), '', 'the replicas differ')
+    for (const node of [n2, n1]) {
+      await pair.order(node, 'stop')
+      await pair.is(node, 'STOP NotReady')
+    }
+    t.deepEqual(await n1.host.processes(application.process), [], 'it runs after a stop')
+  })
+}
+
+test('postgresql fails over under load and back, and loses nothing', async (t) => {
+  await failsOverAndBack(t, postgresql, { EVIDENCE: evidenceDirectory })
+})
+
+test('mariadb fails over under load and back, and loses nothing', async (t) => {
+  await failsOverAndBack(t, mariadb)
+})
+
+test('nginx fails over under load and back, and loses no file that it took', async (t) => {
+  await failsOverAndBack(t, nginx, { PORT: '80' })
+})
+
+test('apache fails over under load and back, and loses no file that it took', async (t) => {
+  await failsOverAndBack(t, apache, { PORT: '80' })
+})
