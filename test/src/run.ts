@@ -2,11 +2,14 @@
  * `npm test`: runs the unit tests of all packages, then the end to end tests one at a time, and ends with one line that
  * says how many passed. Arguments, if any, are patterns of compiled test files to run instead of all.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { removeLeftovers } from '@holdfast/lab'
+import { Custody } from './custody.js'
 import { concluded, countLine, nothingCounted, sum, summary, type TapCount } from './tap.js'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
@@ -25,6 +28,9 @@ interface Group {
  * for ever.
  */
 const silenceMsMax = 240_000
+
+/** Within this the last lines of a runner that ended are read. */
+const outputMsMax = 10_000
 
 const endToEnd = 'test/dist/e2e/**/*.test.js'
 
@@ -53,19 +59,23 @@ async function main(patterns: readonly string[]): Promise<number> {
     patterns.length === 0
       ? groups
       : [{ name: 'chosen', patterns, flags: ['--concurrency=1'], timeoutMs: 30 * 60_000 }]
+  const custody = new Custody()
+  await custody.begin()
   const counts: TapCount[] = []
-  for (const group of chosen) counts.push(await run(group))
+  for (const group of chosen) counts.push(await run(group, custody))
   await removeLeftovers()
+  await custody.close()
   const total = sum(counts)
   console.log(summary(total))
   return total.failed === 0 ? 0 : 1
 }
 
 /** Runs one group; shows each test as it ends, and everything about those that failed. */
-function run(group: Group): Promise<TapCount> {
+async function run(group: Group, custody: Custody): Promise<TapCount> {
   console.log(`# ${group.name}`)
-  const args = [ava, '--tap', ...group.flags, ...group.patterns]
-  const child = spawn(process.execPath, args, {
+  const ours = [process.execPath, ava, '--tap', ...group.flags, ...group.patterns]
+  const [command = '', ...args] = custody.joining(ours)
+  const child = spawn(command, args, {
     cwd: repository,
     env: { ...process.env, PATH: systemPath() },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -73,7 +83,7 @@ function run(group: Group): Promise<TapCount> {
   })
   const end = (why: string): void => {
     console.log(`# ${group.name}: ${why}, ended`)
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    void custody.end()
   }
   const timer = setTimeout(() => {
     end(`not done after ${group.timeoutMs} ms`)
@@ -93,16 +103,22 @@ function run(group: Group): Promise<TapCount> {
     count = countLine(count, line)
     if (!/^(TAP version|1\.\.|# |\s*$)/.test(line)) console.log(line)
   })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      clearTimeout(silence)
-      process.off('SIGINT', interrupt)
-      process.off('SIGTERM', interrupt)
-      resolve(concluded(count, code ?? undefined))
-    })
-  })
+  const code = await ended(child, custody)
+  clearTimeout(timer)
+  clearTimeout(silence)
+  process.off('SIGINT', interrupt)
+  process.off('SIGTERM', interrupt)
+  return concluded(count, code)
+}
+
+/** The exit code, after the last line of output. What still runs then is ended: it would hold the output open. */
+async function ended(child: ChildProcess, custody: Custody): Promise<number | undefined> {
+  const closed = once(child, 'close')
+  const [code] = (await once(child, 'exit')) as [number | null] // As documented.
+  for (const left of await custody.end()) console.log(`# left behind, ended now: ${left}`)
+  await Promise.race([closed, delay(outputMsMax, undefined, { ref: false })])
+  child.stdout?.destroy()
+  return code ?? undefined
 }
 
 /** Without `node_modules/.bin`, which npm puts first: a package there has an `nft` that is not the one of nftables. */
