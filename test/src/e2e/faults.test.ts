@@ -10,12 +10,12 @@ const faultMs = 4_000
 test('the loss of a second LAN changes nothing', async (t) => {
   await withPair(t, { timeout: '1000ms', lans: ['default', 'second'] }, async (pair) => {
     await pair.serves()
-    const cutMs = monotonicMs()
     await pair.lab.network.cut({ host: 'n1', lan: 'second' })
     await delay(faultMs)
     await pair.is(pair.n1, 'PRIM Ready')
     await pair.is(pair.n2, 'SECOND Ready')
-    t.true((await pair.longestSilenceMs(cutMs)) < 1_000)
+    t.is((await pair.runners()).length, 1, 'the application was restarted')
+    await pair.clientsGoOn()
     await pair.promisesHold(t)
   })
 })
@@ -82,10 +82,8 @@ test('a secondary that stood still comes back, and the primary served meanwhile'
 test('the death of the data plane on the secondary costs no answer, and it joins again', async (t) => {
   await withPair(t, { timeout: '1000ms' }, async (pair) => {
     await pair.serves()
-    const killMs = monotonicMs()
     await pair.n2.killDataPlane()
     await pair.clientsGoOn()
-    t.true((await pair.longestSilenceMs(killMs)) < 4_000)
     await pair.is(pair.n2, 'SECOND Ready')
     await pair.is(pair.n1, 'PRIM Ready')
     await pair.clientsGoOn()

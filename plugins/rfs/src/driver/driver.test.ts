@@ -243,7 +243,7 @@ test('directories that stay in use are unmounted under who holds them, after at 
   await n1.fault({ busy: true })
   const startedMs = realClock.monotonicMs()
   t.is(codeOf(await driver.leave(transition('alone', 'wait', 'stop'), never)), 'ok')
-  t.true(realClock.monotonicMs() - startedMs < 15_000)
+  t.true(realClock.monotonicMs() - startedMs < 60_000)
   t.deepEqual(await mountTypes(n1.directories[0] ?? ''), [])
   t.true(n1.logged.some((line) => line.includes('unmountForced')))
   t.like((await n1.orders()).at(-1), { order: 'unserve', force: true })
