@@ -1,19 +1,19 @@
 /** What other plugins want to have watched: the virtual addresses of vip, and the interfaces that carry them. */
 import { point } from './token.js'
 
-/** Contributed under the name that the resource gets after its class: `192.168.0.0` makes `intf.192.168.0.0`. */
+/** Read by checker-intf; whoever contributes requires that plugin. */
 export interface WatchedInterface {
+  /** Name of the resource after its class: `192.168.0.0` makes `intf.192.168.0.0`. */
+  readonly ident: string
   /** Undefined: the interface in whose subnet `address` is. */
   readonly name: string | undefined
   readonly address: string
 }
 
-/** Contributed under the address: `192.168.0.10` makes `ip.192.168.0.10`. Watched while this node serves. */
+/** Read by checker-ip; whoever contributes requires that plugin. `10.0.0.9` makes `ip.10.0.0.9`, watched while this node serves. */
 export interface WatchedAddress {
   readonly address: string
 }
 
-/** Read by checker-intf. Whoever contributes requires that plugin. */
 export const watchedInterface = point<WatchedInterface>('point.watched-interface')
-/** Read by checker-ip. Whoever contributes requires that plugin. */
 export const watchedAddress = point<WatchedAddress>('point.watched-address')
