@@ -53,6 +53,8 @@ test)
   need mariadbd mariadb-server
   need nginx nginx
   need apache2 apache2
+  need firebird firebird3.0-server
+  need isql-fb firebird3.0-utils
   ;;
 chaos)
   need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime

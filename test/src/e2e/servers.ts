@@ -56,6 +56,44 @@ export const mariadb: Application = {
   },
 }
 
+const firebirdDatabase = '/srv/firebird/data/demo.fdb'
+/** The package gives each machine its own. */
+const firebirdPassword = 'sed -n s/^ISC_PASSWORD=//p /etc/firebird/3.0/SYSDBA.password | tr -d \\"'
+const isql = [
+  'sh',
+  '-c',
+  `ISC_USER=SYSDBA ISC_PASSWORD=$(${firebirdPassword}) exec isql-fb -q "$@"`,
+  'isql',
+]
+const isqlRemote = [...isql, `${virtualIp}:${firebirdDatabase}`]
+
+export const firebird: Application = {
+  ...unread,
+  name: 'firebird',
+  process: /^\S*firebird -p /,
+  directory: '/srv/firebird',
+  async prepare(node) {
+    const input =
+      `CREATE DATABASE 'localhost:${firebirdDatabase}';` +
+      'CREATE TABLE entries (id VARCHAR(64) PRIMARY KEY); COMMIT;'
+    await node.mustRun(isql, { input })
+  },
+  async startClients(client, recordFile, load) {
+    await startSqlClients(client, recordFile, {
+      statement:
+        "UPDATE OR INSERT INTO entries (id) VALUES (':id') MATCHING (id); COMMIT; " +
+        "SELECT id || ' ' || 'unknown' FROM entries WHERE id = ':id'; COMMIT;",
+      program: isqlRemote,
+      env: {},
+      load,
+    })
+  },
+  async entries(client) {
+    const input = "SET HEADING OFF; SELECT '0 ' || id FROM entries;\n"
+    return parseEntries(await client.mustRun(isqlRemote, { input }))
+  },
+}
+
 /** A web server that takes files: `settings` allow that, and are found below the replicated directory. */
 function webServer(
   name: string,
