@@ -7,7 +7,6 @@ export {
   runCommand,
 } from './command.js'
 export { Freezer } from './freezer.js'
-export { Freezer } from './freezer.js'
 export { Host } from './host.js'
 export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
 export { type CableChoice, type Loss, Network } from './network.js'
