@@ -1,6 +1,6 @@
 /** Which transitions of the machine a sweep reached: every place it can be in, with every event that matters there. */
 import type { Event, State } from '@holdfast/plugin-mirror'
-import { eventName, placeOf } from './world.js'
+import { eventName, placeOf } from './step-words.js'
 
 export function transitionOf(before: State, event: Event): string {
   return `${placeOf(before)} + ${eventName(event)}`

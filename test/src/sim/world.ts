@@ -14,6 +14,7 @@ import { Random } from './random.js'
 import type { Coverage } from './reached.js'
 import { configOf, lans, type Setting, takeoverDelayMs, timeoutMs } from './setting.js'
 import { Trace } from './simulation.js'
+import { describeStep } from './step-words.js'
 import { Witness } from './witness.js'
 
 export interface WorldOptions {
@@ -375,35 +376,4 @@ function goesOnByChoice(before: State, event: Event, next: State): boolean {
   const isGranted = event.kind === 'claimed' && event.claim === 'granted'
   const isOutdated = event.kind === 'told' && event.message.kind === 'outdated'
   return !isGranted && !isOutdated
-}
-
-export function placeOf({ place }: State): string {
-  if (place.role === 'stop') return 'stop'
-  if (place.role === 'wait' && place.hold !== undefined) return 'wait/held'
-  if (place.role === 'demoting') {
-    return place.failure === undefined ? 'demoting/stopping' : 'demoting/failed'
-  }
-  const degrading = 'degrading' in place ? place.degrading?.stage : undefined
-  return `${place.role}/${degrading ?? place.stage}`
-}
-
-export function eventName(event: Event): string {
-  if (event.kind === 'told') return `told ${event.message.kind}`
-  if (event.kind === 'commanded') return `command ${event.command}`
-  return event.kind
-}
-
-function describeStep(before: State, event: Event, next: State): string {
-  const detail =
-    'claim' in event
-      ? ` ${event.claim}`
-      : 'verdict' in event && !event.verdict.ok
-        ? ` failed: ${event.verdict.reason}`
-        : ''
-  const { memory } = next
-  const { number, owner } = memory.generation
-  const data = `${number}:${owner} ${memory.data}${memory.paired ? ' paired' : ''}`
-  const places = [placeOf(before), placeOf(next)]
-  const moved = places[0] === places[1] ? places[0] : `${places.join(' → ')} (${next.cause})`
-  return `${eventName(event)}${detail}: ${moved ?? ''} [${data}]`
 }

@@ -160,8 +160,7 @@ function restart(state: State, cause: string): Step {
 }
 
 function refusalOf(state: State, event: Commanded): Verdict | undefined {
-  const { place, memory, config } = state
-  const view = peerView(state)
+  const { place } = state
   switch (event.command) {
     case 'start':
     case 'stop':
@@ -171,43 +170,9 @@ function refusalOf(state: State, event: Commanded): Verdict | undefined {
       return undefined
     case 'prim':
     case 'primforce':
-      if (place.role !== 'stop' && place.role !== 'wait') {
-        return refused(
-          'E_MIRROR_RUNNING',
-          `the module is running as ${place.role}`,
-          'stop it first',
-        )
-      }
-      if (view !== undefined && serves(view.role)) {
-        return refused(
-          'E_MIRROR_PEER_SERVES',
-          `${config.peer} is the primary`,
-          'use "start" or "second" here, or "swap"',
-        )
-      }
-      if (event.command === 'prim' && memory.data === 'partial') {
-        return refused(
-          'E_MIRROR_PARTIAL',
-          'a copy to this node was interrupted: its data is incomplete',
-          `start ${config.peer}; if its data is lost for good, "primforce" serves what is here`,
-        )
-      }
-      return undefined
+      return running(state) ?? primRefusal(state, event.command)
     case 'second':
-      if (place.role !== 'stop' && place.role !== 'wait') {
-        return refused(
-          'E_MIRROR_RUNNING',
-          `the module is running as ${place.role}`,
-          'stop it first',
-        )
-      }
-      return view !== undefined && serves(view.role)
-        ? undefined
-        : refused(
-            'E_MIRROR_NO_PRIMARY',
-            `${config.peer} is not primary`,
-            `start ${config.peer} first ("prim" if it has the good data)`,
-          )
+      return running(state) ?? secondRefusal(state)
     case 'stopstart':
       return serves(place.role) || place.role === 'second'
         ? undefined
@@ -223,6 +188,42 @@ function refusalOf(state: State, event: Commanded): Verdict | undefined {
     case 'swap':
       return swapRefusal(state)
   }
+}
+
+function running({ place }: State): Verdict | undefined {
+  if (place.role === 'stop' || place.role === 'wait') return undefined
+  return refused('E_MIRROR_RUNNING', `the module is running as ${place.role}`, 'stop it first')
+}
+
+function primRefusal(state: State, command: 'prim' | 'primforce'): Verdict | undefined {
+  const { memory, config } = state
+  const view = peerView(state)
+  if (view !== undefined && serves(view.role)) {
+    return refused(
+      'E_MIRROR_PEER_SERVES',
+      `${config.peer} is the primary`,
+      'use "start" or "second" here, or "swap"',
+    )
+  }
+  if (command === 'prim' && memory.data === 'partial') {
+    return refused(
+      'E_MIRROR_PARTIAL',
+      'a copy to this node was interrupted: its data is incomplete',
+      `start ${config.peer}; if its data is lost for good, "primforce" serves what is here`,
+    )
+  }
+  return undefined
+}
+
+function secondRefusal(state: State): Verdict | undefined {
+  const view = peerView(state)
+  if (view !== undefined && serves(view.role)) return undefined
+  const { peer } = state.config
+  return refused(
+    'E_MIRROR_NO_PRIMARY',
+    `${peer} is not primary`,
+    `start ${peer} first ("prim" if it has the good data)`,
+  )
 }
 
 function swapRefusal(state: State): Verdict | undefined {
