@@ -8,8 +8,9 @@ import {
   type UpgradeReport,
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
-import { contentsOf } from '../packages/origin.js'
+import { contentsOf, originName } from '../packages/origin.js'
 import {
+  digestOf,
   exists,
   type ModulePackage,
   readPackage,
@@ -48,6 +49,8 @@ export class Installation {
   async upgrade(layout: ModuleLayout, source: PackageSource): Promise<UpgradeReport> {
     const ours = await readPackage(layout.sources)
     const { sources, offered, report } = await this.packages.merge(ours, source)
+    // An upgrade to what is there already must not take the way back to the version before it.
+    if (offered === undefined && contentOf(ours) === contentOf(sources)) return report
     await rm(layout.offered, { recursive: true, force: true })
     if (offered !== undefined) await writePackage(offered, layout.offered)
     await keep(layout, ours)
@@ -84,6 +87,11 @@ export class Installation {
     const { what, content, signature } = request
     return (await this.keys.verify(what, content, signature))?.name
   }
+}
+
+/** Of all files but the note of where they come from. */
+function contentOf(sources: ModulePackage): string {
+  return digestOf({ files: sources.files.filter(({ path }) => path !== originName) })
 }
 
 /** The complete copy exists before the older one goes. */

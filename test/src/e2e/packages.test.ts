@@ -107,6 +107,8 @@ test('a module of a registry is installed by name, upgraded and taken back, and 
     const served = await postgresql.entries(pair.lab.host('c1'))
     t.deepEqual(lostEntries(pair.clients.record.all, [served]), [])
 
+    // What is there already takes nothing from the way back.
+    t.regex(await n1.mustRun(['module', 'upgrade', name]), /1\.6\.0\n {2}nothing was changed\n/)
     t.regex(await n1.mustRun(['module', 'rollback', name]), /version 1\.6\.0 → 1\.5\.0/)
     const back = JSON.parse(await n1.mustRun(['module', 'info', name, '--json']))
     t.deepEqual([back.version, back.changed], ['1.5.0', ['bin/prestart']])
