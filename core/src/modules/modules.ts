@@ -146,7 +146,7 @@ export class Modules {
       const layout = layoutOf(this.options.directories, name)
       if (await exists(layout.sources)) {
         throw new HoldfastError('E_MODULE_EXISTS', `module ${name} is installed already`, {
-          hint: `edit ${layout.sources}, or uninstall it first`,
+          hint: `holdfast module upgrade ${name} brings another version; or edit ${layout.sources}`,
         })
       }
       const { sources, notes } = await this.installation.load(request)

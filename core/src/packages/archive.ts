@@ -187,7 +187,11 @@ function collect(entry: ReadEntry, receive: Receive): void {
 }
 
 function refusal(origin: string, what: string): HoldfastError {
-  return new HoldfastError('E_PACKAGE_INVALID', `${origin} is not a .safe archive: ${what}`, {
-    hint: 'make one with "holdfast module package DIR", or get it again from where it was published',
-  })
+  return new HoldfastError(
+    'E_PACKAGE_INVALID',
+    `${origin} is not a .safe or .hfp archive: ${what}`,
+    {
+      hint: 'make one with "holdfast module package DIR" or "holdfast-plugin pack DIR", or get it again from where it was published',
+    },
+  )
 }

@@ -102,7 +102,11 @@ function jsonOf(list: Buffer, origin: string): unknown {
 }
 
 function refused(origin: string, what: string): HoldfastError {
-  return new HoldfastError('E_PACKAGE_INVALID', `${origin} is not a .safe archive: ${what}`, {
-    hint: 'get the archive again from where it was published; make one with "holdfast module package DIR"',
-  })
+  return new HoldfastError(
+    'E_PACKAGE_INVALID',
+    `${origin} is not a .safe or .hfp archive: ${what}`,
+    {
+      hint: 'make one with "holdfast module package DIR" or "holdfast-plugin pack DIR", or get it again from where it was published',
+    },
+  )
 }
