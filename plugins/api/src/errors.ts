@@ -66,6 +66,8 @@ interface Problem {
   readonly instancePath: string
   readonly params: Readonly<Record<string, unknown>>
   readonly message?: string | undefined
+  /** The value that is wrong. */
+  readonly data?: unknown
 }
 
 const problemsShownMax = 20
@@ -77,6 +79,11 @@ export function inputError(place: string, problems: readonly Problem[]): Holdfas
     hint: 'GET /api/v1/openapi.json describes what each request may hold',
     fields: { place, problems: problems.length },
   })
+}
+
+/** Numbers only: a text may be a secret, and errors are logged. */
+function shown(value: unknown): string {
+  return typeof value === 'number' ? ` is ${String(value)}` : ''
 }
 
 function describe(place: string, problem: Problem): string {
@@ -91,5 +98,5 @@ function describe(place: string, problem: Problem): string {
   if (problem.keyword === 'enum' && Array.isArray(params['allowedValues'])) {
     return `${where}: must be one of ${params['allowedValues'].join(', ')}`
   }
-  return `${where}: ${problem.message ?? 'is not valid'}`
+  return `${where}${shown(problem.data)}: ${problem.message ?? 'is not valid'}`
 }

@@ -24,6 +24,8 @@ export class Schemas {
 
 const options = {
   allErrors: true,
+  // Errors hold the value that is wrong.
+  verbose: true,
   removeAdditional: false,
   useDefaults: true,
   strict: true,
