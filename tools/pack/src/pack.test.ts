@@ -73,6 +73,7 @@ test('what is published never changes, and each publication has a higher number'
     publish([file], to, { ...publication, privatePem })
   await put(await write('1.0.0'))
   await put(await write('1.1.0'))
+  t.regex((await refusal(put('/nowhere/x.safe'))).message, /x\.safe can't be read/)
   const { index } = parseSigned(await readFile(join(to, 'index.json'), 'utf8'), 'index')
   t.is(index.number, 2)
   t.deepEqual(

@@ -42,7 +42,7 @@ export async function publish(
   const before = await presentIndex(directory)
   let modules = before?.modules ?? []
   for (const archive of archives) {
-    const data = await readFile(archive)
+    const data = await bytesOf(archive)
     const { package: sources } = await parseArchive(data, archive)
     const manifest = manifestOf(sources, archive)
     if (manifest === undefined) throw new Error(`${archive} was read without a module.json`)
@@ -50,6 +50,18 @@ export async function publish(
     await writeWhole(join(directory, fileOf(manifest)), data)
   }
   return await writeIndex(directory, before, modules, publication)
+}
+
+async function bytesOf(archive: string): Promise<Buffer> {
+  try {
+    return await readFile(archive)
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error
+    throw new HoldfastError('E_PACKAGE_INVALID', `${archive} can't be read: ${error.message}`, {
+      hint: 'make an archive with "holdfast module package DIR"',
+      cause: error,
+    })
+  }
 }
 
 /** Beside the modules: what they share, what was built, and what a build that failed has left. */
