@@ -42,6 +42,8 @@ test('wrong usage ends with 2 and names the help', async (t) => {
     ['cluster', 'init'],
     ['log', '-s', '-1'],
     ['start', 'a', 'b'],
+    ['cluster', 'invite', 'n2', '--ttl', '1s'],
+    ['module', 'install', '../sources'],
   ]
   for (const words of cases) {
     const { code, err } = await holdfast({ socket }, ...words)
@@ -239,6 +241,8 @@ test('modules are installed, configured, checked and removed', async (t) => {
     (await holdfast(n1, 'module', 'install', 'nosuch')).err,
     /no module "nosuch" is delivered/,
   )
+  const lost = await holdfast(n1, 'plugin', 'install', '/nowhere/x.hfp')
+  t.regex(lost.err, /\/nowhere\/x\.hfp can't be read: it is not on this node/)
 })
 
 test('a cluster is formed from a file or from addresses, and a token travels by standard input', async (t) => {

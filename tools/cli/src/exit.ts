@@ -43,6 +43,19 @@ export function exitCodeOf(error: HoldfastError): number {
   return exitCode.refused
 }
 
+/** What `error` says about a file that was named; throws it when it is about something else. */
+export function unreadable(path: string, error: unknown): HoldfastError {
+  if (!(error instanceof Error) || !('code' in error)) throw error
+  const why = reasons.get(String(error.code)) ?? error.message
+  return new HoldfastError(cliErrors.file, `${path} can't be read: ${why}`, { cause: error })
+}
+
+const reasons: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'it is not on this node'],
+  ['EISDIR', 'it is a directory'],
+  ['EACCES', 'this user may not read it'],
+])
+
 export function usageError(message: string, hint: string): HoldfastError {
   return new HoldfastError(cliErrors.usage, message, { hint })
 }

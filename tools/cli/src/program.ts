@@ -56,7 +56,7 @@ function prepare(command: Command, context: Context): void {
       },
       getOutHelpWidth: () => context.terminal.width,
     })
-    .showHelpAfterError(`  see: ${pathOf(command)} --help`)
+    .showHelpAfterError(`  see: ${pathOf(command)} --help${offeredHint(command)}`)
 }
 
 function add(
@@ -122,6 +122,11 @@ function inputOf(command: Command, spec: CommandSpec): Input {
 
 function camelCase(long: string): string {
   return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** A plugin's command is unknown as long as the module does not use that plugin. */
+function offeredHint(command: Command): string {
+  return command.parent === null ? '; what plugins of a module offer: holdfast module commands' : ''
 }
 
 function pathOf(command: Command): string {

@@ -12,6 +12,8 @@ import { readSecret } from './secret.js'
 
 /** More than a node accepts anyway. */
 const fileBytesMax = 1 << 20
+/** What the node accepts; told here in the words in which it was typed. */
+const ttlLimitsMs = { min: 10_000, max: 24 * 3_600_000 }
 
 export const clusterCommand: CommandSpec = {
   name: 'cluster',
@@ -111,6 +113,9 @@ async function init(context: Context, input: Input): Promise<number> {
 async function invite(context: Context, input: Input): Promise<number> {
   const node = input.argument('NODE') ?? ''
   const ttlMs = timeOf(input, 'ttl', '15m')
+  if (ttlMs < ttlLimitsMs.min || ttlMs > ttlLimitsMs.max) {
+    throw usageError(`--ttl ${input.option('ttl') ?? ''} is not allowed`, 'write 10s to 24h')
+  }
   const { token } = await context.client.ask<{ readonly token: string }>(
     'POST',
     '/cluster/invite',

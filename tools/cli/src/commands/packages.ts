@@ -8,7 +8,7 @@ import {
   type UpgradeReport,
 } from '@holdfast/sdk'
 import type { Terminal } from '../output/terminal.js'
-import { cliErrors, exitCode } from '../exit.js'
+import { cliErrors, exitCode, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input } from '../spec.js'
 import { chosenModule, jsonOption } from './options.js'
@@ -94,6 +94,12 @@ export const packageCommands: readonly CommandSpec[] = [
 
 async function install(context: Context, input: Input): Promise<number> {
   const name = input.argument('NAME') ?? ''
+  if (input.argument('SOURCE') === undefined && /[/.:@]/.test(name)) {
+    throw usageError(
+      `"${name}" says where the module is; its name is missing`,
+      `write holdfast module install NAME ${name}`,
+    )
+  }
   const place = await chosenPlace(context, input, name)
   const body = { name, ...place, ...parametersOf(input) }
   const report = await context.client.ask<InstallReport>('POST', '/modules', { body })
@@ -131,6 +137,10 @@ function tellUpgrade(terminal: Terminal, name: string, report: UpgradeReport): v
     terminal.warning(`${path}: you changed it and the package did: yours stays, compare them`)
   }
   tellNotes(terminal, report.notes)
+  if (report.from === report.to && report.taken.length + report.notes.length === 0) {
+    terminal.out('  nothing was changed')
+    return
+  }
   terminal.out(
     `  nothing runs differently yet; next: stop the module, holdfast module config ${name}, start it`,
   )

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { HoldfastError, type PluginsReport, type PluginView } from '@holdfast/sdk'
-import { cliErrors, exitCode, usageError } from '../exit.js'
+import { cliErrors, exitCode, unreadable, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { everywhere } from './everywhere.js'
@@ -194,8 +194,7 @@ async function archiveOf(file: string, mustTravel: boolean): Promise<object> {
     if (size <= sentBytesMax) return { data: (await readFile(path)).toString('base64') }
     if (!mustTravel) return { path }
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error
-    throw new HoldfastError(cliErrors.file, `${path} can't be read`, { cause: error })
+    throw unreadable(path, error)
   }
   throw new HoldfastError(cliErrors.file, `${path} is too large to be sent to other nodes`, {
     hint: 'copy it to each node, and install it there',

@@ -44,12 +44,16 @@ export async function placeOf(
     const job = await context.client.ask<JobAnswer>('POST', '/registry/fetch', { body })
     return await ended<PackagePlace>(context, job, body.what)
   } catch (error) {
-    const delivered = source === undefined ? deliveredSources(name) : undefined
+    const delivered = deliveredSources(source ?? name)
     if (delivered !== undefined && isAbsence(error)) return { path: delivered }
     if (!(error instanceof HoldfastError) || error.code !== routeUnknown) throw error
-    throw new HoldfastError(cliErrors.file, `no module "${name}" is delivered with Holdfast`, {
-      hint: `name its directory or archive: holdfast module install ${name} PATH`,
-    })
+    throw new HoldfastError(
+      cliErrors.file,
+      `no module "${source ?? name}" is delivered with Holdfast`,
+      {
+        hint: `name its directory or archive: holdfast module install ${name} PATH`,
+      },
+    )
   }
 }
 

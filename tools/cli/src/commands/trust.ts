@@ -1,7 +1,7 @@
 /** `holdfast trust`: the keys whose plugins may run inside holdfastd, and whose packages are known by name. */
 import { readFile } from 'node:fs/promises'
-import { HoldfastError, type TrustedKeyView } from '@holdfast/sdk'
-import { cliErrors, exitCode } from '../exit.js'
+import type { TrustedKeyView } from '@holdfast/sdk'
+import { exitCode, unreadable } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
 import { everywhere } from './everywhere.js'
@@ -77,7 +77,6 @@ async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error
-    throw new HoldfastError(cliErrors.file, `${file} can't be read`, { cause: error })
+    throw unreadable(file, error)
   }
 }
