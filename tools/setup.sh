@@ -48,6 +48,8 @@ test)
   need python3 python3
   need ping iputils-ping
   need etcd etcd-server
+  need promtool prometheus
+  need openssl openssl
   need_file '/usr/lib/*/faketime/libfaketimeMT.so.1' libfaketime
   need_postgresql
   need mariadbd mariadb-server
