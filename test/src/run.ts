@@ -27,7 +27,7 @@ interface Group {
  * Longer than any test may take. A process that a failed test left behind can hold ava's pipes open, and ava waits for it
  * for ever.
  */
-const silenceMsMax = 240_000
+const silenceMsMax = 420_000
 
 /** Within this the last lines of a runner that ended are read. */
 const outputMsMax = 10_000

@@ -77,10 +77,12 @@ async function hasNoted(node: Product, event: string, cause = /(?:)/): Promise<v
   )
 }
 
+/** The other nodes that it is connected to: of itself it says so always. */
 async function connected(node: Product): Promise<readonly string[]> {
   // The API validates its answers against its own schema.
   const answer = (await node.tryGet('/cluster')) as ClusterAnswer
-  return answer.nodes.filter((other) => other.connected).map((other) => other.node)
+  const { name } = node.host
+  return answer.nodes.filter((one) => one.connected && one.node !== name).map((one) => one.node)
 }
 
 /** Another program listens on the port, until it is freed. */

@@ -66,7 +66,7 @@ export class Freezer {
           throw error
         }
       },
-      { timeoutMs: 5_000 },
+      { timeoutMs: 30_000 },
     )
   }
 
@@ -83,7 +83,7 @@ export class Freezer {
           if ((await readFile(file, 'utf8')).trim() === state) return true
           return state === 'FROZEN' && (await this.#standsStill(directory)) ? true : undefined
         },
-        { timeoutMs: 5_000 },
+        { timeoutMs: 30_000 },
       )
       return
     }
@@ -93,7 +93,7 @@ export class Freezer {
       `${directory} is ${state}`,
       async () =>
         (await readFile(events, 'utf8')).includes(`frozen ${frozen}`) ? true : undefined,
-      { timeoutMs: 5_000 },
+      { timeoutMs: 30_000 },
     )
   }
 

@@ -109,7 +109,7 @@ export class Host {
         }
         return this.#initPid()
       },
-      { timeoutMs: 10_000, everyMs: 5 },
+      { timeoutMs: 60_000, everyMs: 5 },
     )
   }
 

@@ -41,7 +41,7 @@ export async function killAll(
         for (const pid of left) signal(pid, 'SIGKILL')
         return left.length === 0 ? true : undefined
       },
-      { timeoutMs: 10_000 },
+      { timeoutMs: 60_000 },
     )
   } catch (cause) {
     if (!(cause instanceof LabError)) throw cause

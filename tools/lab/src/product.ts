@@ -79,7 +79,7 @@ export class Product {
   }
 
   /** Also after a kill: the supervisor starts the daemon again after a second. */
-  async waitUntilItAnswers(timeoutMs = 15_000): Promise<void> {
+  async waitUntilItAnswers(timeoutMs = 60_000): Promise<void> {
     await until(
       `holdfastd of ${this.host.name} answers (see ${this.host.logFile('holdfastd')})`,
       async () => ((await this.tryGet('/node')) === undefined ? undefined : true),
@@ -111,7 +111,7 @@ export class Product {
   }
 
   /** Returns when this node sees `count` nodes, itself included, and has a stream to each other one. */
-  async waitForCluster(count: number, timeoutMs = 10_000): Promise<void> {
+  async waitForCluster(count: number, timeoutMs = 60_000): Promise<void> {
     await until(
       `${this.host.name} is connected to all nodes`,
       async () => {

@@ -35,7 +35,7 @@ export class Clients {
     await until(
       'the clients end',
       async () => ((await this.#host.run(['kill', '-0', pid])).code === 0 ? undefined : true),
-      { timeoutMs: 15_000 },
+      { timeoutMs: 60_000 },
     )
     await this.record.read()
   }

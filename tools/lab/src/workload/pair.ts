@@ -11,7 +11,7 @@ import type { Runner } from './judge.js'
 import { moduleSources } from './sources.js'
 
 /** Long enough for a loaded machine, short enough to end. */
-export const patienceMs = 30_000
+export const patienceMs = 60_000
 
 export interface PairOptions {
   /** `<heart timeout>` of the module; short, so that tests of failures are quick. */

@@ -11,7 +11,7 @@ import { until } from '../wait.js'
 const program = fileURLToPath(
   new URL('../../../../plugins/witness-server/dist/server/main.js', import.meta.url),
 )
-const patienceMs = 10_000
+const patienceMs = 60_000
 const port = 4803
 
 export class WitnessServer {
