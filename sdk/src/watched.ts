@@ -13,6 +13,10 @@ export interface WatchedInterface {
 /** Read by checker-ip; whoever contributes requires that plugin. `10.0.0.9` makes `ip.10.0.0.9`, watched while this node serves. */
 export interface WatchedAddress {
   readonly address: string
+  /** Whether the network is asked who else has it. */
+  readonly duplicate: boolean
+  /** Hardware addresses that may answer for it: a former owner of the module that has no right to it any more. */
+  readonly tolerated: () => readonly string[]
 }
 
 export const watchedInterface = point<WatchedInterface>('point.watched-interface')

@@ -10,7 +10,7 @@ export interface VipConfig {
 
 export interface InterfaceConfig {
   readonly name?: string
-  readonly check?: boolean
+  readonly check: boolean
   readonly arpreroute: boolean
   /** Seconds, as the two below. */
   readonly arpinterval: number
@@ -22,5 +22,5 @@ export interface VirtualAddressConfig {
   readonly addr: string
   readonly where: 'one_side_alias'
   readonly netmask?: string
-  readonly check?: boolean
+  readonly check: boolean
 }

@@ -5,7 +5,8 @@ import { type Address, parseAddress, parseNetmask } from './address.js'
 import type { InterfaceConfig, VipConfig } from './config.js'
 import { type InterfaceFact, judge, nextRepeatMs, place, toAdd, toRemove } from './decide.js'
 import { parseInterfaces, parseNeighbours } from './parse.js'
-import { placeAll, problemsOf, wantedOf, warningsOf } from './wanted.js'
+import { placeAll, problemsOf, wantedOf } from './wanted.js'
+import { watchedAddresses, watchedInterfaces } from './watched.js'
 
 test('one IPv6 address has many spellings and one value', (t) => {
   const value = parseAddress('fd00::a00:1')?.value
@@ -170,13 +171,16 @@ test('a good configuration has no problem, and its addresses have a place', (t) 
   const config = configOf([{ addr: '10.0.0.9' }, { addr: 'fd00::9' }])
   const links = [link('eth0', ['10.0.0.1/24', 'fd00::1/64'])]
   t.deepEqual(problemsOf(config, links, []), [])
-  t.deepEqual(warningsOf(config), [])
   t.is(placeAll(wantedOf(config), links).placed.length, 2)
 })
 
-test('a switch that does nothing yet is told', (t) => {
-  const config = configOf([{ addr: '10.0.0.9', check: true }], { check: true })
-  t.is(warningsOf(config).length, 2)
+test('only what is switched on is watched', (t) => {
+  const config = configOf([{ addr: '10.0.0.9', check: true }, { addr: '10.0.0.8' }])
+  t.deepEqual(
+    watchedAddresses(config, () => []).map(({ address: text }) => text),
+    ['10.0.0.9'],
+  )
+  t.deepEqual(watchedInterfaces(config, []), [])
 })
 
 test('what ip prints is read, and what is not JSON is a clear error', (t) => {
@@ -221,8 +225,12 @@ function configOf(
   addresses: readonly { addr: string; netmask?: string; check?: boolean }[],
   more: Partial<InterfaceConfig> = {},
 ): VipConfig {
-  const virtual_addr = addresses.map((one) => ({ ...one, where: 'one_side_alias' as const }))
-  const one = { arpreroute: true, arpinterval: 60, arpelapse: 1200, ...more }
+  const virtual_addr = addresses.map((one) => ({
+    check: false,
+    ...one,
+    where: 'one_side_alias' as const,
+  }))
+  const one = { check: false, arpreroute: true, arpinterval: 60, arpelapse: 1200, ...more }
   return {
     vip: {
       tcpreset: true,

@@ -5,6 +5,7 @@ import type { Transition } from '@holdfast/sdk'
 
 import type { VipConfig } from './config.js'
 import { check } from './index.js'
+import { watchedAddresses, watchedInterfaces } from './watched.js'
 import { fakePeers, Lan, memoryStore, realClock, vipNode } from './lan.fixture.js'
 import { PeerInterfaces } from './neighbours.js'
 import { VipKernel } from './kernel.js'
@@ -213,9 +214,29 @@ test.serial(
   'check finds what does not fit this node, and nothing in a good configuration',
   async (t) => {
     const context = { exec: lan.exec('n1'), others: [] }
-    t.deepEqual(await check(both(), context), { errors: [], warnings: [] })
+    t.deepEqual(await check(both(), context), { errors: [] })
     const wrong = await check(configOf(['10.77.0.1', '192.168.3.3']), context)
     t.is(wrong.errors.length, 2)
+  },
+)
+
+test.serial(
+  'interfaces are watched by the name of their network, and addresses by their own',
+  async (t) => {
+    const facts = await new VipKernel(lan.exec('n1')).interfaces()
+    const config = both()
+    t.deepEqual(watchedInterfaces(config, facts), [
+      { ident: '10.77.0.0', name: undefined, address: ipv4 },
+    ])
+    t.deepEqual(watchedInterfaces(config, [])[0]?.ident, ipv4)
+    const addresses = watchedAddresses(config, () => ['m'])
+    t.deepEqual(
+      addresses.map(({ address, duplicate }) => [address, duplicate]),
+      [
+        [ipv4, true],
+        [ipv6, true],
+      ],
+    )
   },
 )
 
@@ -346,8 +367,12 @@ function both(): VipConfig {
 }
 
 function configOf(addresses: readonly string[]): VipConfig {
-  const virtual_addr = addresses.map((addr) => ({ addr, where: 'one_side_alias' as const }))
-  const one = { arpreroute: true, arpinterval: 60, arpelapse: 1200 }
+  const virtual_addr = addresses.map((addr) => ({
+    addr,
+    where: 'one_side_alias' as const,
+    check: true,
+  }))
+  const one = { check: true, arpreroute: true, arpinterval: 60, arpelapse: 1200 }
   return {
     vip: {
       tcpreset: true,

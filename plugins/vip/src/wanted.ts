@@ -48,18 +48,6 @@ export function problemsOf(
   ]
 }
 
-/** Switches that this version accepts and does not act on. */
-export function warningsOf(config: VipConfig): Problem[] {
-  return config.vip.interface_list.interface.flatMap((one, index) => {
-    const path = interfacePath(index)
-    const nets = one.check === true ? [notWatched(`${path}/check`)] : []
-    const addresses = one.real_interface.virtual_addr.flatMap((virtual, at) =>
-      virtual.check === true ? [notWatched(`${addressPath(index, at)}/check`)] : [],
-    )
-    return [...nets, ...addresses]
-  })
-}
-
 /** Where each address goes on this node, or the first reason why one has no place. */
 export function placeAll(
   wanted: readonly WantedEntry[],
@@ -156,10 +144,6 @@ function placeProblems(
   }
   const host = unusable(wanted.address, placement.placed.prefix)
   return host === undefined ? [] : [{ path, message: `${host}; choose another address` }]
-}
-
-function notWatched(path: string): Problem {
-  return { path, message: 'check="on" has no effect yet: this version has no network checkers' }
 }
 
 function interfacePath(index: number): string {
