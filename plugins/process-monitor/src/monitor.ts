@@ -17,7 +17,7 @@ import {
 import { isAbsolute, join } from 'node:path'
 import { hasName, judge, judgeUnit, type Process } from './decide.js'
 import { allProcesses, commandLineOf, processOf } from './processes.js'
-import type { Watched } from './settings.js'
+import { handlerVariables, type Watched } from './settings.js'
 import type { Switches } from './switches.js'
 
 const knownEveryMs = 500
@@ -192,7 +192,8 @@ export class Monitor {
     const bin = join(module.directories.package, 'bin')
     const path = isAbsolute(handler) ? handler : join(bin, handler)
     const args = [module.name, `proc.${watched.ident}`]
-    const options = { timeoutMs: handlerTimeoutMs, signal: abort.signal, cwd: bin }
+    const env = handlerVariables(module)
+    const options = { timeoutMs: handlerTimeoutMs, signal: abort.signal, cwd: bin, env }
     try {
       const { code, signal, timedOut, stderr } = await exec.run(path, args, options)
       if (code === 0) return undefined
