@@ -3,15 +3,20 @@
 #   server_name   what the kernel calls its processes, at most 15 characters (mariadbd)
 #   server_words  words of its command line that no other instance on this node has (--datadir=/srv/db/data)
 #   server_log    where its output goes
+# and server_id, which tells it from others of the same name, when the module has several: it sets all anew for each.
 . "$SAFEUSERBIN/wait.sh"
 
 # Sockets and what else a server writes that must neither be replicated nor outlive a boot.
 run_directory=/run/holdfast-$HOLDFAST_MODULE
-session_file=$HOLDFAST_RUN/server.session
 
 # make_run_directory USER
 make_run_directory() {
   install -d -o "$1" -m 0755 "$run_directory"
+}
+
+# It is the daemon's directory: no server can write there whom we would kill.
+session_file() {
+  echo "$HOLDFAST_RUN/${server_id:-$server_name}.session"
 }
 
 # server_processes: the ids of all processes of the server on this node. A process is one of them when it has the name, and either
@@ -19,7 +24,7 @@ make_run_directory() {
 # alone proves nothing, because it may be somebody else's by now; /run is empty after a boot.
 server_processes() {
   session=
-  [ ! -s "$session_file" ] || read -r session <"$session_file"
+  [ ! -s "$(session_file)" ] || read -r session <"$(session_file)"
   for comm in $(grep -lx -- "$server_name" /proc/[0-9]*/comm 2>/dev/null); do
     process=${comm%/comm}
     words=$(tr '\0' ' ' 2>/dev/null <"$process/cmdline")
@@ -59,7 +64,7 @@ start_server() {
   # No pipe of ours may stay open in the server: whoever started this script would wait for it.
   setsid "$@" </dev/null >>"$server_log" 2>&1 &
   started=$!
-  echo "$started" >"$session_file"
+  echo "$started" >"$(session_file)"
   serves_or_ended() {
     "$start_check" || ! kill -0 "$started" 2>/dev/null
   }

@@ -9,11 +9,14 @@ import {
   evidenceDirectory,
   lostEntries,
   postgresql,
+  type Product,
   replicaOf,
+  signal,
+  until,
   virtualIp,
 } from '@holdfast/lab'
 import test, { type ExecutionContext } from 'ava'
-import { type Pair, withPair } from './given.js'
+import { type Pair, patienceMs, withPair } from './given.js'
 import { apache, firebird, mariadb, nginx } from './servers.js'
 
 /** What the daemons deliver. */
@@ -100,4 +103,54 @@ test('apache fails over under load and back, and loses no file that it took', as
 
 test('firebird fails over under load and back, and loses nothing', async (t) => {
   await failsOverAndBack(t, firebird)
+})
+
+async function installAndStart(node: Product, name: string): Promise<void> {
+  await node.mustRun(['module', 'install', name])
+  await node.mustRun(['module', 'config', name])
+  await node.mustRun(['start', '-m', name, '--no-wait'])
+  await node.waitForState(name, ['UP Ready'], patienceMs)
+}
+
+/** The process id of the only idle server of this name on the node, other than `before`. */
+async function idleServer(node: Product, name: string, before = 0): Promise<number> {
+  const pattern = new RegExp(`idle_server ${name} ?$`)
+  return until(
+    `${name} runs alone`,
+    async () => {
+      const [pid, ...more] = await node.host.processes(pattern)
+      return more.length === 0 && pid !== before ? pid : undefined
+    },
+    { timeoutMs: patienceMs },
+  )
+}
+
+test('softerrd starts one process again alone, and another one with the whole application', async (t) => {
+  await withPair(t, { module: false }, async ({ n1 }) => {
+    await installAndStart(n1, 'softerrd')
+    const worker = await idleServer(n1, 'worker')
+    const front = await idleServer(n1, 'front')
+    signal(worker, 'SIGKILL')
+    const nextWorker = await idleServer(n1, 'worker', worker)
+    t.is(await idleServer(n1, 'front'), front)
+    t.is(await n1.state('softerrd'), 'UP Ready')
+    signal(front, 'SIGKILL')
+    await idleServer(n1, 'front', front)
+    t.not(await idleServer(n1, 'worker', nextWorker), worker)
+  })
+})
+
+test('customchecker restarts the application when its checker says so', async (t) => {
+  await withPair(t, { module: false }, async ({ n1 }) => {
+    await installAndStart(n1, 'customchecker')
+    const before = await idleServer(n1, 'custom')
+    const resource = async (): Promise<string> =>
+      n1.mustRun(['resource', 'history', 'custom.file', '-m', 'customchecker'])
+    await until('it is up', async () => (/up/.test(await resource()) ? true : undefined), {
+      timeoutMs: patienceMs,
+    })
+    await n1.host.mustRun(['rm', '/run/holdfast-customchecker.ok'])
+    t.not(await idleServer(n1, 'custom', before), before)
+    t.regex(await resource(), /down/)
+  })
 })

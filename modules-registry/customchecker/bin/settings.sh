@@ -1,0 +1,6 @@
+#!/bin/sh
+# Read by the other scripts: the server of the application.
+server_name=idle_server
+server_words="$SAFEUSERBIN/idle_server custom"
+server_log=$SAFEUSERVAR/server.log
+. "$SAFEUSERBIN/server.sh"
