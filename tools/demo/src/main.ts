@@ -111,6 +111,7 @@ The cluster stays. To use it:
   ${labProgram} exec ${lab.id} n1 holdfast state
   ${labProgram} shell ${lab.id} n1              then: holdfast state -v, holdfast swap -m ${app.name}, …
   ${labProgram} off ${lab.id} n1                a power cut; "on" is the contrary
+  ${labProgram} exec ${lab.id} n1 sh -c 'cat > /srv/FILE' < FILE     a file of yours; the nodes have disks of their own
 To remove it:
   ${labProgram} down ${lab.id}`)
 }

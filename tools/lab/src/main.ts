@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 /** The lab by hand: `node tools/lab/dist/main.js help`. */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { baseEnvironment, LabError } from './command.js'
+import type { Host } from './host.js'
 import { Lab, labIds, removeLeftovers } from './lab.js'
+import { Product } from './product.js'
 
 const help = `lab: several machines on one
 
@@ -13,7 +16,7 @@ const help = `lab: several machines on one
   exec ID HOST COMMAND...     runs a command in a host
   shell ID HOST               a shell in a host
   off ID HOST                 power cut: cable and processes at once
-  on ID HOST                  switches the host on again, with the same disks
+  on ID HOST                  switches the host on again, with the same disks; a node of a cluster starts Holdfast
   cut ID HOST [LAN]           unplugs the cable
   heal ID HOST [LAN]          plugs it in again
   lose ID FROM TO LAN PERCENT frames from FROM to TO get lost (100: one-way cut, 0: no more)
@@ -117,6 +120,8 @@ async function withHost(
       return 0
     case 'on':
       await host.powerOn()
+      // As on a server where the service is enabled: who takes a node of a cluster off and on wants it back.
+      if (await isNode(host)) await new Product(host).start()
       return 0
     case 'cut':
       await lab.network.cut(cable)
@@ -147,6 +152,11 @@ async function withHost(
     default:
       throw new LabError(`lab has no command "${verb}". See: lab help`)
   }
+}
+
+/** Holdfast ran here before. */
+async function isNode(host: Host): Promise<boolean> {
+  return existsSync(await host.inside('/etc/holdfast/cluster.xml'))
 }
 
 function option(args: readonly string[], name: string): string | undefined {
