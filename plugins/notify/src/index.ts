@@ -12,7 +12,7 @@ export const plugin = definePlugin<typeof needs, Settings>({
   async activate({ clock, control, log, notifiers, store }, settings, scope) {
     const origin = (): { cluster: string; node: string } => {
       const { cluster, self } = control.cluster()
-      return { cluster: cluster ?? 'no cluster', node: self ?? 'this node' }
+      return { cluster: cluster ?? 'no-cluster', node: self ?? 'unnamed' }
     }
     const rate = {
       messagesMax: settings.messagesMax,

@@ -28,14 +28,14 @@ const defaults: Settings = {
 
 test('what belongs together goes out in one message, in order, with cause and hint', async (t) => {
   const { journal, receiver, clock } = await notifying(t)
-  journal.write('critical', 'dataPlaneKilled', { cause: 'it hung' })
+  journal.write('critical', 'dataPlaneKilled', { pid: 7, cause: 'it hung' })
   journal.write('event', 'stateChanged', {
     ...{ text: 'ALONE (Ready)', from: 'SECOND', role: 'ALONE', cause: 'n2 is silent' },
     hint: 'repair n2',
   })
   journal.write('event', 'addressTaken', { text: 'nobody asked for this' })
   await clock.pass(collectMs)
-  t.deepEqual(receiver.texts, [['dataPlaneKilled: it hung', 'ALONE (Ready): n2 is silent']])
+  t.deepEqual(receiver.texts, [['dataPlaneKilled pid=7: it hung', 'ALONE (Ready): n2 is silent']])
   const [message] = receiver.messages
   t.like(message, { cluster: 'c1', node: 'n1', dropped: 0 })
   t.is(message?.notices[1]?.hint, 'repair n2')

@@ -23,11 +23,15 @@ function isWantedState({ event, fields }: LogEntry, states: Settings['states']):
   return states === 'all' || fields['from'] !== fields['role']
 }
 
-/** `text` is the sentence for people; without one the name of the event stands for it. The reason follows. */
+/** `text` is the sentence for people; without one the event and its fields stand for it. The reason follows. */
 function sentenceOf(event: string, fields: LogEntry['fields']): string {
-  const reasons = [textOf(fields['cause']), textOf(fields['reason'])]
-  const parts = [textOf(fields['text']) ?? event, ...reasons]
-  return parts.filter((part) => part !== undefined).join(': ')
+  const { text, cause, reason, ...others } = fields
+  const told = Object.entries(others).flatMap(([name, value]) => {
+    const isPlain = ['string', 'number', 'boolean'].includes(typeof value)
+    return isPlain && name !== 'hint' ? [`${name}=${String(value)}`] : []
+  })
+  const sentence = textOf(text) ?? oneLine([event, ...told].join(' '))
+  return [sentence, textOf(cause), textOf(reason)].filter((part) => part !== undefined).join(': ')
 }
 
 function textOf(value: unknown): string | undefined {
