@@ -131,10 +131,14 @@ if [ ! -e /dev/fuse ]; then
 fi
 
 lock=$(cksum <package-lock.json)
+force=
 if [ ! -d node_modules ] || [ "$(cat .setup-stamp 2>/dev/null)" != "$lock" ]; then
   echo "setup: npm ci" >&2
   quietly npm ci --ignore-scripts --no-audit --no-fund
   echo "$lock" >.setup-stamp
+  # What was built against other packages looks finished to the compiler.
+  force=--force
 fi
 
-quietly node node_modules/typescript7/bin/tsc -b
+# shellcheck disable=SC2086 # No word when it is empty.
+quietly node node_modules/typescript7/bin/tsc -b $force

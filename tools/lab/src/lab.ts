@@ -202,9 +202,14 @@ function recordFile(id: string): string {
 }
 
 async function readRecord(id: string): Promise<LabRecord | undefined> {
-  if (!existsSync(recordFile(id))) return undefined
-  // Only this file writes the record.
-  return JSON.parse(await readFile(recordFile(id), 'utf8')) as LabRecord
+  try {
+    // Only this file writes the record.
+    return JSON.parse(await readFile(recordFile(id), 'utf8')) as LabRecord
+  } catch (error) {
+    // Another process may have removed its lab since the list was read.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function writeRecord(record: LabRecord): Promise<void> {
