@@ -9,6 +9,7 @@ import {
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
 import { contentsOf, originName } from '../packages/origin.js'
+import { configurationName } from '../packages/parameters.js'
 import {
   digestOf,
   exists,
@@ -48,7 +49,9 @@ export class Installation {
 
   async upgrade(layout: ModuleLayout, source: PackageSource): Promise<UpgradeReport> {
     const ours = await readPackage(layout.sources)
-    const { sources, offered, report } = await this.packages.merge(ours, source)
+    const merged = await this.packages.merge(ours, source)
+    const { sources, offered } = merged
+    const report = { ...merged.report, taken: told(merged.report.taken, ours, sources) }
     // An upgrade to what is there already must not take the way back to the version before it.
     if (offered === undefined && contentOf(ours) === contentOf(sources)) return report
     await rm(layout.offered, { recursive: true, force: true })
@@ -72,7 +75,13 @@ export class Installation {
     await writeSources(layout, previous)
     const from = viewOf(ours, '').version
     const to = viewOf(previous, '').version
-    return { from, to, taken: differences(ours, previous), conflicts: [], notes: [] }
+    return {
+      from,
+      to,
+      taken: told(differences(ours, previous), ours, previous),
+      conflicts: [],
+      notes: [],
+    }
   }
 
   async view(layout: ModuleLayout, name: string): Promise<PackageView> {
@@ -87,6 +96,16 @@ export class Installation {
     const { what, content, signature } = request
     return (await this.keys.verify(what, content, signature))?.name
   }
+}
+
+/** A value of a parameter is no content of its file for a comparison of packages, but a change all the same. */
+function told(
+  paths: readonly string[],
+  before: ModulePackage,
+  after: ModulePackage,
+): readonly string[] {
+  const isTold = paths.length > 0 || contentOf(before) === contentOf(after)
+  return isTold ? paths : [configurationName]
 }
 
 /** Of all files but the note of where they come from. */
