@@ -4,6 +4,7 @@ import { clusterCommand } from './cluster.js'
 import { completionCommand } from './completion.js'
 import { logCommand } from './log.js'
 import { moduleCommand } from './module.js'
+import { notifyCommand } from './notify.js'
 import { orderCommands } from './orders.js'
 import { registryCommand } from './registry.js'
 import { pluginCommand } from './plugin.js'
@@ -20,6 +21,7 @@ export const commands: readonly CommandSpec[] = [
   pluginCommand,
   trustCommand,
   registryCommand,
+  notifyCommand,
   clusterCommand,
   completionCommand,
 ]
