@@ -4,6 +4,7 @@ import { access, lstat, readdir, realpath, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { isAbsolute, normalize } from 'node:path'
 import type { ModuleContext } from '@holdfast/sdk'
+import { ruleProblem, type ExclusionRule } from '../plane/exclusions.js'
 import { errnoOf } from './errno.js'
 import { isOurs, type Mount, mountOf, mountsBeneath, mountsOn } from './mountinfo.js'
 import { readMounts } from './mounts.js'
@@ -32,8 +33,12 @@ export async function check(config: RfsConfig, context: CheckContext): Promise<C
   const directories = config.rfs.replicated.map(({ dir }) => dir)
   const claims = claimsOf(context)
   const mounts = await readMounts()
-  for (const [index, { dir, tocheck = [] }] of config.rfs.replicated.entries()) {
+  for (const [
+    index,
+    { dir, tocheck = [], notreplicated = [] },
+  ] of config.rfs.replicated.entries()) {
     const path = `/rfs/replicated/${String(index)}/dir`
+    errors.push(...ruleProblems(notreplicated, `/rfs/replicated/${String(index)}/notreplicated`))
     const wrong =
       nameProblem(dir) ??
       nestingProblem(dir, directories, index) ??
@@ -166,6 +171,13 @@ export function mountProblem(dir: string, mounts: readonly Mount[]): string | un
   }
   const isReadOnly = mount.options.includes('ro') || mount.superOptions.includes('ro')
   return isReadOnly || frozenTypes.test(type) ? `${dir} is on a read-only file system` : undefined
+}
+
+function ruleProblems(rules: readonly ExclusionRule[], path: string): readonly Finding[] {
+  return rules.flatMap((rule, index) => {
+    const message = ruleProblem(rule)
+    return message === undefined ? [] : [{ path: `${path}/${String(index)}`, message }]
+  })
 }
 
 async function toCheckProblems(

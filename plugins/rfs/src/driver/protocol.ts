@@ -16,7 +16,12 @@ export interface PlaneLaunch {
   readonly socket: string
   /** Directory of the journal; created by the data plane. */
   readonly journal: string
-  readonly volumes: readonly { readonly index: number; readonly directory: string }[]
+  readonly volumes: readonly {
+    readonly index: number
+    readonly directory: string
+    /** What of it stays on this node alone. */
+    readonly notReplicated?: readonly { readonly path?: string; readonly regexpath?: string }[]
+  }[]
   readonly zoneBytes: number
   readonly timeoutMs: number
   readonly async: 'none' | 'second'

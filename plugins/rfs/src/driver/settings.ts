@@ -11,9 +11,11 @@ export interface RfsConfig {
     readonly timeout: number
     readonly encryption: boolean
     readonly awake: boolean
+    readonly reiallowedbw?: number
     readonly replicated: readonly {
       readonly dir: string
       readonly tocheck?: readonly { readonly path: string }[]
+      readonly notreplicated?: readonly { readonly path?: string; readonly regexpath?: string }[]
     }[]
     readonly flow?: { readonly name: string }
   }
@@ -28,7 +30,11 @@ export function launchOf(config: RfsConfig, context: ModuleContext): PlaneLaunch
     node: context.node,
     socket: socketOf(context),
     journal: `${context.directories.state}/journal`,
-    volumes: rfs.replicated.map(({ dir }, index) => ({ index, directory: dir })),
+    volumes: rfs.replicated.map(({ dir, notreplicated }, index) => ({
+      index,
+      directory: dir,
+      ...(notreplicated === undefined ? {} : { notReplicated: notreplicated }),
+    })),
     zoneBytes: rfs.zone,
     timeoutMs: rfs.timeout,
     async: rfs.async,
@@ -37,7 +43,8 @@ export function launchOf(config: RfsConfig, context: ModuleContext): PlaneLaunch
     // All addresses: the one in cluster.xml may be a name that means loopback here, or be translated on the way, and
     // a node must serve with any of its interfaces down. Who connects must prove that it knows the session.
     listen: { address: undefined, port: portOf(context.id) },
-    copyBytesPerSecond: undefined,
+    // The configuration says KB/s, as network people count: 1,000 bytes.
+    copyBytesPerSecond: rfs.reiallowedbw === undefined ? undefined : rfs.reiallowedbw * 1_000,
   }
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { HoldfastError, messageOf } from '@holdfast/sdk'
 import type { PlaneLaunch } from '../driver/protocol.js'
+import { ruleProblem, type ExclusionRule } from './exclusions.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -48,7 +49,9 @@ export function readLaunch(path: string): PlaneLaunch {
       const directory = text(volume, 'directory')
       if (!directory.startsWith('/')) refuse('volumes', 'absolute directories')
       if (volume['index'] !== index) refuse('volumes', 'numbered from 0 in their order')
-      return { index, directory }
+      const notReplicated = rulesOf(volume['notReplicated'])
+      if (notReplicated === undefined) return refuse('volumes', 'with rules that can be read')
+      return { index, directory, ...(notReplicated.length === 0 ? {} : { notReplicated }) }
     }),
     zoneBytes: count(fields, 'zoneBytes', 65_536, 1_048_576),
     timeoutMs: count(fields, 'timeoutMs', 100, 600_000),
@@ -72,6 +75,19 @@ function parse(path: string): Fields {
     throw new HoldfastError('E_RFS_LAUNCH', reason, { cause })
   }
   throw new HoldfastError('E_RFS_LAUNCH', `${path} must hold one JSON object`)
+}
+
+/** Undefined: they are none. */
+function rulesOf(value: unknown): readonly ExclusionRule[] | undefined {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) return undefined
+  const rules = value.map((one: unknown) => ruleOf(isFields(one) ? one : {}))
+  return rules.every((rule) => ruleProblem(rule) === undefined) ? rules : undefined
+}
+
+function ruleOf({ path, regexpath }: Fields): ExclusionRule {
+  if (typeof path === 'string') return { path }
+  return typeof regexpath === 'string' ? { regexpath } : {}
 }
 
 function isFields(value: unknown): value is Fields {

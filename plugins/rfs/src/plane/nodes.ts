@@ -5,6 +5,7 @@
  */
 import { assert } from '@holdfast/sdk'
 import { E, MODE, O, addressOf, close, openat } from './libc.js'
+import type { Exclusions } from './exclusions.js'
 import type { StatBuffer } from './stat.js'
 import type { RecoveredNames } from './recovered.js'
 import type { BytePath } from './resync-port.js'
@@ -33,6 +34,8 @@ export class Node {
   used = false
   /** No name and no link left: nothing that happens to it concerns the follower. */
   gone = false
+  /** Left out of the replication (`<notreplicated>`): it and what is beneath it concern this node alone. */
+  local = false
   /** Made without a name (O_TMPFILE): it may still get one. */
   linkable = false
   /** The session in which the follower was told about this node. */
@@ -142,6 +145,8 @@ export function nameAddress(name: string): number {
 export class NodeTable {
   readonly #nodes = new Map<number, Node>()
   #recovered: RecoveredNames | undefined
+  /** What of the tree concerns this node alone; set before anything is known of it. */
+  exclusions: Exclusions | undefined
   readonly root: Node
 
   constructor(
@@ -212,6 +217,7 @@ export class NodeTable {
 
   addName(node: Node, parent: Node, name: string): void {
     if (node.parent === undefined) {
+      node.local = this.leavesOut(parent, name, node.type)
       node.parent = parent
       node.name = name
     } else {
@@ -219,8 +225,18 @@ export class NodeTable {
       const others = (node.others ??= [])
       if (others.some((one) => one.parent === parent && one.name === name)) return
       others.push({ parent, name })
+      // One name that is replicated is enough.
+      node.local &&= this.leavesOut(parent, name, node.type)
     }
     parent.children++
+  }
+
+  /** Is what has this name in this directory left out of the replication? */
+  leavesOut(parent: Node, name: string, type: number): boolean {
+    if (this.exclusions === undefined) return false
+    if (parent.local) return true
+    const path = pathIn(parent, name)
+    return path !== undefined && this.exclusions.matches(path, type === MODE.DIRECTORY)
   }
 
   removeName(node: Node, parent: Node, name: string): void {

@@ -52,6 +52,11 @@ export class TestPlane {
     })
   }
 
+  /** The same node with another configuration, before it is started. */
+  with(options: Partial<PlaneLaunch>): TestPlane {
+    return new TestPlane(this.base, { ...this.launch, ...options })
+  }
+
   get directory(): string {
     return join(this.base, 'data0')
   }

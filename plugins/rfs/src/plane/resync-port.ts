@@ -2,6 +2,7 @@
  * The seam between the data plane's loop on one side and the journal and the resynchronisation on the other:
  * types only. The loop never imports a class of `journal/` or `resync/` except in `main.ts`.
  */
+import type { ExclusionRule } from './exclusions.js'
 
 /**
  * A path of a replicated tree, relative to the root of its volume, as a byte string: one character a byte (latin1),
@@ -19,8 +20,8 @@ export interface Journal {
    * stamp and a bit for each zone: while the stamp is the same, a key that was touched costs one test.
    */
   readonly stamp: number
-  /** Existence, type, content and everything beneath this path may differ. */
-  touchEntry(volume: number, path: BytePath): void
+  /** Existence, type, content and everything beneath this path may differ. `bytes`: how much content, where zones don't tell. */
+  touchEntry(volume: number, path: BytePath, bytes?: number): void
   /** The content of this zone and the size and attributes of the file may differ. */
   touchZone(volume: number, path: BytePath, zone: number): void
   /** Only attributes (mode, owner, times, xattrs) may differ. */
@@ -79,6 +80,8 @@ export interface ResyncVolume {
   readonly index: number
   /** Descriptor of the root directory. The worker must not close it. */
   readonly root: number
+  /** What is neither told nor touched. */
+  readonly notReplicated?: readonly ExclusionRule[]
 }
 
 interface ResyncStart {
@@ -99,7 +102,13 @@ interface ResyncStart {
  * Source: `source`, then `round` after each `roundDone`. Target: `target`, then `proceed` after `scoped`. `stop` ends either.
  */
 export type ResyncOrder =
-  | (ResyncStart & { readonly kind: 'source'; readonly run: number; readonly full: boolean })
+  | (ResyncStart & {
+      readonly kind: 'source'
+      readonly run: number
+      readonly full: boolean
+      /** Not more, except in the last round, for which the application waits. */
+      readonly bytesPerSecond?: number | undefined
+    })
   | (ResyncStart & {
       readonly kind: 'target'
       readonly run: number

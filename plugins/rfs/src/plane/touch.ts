@@ -16,7 +16,7 @@ export class Toucher {
 
   /** Content between two offsets will change. */
   data(table: NodeTable, node: Node, offset: number, length: number): void {
-    if (node.gone) return
+    if (node.gone || node.local) return
     const first = Math.floor(offset / this.zoneBytes)
     const last = Math.floor((offset + Math.max(length, 1) - 1) / this.zoneBytes)
     if (last - first > ZONES_AT_ONCE_MAX) {
@@ -34,7 +34,7 @@ export class Toucher {
   }
 
   meta(table: NodeTable, node: Node): void {
-    if (node.gone) return
+    if (node.gone || node.local) return
     this.#renew(node)
     if (node.touchedMeta) return
     node.touchedMeta = true
@@ -45,16 +45,16 @@ export class Toucher {
 
   /** Content from here to the end changes in a way that zones can't say (truncate, collapse). */
   whole(table: NodeTable, node: Node): void {
-    if (node.gone) return
+    if (node.gone || node.local) return
     const path = this.#pathOf(table, node)
     if (path !== undefined) this.journal.touchEntry(table.volume, path)
     this.#flush()
   }
 
-  /** A name appears or goes away, or what it stands for changes. */
-  entry(table: NodeTable, directory: Node, name: string): void {
-    if (directory.gone) return
-    this.journal.touchEntry(table.volume, pathIn(directory, name) ?? '')
+  /** A name appears or goes away, or what it stands for changes. `bytes`: of what was there already and gets this name. */
+  entry(table: NodeTable, directory: Node, name: string, bytes = 0): void {
+    if (directory.gone || directory.local) return
+    this.journal.touchEntry(table.volume, pathIn(directory, name) ?? '', bytes)
     this.#unflushed = true
     this.#flush()
   }
@@ -64,7 +64,7 @@ export class Toucher {
    * When none is known, everything has to be compared: rare (a link that was never looked up since the mount).
    */
   moved(table: NodeTable, directory: Node, name: string, node: Node | undefined): void {
-    if (directory.gone) return
+    if (directory.gone || directory.local) return
     const path = pathIn(directory, name)
     if (path !== undefined && !this.journal.holds(table.volume, path)) return
     const others = [{ parent: node?.parent, name: node?.name }, ...(node?.others ?? [])]

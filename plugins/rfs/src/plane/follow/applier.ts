@@ -44,6 +44,7 @@ import { nameAddress, type Node } from '../nodes.js'
 import type { PlaneParts } from '../parts.js'
 import { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
+import { emptyOfLeftOut } from './left-out.js'
 import { MalformedRecord, OpReader } from './record.js'
 import { FollowerWindows } from './windows.js'
 
@@ -83,7 +84,7 @@ export class Applier {
     this.#toucher = new Toucher(parts.journal, parts.launch.zoneBytes)
   }
 
-  /** Throws MalformedRecord or ApplyFailure. */
+  /** Throws MalformedRecord, ApplyFailure or TreeError. */
   apply(input: InBuffer): void {
     const op = this.#op
     this.#address = input.address
@@ -228,7 +229,11 @@ export class Applier {
     this.#toucher.entry(table, parent, name)
     const directory = this.#descriptor(volume, parent)
     const flags = (op.flags & REMOVE.DIRECTORY) !== 0 ? AT.REMOVEDIR : 0
-    const removed = unlinkat(directory, nameAddress(name), flags)
+    let removed = unlinkat(directory, nameAddress(name), flags)
+    if (removed === -E.NOTEMPTY) {
+      emptyOfLeftOut(this.parts, volume, parent, name)
+      removed = unlinkat(directory, nameAddress(name), flags)
+    }
     parent.pins--
     this.#must(removed, volume, parent, `removing ${JSON.stringify(name)} from`)
     this.#lost(volume, parent, name, node, last)
@@ -276,7 +281,12 @@ export class Applier {
     this.#toucher.entry(table, newParent, newName)
     const from = this.#descriptor(volume, parent)
     const to = this.#descriptor(volume, newParent)
-    const done = renameEntry(from, cstring(name), to, cstring(newName), { flags, uid, gid })
+    const move = { flags, uid, gid }
+    let done = renameEntry(from, cstring(name), to, cstring(newName), move)
+    if (done === -E.NOTEMPTY) {
+      emptyOfLeftOut(this.parts, volume, newParent, newName)
+      done = renameEntry(from, cstring(name), to, cstring(newName), move)
+    }
     parent.pins--
     newParent.pins--
     this.#must(done, volume, parent, `renaming ${JSON.stringify(name)} in`)

@@ -10,9 +10,11 @@ import { LINK_KIND } from '../link/handshake.js'
 import { KIND } from '../link/ops.js'
 import type { InBuffer } from '../link/records.js'
 import { dialTcp } from '../link/sockets.js'
+import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
 import type { PlaneParts } from '../parts.js'
 import { progressOf } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
+import { TreeError } from '../resync/tree.js'
 import { syncAll } from '../sync.js'
 import { Volume } from '../volume.js'
 import { ApplyFailure, Applier } from './applier.js'
@@ -80,6 +82,11 @@ export class Follower {
 
   get heardMsAgo(): number | undefined {
     return this.#connection?.heardMsAgo
+  }
+
+  get #marks(): Marks {
+    const roots = this.#volumes.map(({ root }) => root)
+    return marksOf(this.parts.launch.volumes, roots)
   }
 
   get counters(): Record<string, number> {
@@ -176,9 +183,9 @@ export class Follower {
       run: this.#run,
       socket: greeted.fd,
       keys: greeted.keys,
-      volumes: this.#volumes.map(({ index, root }) => ({ index, root })),
+      volumes: resyncVolumes(launch, this.#volumes),
       zoneBytes: launch.zoneBytes,
-      standing: journal.standing,
+      standing: standingUnder(journal.standing, this.#marks),
       journal: journal.snapshot(),
       timeoutMs: launch.timeoutMs,
       aside: this.order.aside,
@@ -215,7 +222,7 @@ export class Follower {
       return undefined
     } catch (error) {
       if (error instanceof MalformedRecord) return error.message
-      if (!(error instanceof ApplyFailure)) throw error
+      if (!(error instanceof ApplyFailure || error instanceof TreeError)) throw error
       this.#fail(error.message)
       return undefined
     }
@@ -232,7 +239,7 @@ export class Follower {
     this.#live = true
     this.progress = undefined
     const { journal, tell } = this.parts
-    journal.trust(this.order.session.toString('hex'))
+    journal.trust(baseUnder(this.order.session.toString('hex'), this.#marks))
     tell({ event: 'copyFinished', epoch: this.order.epoch })
   }
 

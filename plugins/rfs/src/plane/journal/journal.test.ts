@@ -204,9 +204,17 @@ test('a recorded set holds what was touched since it was begun, and nothing else
   t.not(journal.stamp, stamp)
   journal.touchMeta(0, 'later')
   t.deepEqual(listOf(journal.takeSet()), ['meta 0 later'])
+  // What is renamed has content that no zone tells of: it counts once, and only in its round.
+  journal.touchEntry(0, 'renamed', 1_000)
+  journal.touchEntry(0, 'renamed', 1_000)
+  t.deepEqual(journal.setSize(), { keys: 1, bytes: 1_000 })
+  journal.takeSet()
+  t.deepEqual(journal.setSize(), { keys: 0, bytes: 0 })
   journal.endSet()
   t.deepEqual(journal.setSize(), { keys: 0, bytes: 0 })
-  t.deepEqual(listOf(journal.snapshot()), ['entry 0 before', 'entry 0 file', 'meta 0 later'])
+  t.deepEqual(listOf(journal.snapshot()), [
+    ...['entry 0 before', 'entry 0 file', 'entry 0 renamed', 'meta 0 later'],
+  ])
 })
 
 test('too many names of one directory become the directory', (t) => {

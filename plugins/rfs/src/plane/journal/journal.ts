@@ -54,6 +54,8 @@ export class StoredJournal implements Journal {
   #windows: Window[]
   /** What is recorded for the next round of a copy. */
   #set: Keys | undefined
+  /** Of content that entry keys of the set stand for. */
+  #setBytes = 0
   readonly #zoneBytes: number
   readonly #pending = new Writer(PENDING_BYTES_MAX * 2)
   #bytes = 0
@@ -80,9 +82,9 @@ export class StoredJournal implements Journal {
     return { trusted, why, base }
   }
 
-  touchEntry(volume: number, path: BytePath): void {
+  touchEntry(volume: number, path: BytePath, bytes = 0): void {
     const bounded = within(path)
-    this.#set?.addEntry(volume, bounded)
+    if (this.#set?.addEntry(volume, bounded) === true) this.#setBytes += bytes
     if (!this.#open.keys.addEntry(volume, bounded)) return
     putEntry(this.#pending, volume, bounded)
     this.#bound()
@@ -152,6 +154,7 @@ export class StoredJournal implements Journal {
   beginSet(): void {
     // Zones of files that are new in the set are counted too: the size of the set decides when a copy is nearly done.
     this.#set = new Keys({ fold: false })
+    this.#setBytes = 0
     this.stamp += 1
   }
 
@@ -167,7 +170,8 @@ export class StoredJournal implements Journal {
 
   setSize(): { readonly keys: number; readonly bytes: number } {
     const set = this.#set
-    return { keys: set?.size ?? 0, bytes: (set?.zoneCount ?? 0) * this.#zoneBytes }
+    if (set === undefined) return { keys: 0, bytes: 0 }
+    return { keys: set.size, bytes: this.#setBytes + set.zoneCount * this.#zoneBytes }
   }
 
   distrust(why: string): void {

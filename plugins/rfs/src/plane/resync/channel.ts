@@ -61,6 +61,8 @@ export class Channel {
   readonly #message = new Writer(RECORD_BYTES * 2)
   #out: Buffer[] = []
   #outBytes = 0
+  /** All that was made so far, sent or not. */
+  madeBytes = 0
   readonly #received = Buffer.allocUnsafe(RECEIVE_BYTES)
   readonly #receivedAddress = addressOf(this.#received)
   readonly #polled = Buffer.alloc(16)
@@ -205,6 +207,7 @@ export class Channel {
     const sealed = this.#options.records.seal(payload)
     this.#out.push(sealed)
     this.#outBytes += sealed.length
+    this.madeBytes += sealed.length
   }
 
   /** The peer may have said why it does not read any more: that is read first. */

@@ -1,6 +1,6 @@
 /** What the two sides of a copy say to each other: the numbers, the fields, their limits. */
 import { MalformedError, type Reader, type Writer } from '../journal/bytes.js'
-import { isName } from '../journal/path.js'
+import { PATH_BYTES_MAX, isName, isPath } from '../journal/path.js'
 import type { BytePath } from '../resync-port.js'
 import type { Xattrs } from './tree.js'
 
@@ -184,4 +184,10 @@ export function takeName(from: Reader): BytePath {
   const name = from.text(256)
   if (!isName(name)) throw new MalformedError('a name that can be no name in a directory')
   return name
+}
+
+export function takePath(from: Reader): BytePath {
+  const path = from.text(PATH_BYTES_MAX)
+  if (!isPath(path)) throw new MalformedError('a path that leaves the root')
+  return path
 }

@@ -30,6 +30,7 @@ export interface CopyOptions {
   readonly aside?: string
   readonly zoneBytes?: number
   readonly sealed?: boolean
+  readonly bytesPerSecond?: number
   /** Both sides are stopped after this time. */
   readonly stopAfterMs?: number
   /** Told after each round; returns the keys of the next one. Without it the second round is the last, and empty. */
@@ -79,7 +80,12 @@ export class Rig {
     })
     const [source, target] = this.#sides
     target.worker.order({ kind: 'target', ...side(1), aside: options.aside })
-    source.worker.order({ kind: 'source', full: options.full ?? false, ...side(0) })
+    source.worker.order({
+      kind: 'source',
+      full: options.full ?? false,
+      ...side(0),
+      bytesPerSecond: options.bytesPerSecond,
+    })
     try {
       return this.#follow(run, options)
     } finally {

@@ -4,7 +4,7 @@ import { Keys } from '../journal/keys.js'
 import type { ResyncOrder, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import type { Channel } from './channel.js'
 import { MESSAGE, PROTOCOL, type Scope } from './messages.js'
-import { Source } from './source.js'
+import { Source, type SourceOptions } from './source.js'
 import { Target } from './target.js'
 
 export interface RunEvents {
@@ -38,7 +38,7 @@ export class SourceRun implements Run {
   readonly #source: Source
   readonly #channel: Channel
 
-  constructor(options: RunOptions & { readonly full: boolean }) {
+  constructor(options: RunOptions & Pick<SourceOptions, 'full' | 'bytesPerSecond'>) {
     this.#channel = options.channel
     this.#source = new Source(options)
   }
@@ -48,10 +48,11 @@ export class SourceRun implements Run {
   }
 
   step(): void {
-    this.#channel.pump(this.#source.busy ? 0 : WAIT_MS, (messages) => {
+    const pauseMs = Math.min(this.#source.pauseMs, WAIT_MS)
+    this.#channel.pump(this.#source.busy ? pauseMs : WAIT_MS, (messages) => {
       this.#source.receive(messages)
     })
-    this.#source.work()
+    if (pauseMs === 0) this.#source.work()
   }
 
   order(order: ResyncOrder): void {

@@ -2,10 +2,10 @@
  * The serving side of a copy: learns what the target has, decides the scope, and drives the rounds. All work is cut into small steps
  * between which answers are read; nothing waits for one answer, so many small files cost no round trip each.
  */
+import { exclusionsIn } from '../exclusions.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { decodeInto } from '../journal/codec.js'
 import type { Keys } from '../journal/keys.js'
-import { PATH_BYTES_MAX, isPath } from '../journal/path.js'
 import type { BytePath, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import { ChannelError, type Channel } from './channel.js'
 import { decideScope } from './decide.js'
@@ -18,9 +18,11 @@ import {
   REASON_BYTES_MAX,
   SCOPES,
   STATE,
+  takePath,
   type Scope,
 } from './messages.js'
-import { addWant, planOf, type Plan } from './plan.js'
+import { Pace } from './pace.js'
+import { addWant, planOf, type Plan, type Want } from './plan.js'
 import { Totals } from './totals.js'
 import { Walk, type Question } from './walk.js'
 
@@ -32,6 +34,7 @@ export interface SourceOptions {
   /** This side's keys; the target's are added to them. */
   readonly keys: Keys
   readonly full: boolean
+  readonly bytesPerSecond?: number | undefined
   readonly on: SourceEvents
 }
 
@@ -78,6 +81,7 @@ export class Source {
   #told = new Set<string>()
   #searched = new Set<string>()
   #progressMs = 0
+  readonly #pace: Pace
 
   constructor(options: SourceOptions) {
     this.#options = options
@@ -87,8 +91,10 @@ export class Source {
       zoneBytes: options.zoneBytes,
       finished: (file) => this.#totals.fileDone(file.size),
     })
+    this.#pace = new Pace(options.bytesPerSecond ?? Infinity)
     this.#walk = new Walk({
       channel: options.channel,
+      exclusions: exclusionsIn(options.volumes),
       asked: (question) => this.#questions.set(question.id, question),
       linked: (volume, inode, path) => this.#onLinked(volume, inode, path),
     })
@@ -97,6 +103,11 @@ export class Source {
   /** The last round is acknowledged. */
   get finished(): boolean {
     return this.#stage === 'finished'
+  }
+
+  /** How long nothing may be made, because of the limit of the bandwidth. */
+  get pauseMs(): number {
+    return this.#last ? 0 : this.#pace.waitMs(performance.now(), this.#channel.madeBytes)
   }
 
   /** Can `work` do anything before the next answer? */
@@ -302,7 +313,8 @@ export class Source {
     this.#linked = new Map()
     for (const [index, inodes] of linked) {
       for (const { path } of namesOfInodes(this.#volume(index).root, inodes, () => undefined)) {
-        if (!this.#told.has(`${index}/${path}`)) this.#wantMore(index, path)
+        const leftOut = this.#walk.options.exclusions.get(index)?.covers(path, false) === true
+        if (!leftOut && !this.#told.has(`${index}/${path}`)) this.#wantMore(index, path)
         yield
       }
     }
@@ -320,11 +332,8 @@ export class Source {
 
   #wantMore(volume: number, path: BytePath): void {
     this.#volume(volume)
-    let plan = this.#more.get(volume)
-    if (plan === undefined) {
-      plan = new Map()
-      this.#more.set(volume, plan)
-    }
+    const plan = this.#more.get(volume) ?? new Map<BytePath, Map<BytePath, Want>>()
+    this.#more.set(volume, plan)
     addWant(plan, path, { entry: true, zones: undefined })
   }
 
@@ -386,10 +395,4 @@ export class Source {
     to.uint(progress.filesDone).uint(progress.filesTotal)
     to.uint(progress.bytesDone).uint(progress.bytesTotal).uint(progress.contentBytes)
   }
-}
-
-function takePath(from: Reader): BytePath {
-  const path = from.text(PATH_BYTES_MAX)
-  if (!isPath(path)) throw new MalformedError('a path that leaves the root')
-  return path
 }

@@ -2,6 +2,7 @@
  * The following side of a copy: does what the source says to its own tree, and tells what it finds there. It waits
  * for nothing but messages, so the source may run ahead; whatever a message names is checked before it is used.
  */
+import { exclusionsIn, type Exclusions } from '../exclusions.js'
 import { close, ftruncate, syncfs } from '../libc.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isPath, join } from '../journal/path.js'
@@ -10,6 +11,7 @@ import { Aside } from './aside.js'
 import { applyAttributes } from './attributes.js'
 import { ChannelError, type Channel } from './channel.js'
 import { Printer, punch, writeFully } from './content.js'
+import { isNameLeftOut } from './left-out.js'
 import { LinkTable, namesOfInodes } from './links.js'
 import {
   MESSAGE,
@@ -83,6 +85,7 @@ export class Target {
   readonly #on: TargetEvents
   readonly #volumes = new Map<number, TargetVolume>()
   readonly #printer: Printer
+  readonly #exclusions: ReadonlyMap<number, Exclusions>
   readonly #files = new Map<number, OpenFile>()
   #visit: Visit | undefined
   #scope: Scope | undefined
@@ -94,6 +97,7 @@ export class Target {
     this.#channel = options.channel
     this.#on = options.on
     this.#printer = new Printer(options.zoneBytes)
+    this.#exclusions = exclusionsIn(options.volumes)
     if (options.aside !== undefined) {
       this.#aside = new Aside(options.aside, () => this.#channel.keepAlive())
     }
@@ -268,7 +272,11 @@ export class Target {
     this.#visit = undefined
     if (fd < 0) return
     try {
-      for (const name of extra ?? []) removeName(volume, fd, join(path, name))
+      const exclusions = this.#exclusions.get(volume.index)
+      for (const name of extra ?? []) {
+        const each = join(path, name)
+        if (!isNameLeftOut(exclusions, fd, each)) removeName(volume, fd, each)
+      }
       applyAttributes(fd, attributes, path)
     } finally {
       close(fd)
@@ -339,7 +347,9 @@ export class Target {
       const onStep = (): void => {
         volume.onStep()
       }
-      for (const { path } of namesOfInodes(volume.root, wanted, onStep)) yield [index, path]
+      for (const { path } of namesOfInodes(volume.root, wanted, onStep)) {
+        if (this.#exclusions.get(index)?.covers(path, false) !== true) yield [index, path]
+      }
     }
   }
 

@@ -79,7 +79,7 @@ function startRun(start: Start, channel: Channel): Run {
   const { volumes, zoneBytes, standing } = start
   const options = { channel, volumes, zoneBytes, standing, keys, on }
   return start.kind === 'source'
-    ? new SourceRun({ ...options, full: start.full })
+    ? new SourceRun({ ...options, full: start.full, bytesPerSecond: start.bytesPerSecond })
     : new TargetRun({ ...options, aside: start.aside })
 }
 

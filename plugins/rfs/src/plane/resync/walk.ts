@@ -2,16 +2,20 @@
 import { E, MODE, O, cstring, openat, close, readlinkat } from '../libc.js'
 import { StatBuffer } from '../stat.js'
 import { PATH_BYTES_MAX, join, nameOf } from '../journal/path.js'
+import type { Exclusions } from '../exclusions.js'
 import type { BytePath, ResyncVolume } from '../resync-port.js'
 import { attributesOf } from './attributes.js'
 import type { Channel } from './channel.js'
 import { SharedDirectory, type PendingFile, type Task } from './files.js'
+import { isFileLeftOut } from './left-out.js'
 import { MESSAGE, putAttributes, putEntry, type Entry } from './messages.js'
 import { addWant, type Plan, type Want } from './plan.js'
 import { TreeError, isAbsent, must, namesOf, openDirectory } from './tree.js'
 
 export interface WalkOptions {
   readonly channel: Channel
+  /** By volume: what is not told about. */
+  readonly exclusions: ReadonlyMap<number, Exclusions>
   /** The target will tell the state of this name. */
   readonly asked: (question: Question) => void
   /** A file with several names was told about. */
@@ -129,6 +133,7 @@ export class Walk {
     }
     must(fd, 'open', path)
     try {
+      if (isFileLeftOut(this.options.exclusions.get(volume.index), fd, path)) return false
       const entry = this.#entry(fd, path, looked)
       putEntry(this.options.channel.begin(MESSAGE.entry), entry)
       const isDirectory = (entry.mode & MODE.TYPE) === MODE.DIRECTORY

@@ -52,6 +52,9 @@ export const startResyncWorker: StartResyncWorker = (wake: number): ResyncWorker
  */
 function withOwnRoots(order: ThreadOrder): ThreadOrder {
   if (order.kind !== 'source' && order.kind !== 'target') return order
-  const volumes = order.volumes.map(({ index, root }) => ({ index, root: openDirectory(root, '') }))
+  const volumes = order.volumes.map((volume) => ({
+    ...volume,
+    root: openDirectory(volume.root, ''),
+  }))
   return { ...order, volumes }
 }

@@ -10,6 +10,7 @@ import { LINK_KIND } from '../link/handshake.js'
 import { acceptTcp, listenTcp, portOf } from '../link/sockets.js'
 import { POLL, close } from '../libc.js'
 import type { Watch } from '../loop.js'
+import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { progressOf } from '../progress.js'
 import type { PlaneParts } from '../parts.js'
@@ -62,6 +63,11 @@ export class Copy {
     readonly volumes: readonly Volume[],
     readonly events: CopyEvents,
   ) {}
+
+  get #marks(): Marks {
+    const roots = this.volumes.map(({ root }) => root)
+    return marksOf(this.parts.launch.volumes, roots)
+  }
 
   get connection(): Connection | undefined {
     return this.#connection
@@ -128,6 +134,9 @@ export class Copy {
         if (event.last) this.#equal = true
         else this.#nextRound()
         this.#liveIfReady()
+        return
+      case 'setAside':
+        // Only a target tells this.
         return
       case 'failed':
         this.#running = false
@@ -217,11 +226,12 @@ export class Copy {
       kind: 'source',
       run: ++this.#run,
       full: order.full,
+      bytesPerSecond: launch.copyBytesPerSecond,
       socket: greeted.fd,
       keys: greeted.keys,
-      volumes: this.volumes.map(({ index, root }) => ({ index, root })),
+      volumes: resyncVolumes(launch, this.volumes),
       zoneBytes: launch.zoneBytes,
-      standing: journal.standing,
+      standing: standingUnder(journal.standing, this.#marks),
       journal: keys,
       timeoutMs: launch.timeoutMs,
     })
@@ -242,7 +252,7 @@ export class Copy {
     if (connection === undefined || this.#live) return
     const { journal } = this.parts
     journal.endSet()
-    journal.trust(order.session.toString('hex'))
+    journal.trust(baseUnder(order.session.toString('hex'), this.#marks))
     this.#live = true
     const ms = Math.round(this.parts.loop.now - this.#startedAt)
     this.events.log('event', 'copyDone', {

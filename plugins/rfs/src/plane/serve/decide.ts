@@ -42,9 +42,9 @@ export function modeAfter(mode: Mode, event: ModeEvent): Mode {
   }
 }
 
-/** A round whose set is not larger than this may be the last. */
+/** A round whose set is larger than neither may be the last: each byte and each name costs the application time. */
 const LAST_BYTES_MAX = 16 * 1024 * 1024
-const LAST_KEYS_MAX = 256
+const LAST_KEYS_MAX = 2_048
 /** After this many rounds the next one is the last, however large. */
 const ROUNDS_MAX = 20
 
@@ -53,7 +53,7 @@ export function mayBeLastRound(
   rounds: number,
   set: { readonly keys: number; readonly bytes: number },
 ): boolean {
-  return set.bytes <= LAST_BYTES_MAX || set.keys <= LAST_KEYS_MAX || rounds >= ROUNDS_MAX
+  return (set.bytes <= LAST_BYTES_MAX && set.keys <= LAST_KEYS_MAX) || rounds >= ROUNDS_MAX
 }
 
 /** Both sides say that the trees are equal: the worker here, and the loop of the follower. */

@@ -1,5 +1,6 @@
 /** The mounts of a data plane that serves: made, taken over from one that died, and ended. */
 import { HoldfastError, assert } from '@holdfast/sdk'
+import { exclusionsOf } from '../exclusions.js'
 import { mountOver, unmountOurs } from '../fuse/mount.js'
 import { FuseSession, type SessionParts } from '../fuse/session.js'
 import type { Inheritance } from '../keeper.js'
@@ -32,7 +33,7 @@ export class Mounts {
   async make(): Promise<void> {
     const { launch, descriptors, onLeft } = this.parts
     for (const { index, directory } of launch.volumes) {
-      this.volumes.push(Volume.open(index, directory, descriptors, onLeft))
+      this.#add(Volume.open(index, directory, descriptors, onLeft))
     }
     for (const volume of this.volumes) {
       volume.fuse = await mountOver(volume.directory, launch.module)
@@ -51,7 +52,7 @@ export class Mounts {
     kept.volumes.forEach((named, index) => {
       const inherited = volumes[index]
       assert(inherited !== undefined, 'each volume has its descriptors')
-      this.volumes.push(Volume.inherited(named, inherited, descriptors, onLeft))
+      this.#add(Volume.inherited(named, inherited, descriptors, onLeft))
     })
     for (const { volume: index, id, type, fd, linkable } of NamelessFiles.take(queue)) {
       const volume = this.volumes[index]
@@ -102,6 +103,12 @@ export class Mounts {
       volume.fuse = -1
       volume.close()
     }
+  }
+
+  #add(volume: Volume): void {
+    const { notReplicated } = this.parts.launch.volumes[volume.index] ?? {}
+    volume.table.exclusions = exclusionsOf(notReplicated)
+    this.volumes.push(volume)
   }
 
   #begin(volume: Volume): FuseSession {

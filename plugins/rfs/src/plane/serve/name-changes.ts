@@ -15,7 +15,11 @@ import { MAKE, REMOVE, RENAMED, type Making } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
 import { answer, type ChangeParts } from './change-parts.js'
+import { fateOfRename, touchRenamed, type Renaming } from './left-out.js'
 import { fitsUnnamed, sendUnnamed } from './late-link.js'
+
+/** What a directory holds that is renamed is not known; it counts as too much for a round for which the application waits. */
+const DIRECTORY_BYTES = 32 * 1024 * 1024
 
 /** Each returns -errno for an error that is still to be answered, else 0. */
 export class NameChanges {
@@ -65,7 +69,9 @@ export class NameChanges {
   #make(volume: Volume, request: Request, parent: Node, nameAt: number): number {
     const { reply, stream, toucher } = this.parts
     const name = request.text(nameAt)
-    toucher.entry(volume.table, parent, name)
+    const isLocal = volume.table.leavesOut(parent, name, this.#making.mode & MODE.TYPE)
+    if (isLocal) toucher.meta(volume.table, parent)
+    else toucher.entry(volume.table, parent, name)
     const directory = volume.table.descriptor(parent)
     if (directory < 0) return directory
     let node = this.#madeIn(volume, parent, directory, request.addressAt(nameAt))
@@ -73,7 +79,8 @@ export class NameChanges {
     if (again) node = this.#madeBefore(volume, directory, request.addressAt(nameAt))
     if (typeof node === 'number') return node
     volume.table.addName(node, parent, name)
-    const sent = !again && stream.concerns(volume, parent)
+    if (isLocal) stream.oweIf(volume, parent)
+    const sent = !again && !isLocal && stream.concerns(volume, parent)
     if (sent) {
       stream.ops.make(volume.index, parent.id, node.id, name, 0, this.#making)
       stream.introduced(node)
@@ -156,13 +163,16 @@ export class NameChanges {
     const node = table.get(request.u64(0))
     if (node === undefined) return -E.STALE
     const name = request.text(8)
-    const late = node.linkable && stream.live && node.session !== stream.session
+    const isLocal = table.leavesOut(parent, name, node.type)
+    if (isLocal !== node.local && !node.linkable) return -E.XDEV
+    const late = !isLocal && node.linkable && stream.live && node.session !== stream.session
     if (late && !fitsUnnamed(volume, node)) {
       const cause = 'a large file without a name, made before this session, got a name'
       this.parts.giveUp(volume, request, cause)
       return 0
     }
-    toucher.entry(table, parent, name)
+    if (isLocal) toucher.meta(table, parent)
+    else toucher.entry(table, parent, name)
     node.pins++
     const fd = table.descriptor(node)
     const directory = table.descriptor(parent)
@@ -174,7 +184,9 @@ export class NameChanges {
     const found = this.#stat.ofDescriptor(fd)
     if (found < 0) return found
     if (late) sendUnnamed(this.parts, volume, node, parent)
-    const sent = !again && stream.concerns(volume, parent) && stream.concerns(volume, node)
+    if (isLocal) stream.oweIf(volume, parent)
+    const sent =
+      !again && !isLocal && stream.concerns(volume, parent) && stream.concerns(volume, node)
     if (sent) {
       stream.ops.link(volume.index, node.id, parent.id, name)
       stream.owe(volume, parent)
@@ -202,15 +214,18 @@ export class NameChanges {
     const found = directory < 0 ? directory : this.#stat.ofName(directory, request.addressAt(0))
     const last = isDirectory || this.#stat.links === 1
     const node = found < 0 ? undefined : table.get(this.#stat.inode)
+    const isLocal = found === 0 && table.leavesOut(parent, name, this.#stat.mode & MODE.TYPE)
     if (found === 0) this.#beforeLoss(volume, parent, name, node, last)
-    toucher.entry(table, parent, name)
+    if (isLocal) toucher.meta(table, parent)
+    else toucher.entry(table, parent, name)
     const removed =
       found < 0 ? found : unlinkat(directory, request.addressAt(0), isDirectory ? AT.REMOVEDIR : 0)
     parent.pins--
     if (removed === -E.NOENT && request.isResent) return this.#doneBefore(volume, request)
     if (removed < 0) return removed
     if (node !== undefined) table.removeName(node, parent, name)
-    const sent = stream.concerns(volume, parent)
+    if (isLocal) stream.oweIf(volume, parent)
+    const sent = !isLocal && stream.concerns(volume, parent)
     if (sent) {
       const id = stream.idOf(node)
       if (node !== undefined && id !== 0 && !last) stream.nameAgain(volume, node)
@@ -241,7 +256,9 @@ export class NameChanges {
     node: Node | undefined,
     last: boolean,
   ): void {
-    if (!last) this.parts.toucher.moved(volume.table, directory, name, node)
+    if (!last && node?.local !== true) {
+      this.parts.toucher.moved(volume.table, directory, name, node)
+    }
     if (node === undefined || (node.others !== undefined && !last)) return
     volume.table.descriptor(node)
     if (last) this.parts.succession.keep(volume, node)
@@ -282,6 +299,8 @@ export class NameChanges {
     if (found < 0) return found
     const moving = table.get(this.#stat.inode)
     const moved = this.#stat.inode
+    const movedType = this.#stat.mode & MODE.TYPE
+    const bytes = movedType === MODE.FILE ? this.#stat.size : DIRECTORY_BYTES
     const exists = this.#stat.ofName(to, r.newNameAddress) === 0
     const same = exists && this.#stat.inode === moved
     const replaced = exists ? table.get(this.#stat.inode) : undefined
@@ -289,16 +308,19 @@ export class NameChanges {
     const isDirectory = (this.#stat.mode & MODE.TYPE) === MODE.DIRECTORY
     const last = exists && !exchanged && (isDirectory || this.#stat.links === 1)
     const loses = exists && !exchanged && !same
+    const fate = fateOfRename(table, r, movedType, this.#stat.mode & MODE.TYPE)
+    if (fate === 'crosses') return -E.XDEV
     if (loses) this.#beforeLoss(volume, newParent, newName, replaced, last)
-    toucher.entry(table, parent, name)
-    toucher.entry(table, newParent, newName)
+    touchRenamed(toucher, table, r, fate === 'local' ? undefined : bytes)
     const { uid, gid } = this.#madeBy(volume, request, parent)
     const move = { flags: r.flags, uid, gid }
     if (exchanged) this.parts.succession.exchanges.begin(volume, request, moved)
     const done = renameEntry(from, r.nameAddress, to, r.newNameAddress, move)
     if (done < 0) return done
     if (!same) this.#renameNodes(volume, r, moving, replaced, exchanged)
-    const sent = stream.concerns(volume, parent) && stream.concerns(volume, newParent)
+    for (const directory of [parent, newParent]) stream.oweIf(volume, directory)
+    const isTold = stream.concerns(volume, parent) && stream.concerns(volume, newParent)
+    const sent = fate === 'replicated' && isTold
     if (sent) {
       if (loses && !last && replaced !== undefined && stream.idOf(replaced) !== 0) {
         stream.nameAgain(volume, replaced)
@@ -315,8 +337,6 @@ export class NameChanges {
         uid,
         gid,
       })
-      stream.owe(volume, parent)
-      stream.owe(volume, newParent)
       if ((r.flags & RENAME.WHITEOUT) !== 0) this.#oweWhiteout(volume, from, r)
     }
     if (last && replaced !== undefined) replaced.gone = true
@@ -358,14 +378,4 @@ export class NameChanges {
     }
     if (exchanged && replaced !== undefined) table.addName(replaced, r.parent, r.name)
   }
-}
-
-export interface Renaming {
-  readonly parent: Node
-  readonly newParent: Node
-  readonly name: string
-  readonly newName: string
-  readonly flags: number
-  readonly nameAddress: number
-  readonly newNameAddress: number
 }

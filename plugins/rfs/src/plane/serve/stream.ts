@@ -73,7 +73,7 @@ export class Stream {
 
   /** Does what happens to this node concern the follower now? Introduces it. */
   concerns(volume: Volume, node: Node): boolean {
-    if (this.#writer === undefined || node.gone) return false
+    if (this.#writer === undefined || node.gone || node.local) return false
     if (node.session === this.#session || node.isRoot) return true
     // A file made without a name in an earlier session is told about when it is linked.
     if (node.parent === undefined && (node.linkable || !findName(volume, node))) return false
@@ -134,9 +134,14 @@ export class Stream {
 
   /** The kernel set a time of this node by itself: the follower has to be told, soon. */
   owe(volume: Volume, node: Node): void {
-    if (this.#writer === undefined || node.owed || node.gone) return
+    if (this.#writer === undefined || node.owed || node.gone || node.local) return
     node.owed = true
     this.#owed.push({ volume, node })
+  }
+
+  /** The same of a directory in which something changed that is not told. */
+  oweIf(volume: Volume, node: Node): void {
+    if (this.concerns(volume, node)) this.owe(volume, node)
   }
 
   get owes(): boolean {

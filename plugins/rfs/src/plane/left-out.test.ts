@@ -1,0 +1,210 @@
+/** What is not replicated, directories with blanks, and journals whose presuppositions changed: on two data planes. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import ava from 'ava'
+import { Exclusions, ruleProblem } from './exclusions.js'
+import { TestPlane, differences, join2, pair, shell } from './plane.fixture.js'
+
+const test = ava.serial
+
+type Volumes = TestPlane['launch']['volumes']
+
+/** Both nodes get the same rules, on directories with a blank in their names. */
+async function pairWith(
+  notReplicated: NonNullable<Volumes[number]['notReplicated']>,
+  run: (server: TestPlane, follower: TestPlane) => Promise<void>,
+): Promise<void> {
+  const nodes = ['server', 'follower'].map((name) => {
+    const plane = TestPlane.prepare(name)
+    const directory = join(plane.base, 'my data')
+    mkdirSync(directory)
+    return plane.with({ volumes: [{ index: 0, directory, notReplicated }] })
+  })
+  const [server, follower] = nodes
+  if (server === undefined || follower === undefined) throw new Error('there are two')
+  try {
+    await server.start()
+    await follower.start()
+    await server.must('serve', { generation: 'g1', alone: true })
+    await run(server, follower)
+  } finally {
+    for (const node of nodes) await node.remove()
+  }
+}
+
+function dataOf(plane: TestPlane): string {
+  return plane.launch.volumes[0]?.directory ?? ''
+}
+
+test('rules leave out a path with all beneath it, what an expression finds, and with ! what it does not find', (t) => {
+  const paths = new Exclusions([{ path: 'cache/tmp' }])
+  t.true(paths.matches('cache/tmp', true))
+  t.true(paths.covers('cache/tmp/a/b', false))
+  t.false(paths.covers('cache/tmp2', false))
+  t.true(paths.reachesInto('cache'))
+  const found = new Exclusions([{ regexpath: '\\.(log|[[:digit:]]+)$' }])
+  t.true(found.matches('a/b.log', false))
+  t.true(found.matches('a/b.17', false))
+  t.false(found.matches('a/b.log.txt', false))
+  const only = new Exclusions([{ regexpath: '!\\.db$' }])
+  t.false(only.matches('a/b.db', false))
+  t.true(only.matches('a/b.txt', false))
+  t.false(only.matches('a', true), 'directories lead to files that may match')
+  const utf8 = Buffer.from('größe').toString('latin1')
+  t.true(new Exclusions([{ path: 'größe' }]).matches(utf8, false))
+  for (const rule of [{}, { path: '/abs' }, { path: 'a/../b' }, { regexpath: '!(' }]) {
+    t.is(typeof ruleProblem(rule), 'string', JSON.stringify(rule))
+  }
+  t.is(ruleProblem({ path: 'a b/c' }), undefined)
+})
+
+test('what is left out stays on its own node: not copied, not compared, not sent, not removed', async (t) => {
+  const rules = [{ path: 'cache' }, { regexpath: '\\.tmp$' }]
+  await pairWith(rules, async (server, follower) => {
+    mkdirSync(join(dataOf(follower), 'cache'))
+    writeFileSync(join(dataOf(follower), 'cache/own'), 'of the follower')
+    writeFileSync(join(dataOf(follower), 'extra'), 'goes away')
+    await shell(
+      `cd '${dataOf(server)}'; mkdir cache keep; echo s > cache/s; echo k > keep/k; echo t > keep/t.tmp`,
+    )
+    await join2(server, follower)
+    const f = dataOf(follower)
+    t.is(readFileSync(join(f, 'cache/own'), 'utf8'), 'of the follower')
+    t.false(existsSync(join(f, 'cache/s')))
+    t.false(existsSync(join(f, 'extra')))
+    t.false(existsSync(join(f, 'keep/t.tmp')))
+    await shell(
+      `cd '${dataOf(server)}'; echo 2 > cache/live; mkdir cache/d; mv cache/live cache/d/; echo 3 > keep/u.tmp; ` +
+        `mv keep/u.tmp keep/v.tmp; rm keep/t.tmp; echo both > keep/both; ln keep/both keep/link; chmod 700 cache; sync -f .`,
+    )
+    await server.must('drain')
+    t.is((await follower.must('status'))['link'], 'live')
+    t.deepEqual((await shell(`cd '${f}'; find . | sort`)).split('\n'), [
+      ...['.', './cache', './cache/own', './keep', './keep/both', './keep/k', './keep/link', ''],
+    ])
+    await shell(`cd '${dataOf(server)}'; rm -r cache keep/v.tmp`)
+    await server.must('drain')
+    // What differs at the end is exactly what the follower has for itself.
+    t.is((await differences(dataOf(server), f)).trim(), 'cache: missing: no | yes')
+  })
+})
+
+test('a rename or a link between what is replicated and what is not is refused as between file systems', async (t) => {
+  const rules = [{ path: 'a/cache' }, { regexpath: '^x/.*\\.tmp$' }]
+  await pairWith(rules, async (server, follower) => {
+    await join2(server, follower)
+    const at = dataOf(server)
+    await shell(
+      `cd '${at}'; mkdir -p a/cache x y e; echo 1 > a/cache/f; echo 2 > g; echo 3 > x/t.tmp`,
+    )
+    const errno = (from: string, to: string): string => {
+      try {
+        renameSync(join(at, from), join(at, to))
+        return 'done'
+      } catch (error) {
+        return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+      }
+    }
+    t.is(errno('a/cache/f', 'f'), 'EXDEV')
+    t.is(errno('g', 'a/cache/g'), 'EXDEV')
+    t.is(errno('a', 'b'), 'EXDEV', 'its cache would be replicated from now on')
+    t.is(errno('x', 'z'), 'EXDEV', 'its .tmp would be replicated from now on')
+    t.is(errno('y', 'z'), 'done')
+    t.is(errno('a/cache/f', 'a/cache/f2'), 'done')
+    await t.throwsAsync(shell(`ln '${at}/g' '${at}/a/cache/g'`), { message: /cross-device/i })
+    // A program that knows what EXDEV means gets on: the file is copied.
+    await shell(`mv '${at}/a/cache/f2' '${at}/f'`)
+    await server.must('drain')
+    t.is(readFileSync(join(dataOf(follower), 'f'), 'utf8'), '1\n')
+    t.is((await follower.must('status'))['link'], 'live')
+  })
+})
+
+test('a directory that goes away takes along what only the follower had in it', async (t) => {
+  await pairWith([{ regexpath: '\\.tmp$' }], async (server, follower) => {
+    await shell(
+      `mkdir -p '${dataOf(server)}/d' '${dataOf(server)}/r/into' '${dataOf(server)}/r/from'`,
+    )
+    await join2(server, follower)
+    await follower.kill()
+    follower.unmount()
+    for (const d of ['d', 'r/into']) writeFileSync(join(dataOf(follower), d, 'own.tmp'), 'x')
+    await follower.start()
+    await server.must('detach', { epoch: 2, generation: 'g2' })
+    await join2(server, follower, 3)
+    t.true(existsSync(join(dataOf(follower), 'd/own.tmp')))
+    await shell(`cd '${dataOf(server)}'; rmdir d; mv -T r/from r/into`)
+    await server.must('drain')
+    t.is((await follower.must('status'))['link'], 'live')
+    t.is(await differences(dataOf(server), dataOf(follower)), '')
+  })
+})
+
+/** Lets both end in order, changes something, and tells why the next copy has its scope. */
+async function scopeAfter(
+  server: TestPlane,
+  follower: TestPlane,
+  change: () => [TestPlane, TestPlane],
+): Promise<string> {
+  await follower.must('unfollow')
+  await server.must('unserve', { force: false })
+  await server.kill()
+  await follower.kill()
+  const [next, other] = change()
+  try {
+    await next.start()
+    await other.start()
+    await next.must('serve', { generation: 'g3', alone: true })
+    const from = next.events.length
+    await join2(next, other, 9)
+    const scoped = next.events.slice(from).find(({ name }) => name === 'copyScoped')
+    return JSON.stringify(scoped?.['fields'])
+  } finally {
+    // Before its files are looked at: they must not be those of a mount that nobody serves.
+    for (const plane of [next, other]) {
+      await plane.kill()
+      plane.unmount()
+    }
+  }
+}
+
+test('a directory that is added is compared, not believed to be equal because the journals say nothing of it', async (t) => {
+  await pair(async (server, follower) => {
+    await shell(`echo 1 > ${server.directory}/f`)
+    await join2(server, follower)
+    const more = (plane: TestPlane): TestPlane => {
+      const directory = join(plane.base, 'more')
+      mkdirSync(directory)
+      return plane.with({ volumes: [...plane.launch.volumes, { index: 1, directory }] })
+    }
+    const why = await scopeAfter(server, follower, () => {
+      const both: [TestPlane, TestPlane] = [more(server), more(follower)]
+      writeFileSync(join(server.base, 'more/there'), 'before')
+      return both
+    })
+    t.regex(why, /"all".*list of directories/)
+    t.is(readFileSync(join(follower.base, 'more/there'), 'utf8'), 'before')
+  })
+})
+
+test('a follower whose directory was made anew is compared, although its journal is whole', async (t) => {
+  await pair(async (server, follower) => {
+    await shell(`echo 1 > ${server.directory}/f`)
+    await join2(server, follower)
+    const why = await scopeAfter(server, follower, () => {
+      rmSync(follower.directory, { recursive: true })
+      mkdirSync(follower.directory)
+      return [server, follower]
+    })
+    t.regex(why, /"all".*not the one that it was/)
+    t.is(readFileSync(join(follower.directory, 'f'), 'utf8'), '1\n')
+  })
+})
+
+test('an end in order of both nodes leaves nothing to compare but what changed', async (t) => {
+  await pair(async (server, follower) => {
+    await shell(`echo 1 > ${server.directory}/f`)
+    await join2(server, follower)
+    t.regex(await scopeAfter(server, follower, () => [server, follower]), /"keys"/)
+  })
+})
