@@ -1,9 +1,14 @@
 #!/bin/sh
 # Read by the other scripts: where PostgreSQL is, and the directories that they share.
-. "$SAFEUSERBIN/wait.sh"
 data=$PG_DIRECTORY/data
 sockets=/run/holdfast-postgresql
-log=$SAFEUSERVAR/postgresql.log
+
+# The server's parent process alone: its children have other words, and end when it does. postmaster.pid can't tell which it is: it is
+# replicated, so it may come from the other node, and its number may be any process here.
+server_name=postgres
+server_words="-D $data"
+server_log=$SAFEUSERVAR/postgresql.log
+. "$SAFEUSERBIN/server.sh"
 evidence_pid=$SAFEUSERVAR/evidence.pid
 
 # The data directory names its major version; a new one gets the newest version that is installed.
@@ -19,15 +24,4 @@ find_programs() {
 # A server process does not accept root. runuser opens no session: nothing ends with one.
 as_postgres() {
   runuser -u postgres -- "$@"
-}
-
-# The id of the server that runs on this node on our data directory, or nothing. postmaster.pid can't tell: it is
-# replicated, so it may come from the other node, and its number may be any process here.
-server_pid() {
-  for directory in /proc/[0-9]*; do
-    if tr '\0' ' ' 2>/dev/null <"$directory/cmdline" | grep -q "/postgres -D $data "; then
-      echo "${directory#/proc/}"
-      return
-    fi
-  done
 }
