@@ -16,27 +16,31 @@ const usage = `usage:
 
 async function main(words: readonly string[]): Promise<number> {
   const [command, what, third, fourth] = words
-  if (what === undefined) return usageError()
+  if (what === undefined) return usageError(command)
   switch (command) {
     case 'new':
       return await begin(what, third ?? `checker-${what}`)
     case 'check':
       return await check(what)
     case 'pack':
-      if (third !== undefined && (third !== '--key' || fourth === undefined)) return usageError()
+      if (third !== undefined && (third !== '--key' || fourth === undefined)) {
+        return usageError(command)
+      }
       console.log(await packPlugin(resolve(what), fourth === undefined ? {} : { keyFile: fourth }))
       return 0
     case 'keygen':
       return await makeKey(what)
     default:
-      return usageError()
+      return usageError(command)
   }
 }
 
 async function begin(name: string, directory: string): Promise<number> {
   const files = await newPlugin(resolve(directory), name)
   console.log(files.map((file) => `${directory}/${file}`).join('\n'))
-  console.log(`next: cd ${directory} && npm test && npm run pack`)
+  console.log(
+    `next: cd ${directory} && npm test; to pack and sign: npx holdfast-plugin pack . --key KEY`,
+  )
   return 0
 }
 
@@ -59,7 +63,16 @@ async function makeKey(name: string): Promise<number> {
   return 0
 }
 
-function usageError(): number {
+function usageError(command: string | undefined): number {
+  const isHelp = command === undefined || /^(-h|(--)?help)$/.test(command)
+  const isKnown = command !== undefined && ['new', 'check', 'pack', 'keygen'].includes(command)
+  if (isHelp) {
+    console.log(usage)
+    return command === undefined ? 2 : 0
+  }
+  console.error(
+    isKnown ? `${command}: words are missing or too many` : `unknown command "${command}"`,
+  )
   console.error(usage)
   return 2
 }

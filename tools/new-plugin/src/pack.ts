@@ -24,8 +24,7 @@ export async function packPlugin(
     await collect(directory, join(directory, name), files)
   }
   const unique = [...new Map(files.map((file) => [file.path, file])).values()]
-  const privatePem =
-    options.keyFile === undefined ? undefined : await readFile(options.keyFile, 'utf8')
+  const privatePem = options.keyFile === undefined ? undefined : await keyOf(options.keyFile)
   const bytes = await makeArchive(
     makePackage(unique, directory, 'plugin.json'),
     privatePem === undefined ? undefined : (list) => signatureOf('plugin', list, privatePem),
@@ -34,6 +33,18 @@ export async function packPlugin(
   const path = options.out ?? join(directory, `${id}-${version}.hfp`)
   await writeFile(path, bytes)
   return path
+}
+
+async function keyOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
+    throw new HoldfastError('E_PLUGIN_KEY', `the key ${file} can't be read: ${thrown.message}`, {
+      hint: 'make one with: holdfast-plugin keygen NAME',
+      cause: thrown,
+    })
+  }
 }
 
 async function identity(directory: string): Promise<{ id: string; version: string }> {
@@ -79,7 +90,10 @@ async function json(path: string): Promise<unknown> {
     return JSON.parse(await readFile(path, 'utf8'))
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown
-    throw new HoldfastError('E_PLUGIN_MANIFEST', `${path}: ${thrown.message}`, { cause: thrown })
+    throw new HoldfastError('E_PLUGIN_MANIFEST', `${path}: ${thrown.message}`, {
+      hint: 'name the directory of a plugin; holdfast-plugin new NAME begins one',
+      cause: thrown,
+    })
   }
 }
 

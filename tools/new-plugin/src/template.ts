@@ -104,7 +104,7 @@ function source(name: string): string {
   return `/** Is the server there? <check><${name} ident="a" addr="127.0.0.1" port="6379" interval="10s"/></check> */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { checker, clock, definePlugin, looking } from '@holdfast/sdk'
+import { checker, clock, definePlugin, entryProblems, looking } from '@holdfast/sdk'
 
 interface Target {
   readonly ident: string
@@ -113,9 +113,13 @@ interface Target {
   readonly interval: number
 }
 
+interface Config {
+  readonly check: { readonly ${name}: readonly Target[] }
+}
+
 const needs = { clock }
 
-export const plugin = definePlugin<typeof needs, { check: { ${name}: readonly Target[] } }>({
+export const plugin = definePlugin<typeof needs, Config>({
   needs,
   activate({ clock }, { check }, scope) {
     for (const { ident, addr, port, interval } of check.${name}) {
@@ -128,6 +132,12 @@ export const plugin = definePlugin<typeof needs, { check: { ${name}: readonly Ta
     }
   },
 })
+
+/** Asked before a configuration is applied: a name that is written twice is refused with its place. */
+export function check({ check }: Config) {
+  const entries = check.${name}.map(({ ident }) => ({ ident, when: 'prim' as const }))
+  return { errors: entryProblems('/check/${name}', entries), warnings: [] }
+}
 
 async function look(host: string, port: number, signal: AbortSignal): Promise<string> {
   const socket = connect({ host, port, signal })
