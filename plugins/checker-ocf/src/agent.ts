@@ -1,0 +1,86 @@
+/** Resource agents as the OCF describes them: where one is, what it is told, what its exit codes and its meta-data mean. Pure. */
+import type { RunResult, Seen } from '@holdfast/sdk'
+
+export interface AgentSettings {
+  readonly ident: string
+  /** `heartbeat:nginx`, or a path. */
+  readonly agent: string
+  readonly param: readonly { readonly name: string; readonly value: string }[]
+  readonly level: number
+}
+
+const root = '/usr/lib/ocf'
+
+export function pathOf(agent: string): string {
+  if (agent.startsWith('/')) return agent
+  return `${root}/resource.d/${agent.replace(':', '/')}`
+}
+
+export function environmentOf(settings: AgentSettings): Readonly<Record<string, string>> {
+  const { agent, ident, param, level } = settings
+  const [provider = '', type = ''] = pathOf(agent).split('/').slice(-2)
+  return {
+    ...Object.fromEntries(param.map(({ name, value }) => [`OCF_RESKEY_${name}`, value])),
+    OCF_ROOT: root,
+    OCF_RA_VERSION_MAJOR: '1',
+    OCF_RA_VERSION_MINOR: '0',
+    OCF_RESOURCE_INSTANCE: ident,
+    OCF_RESOURCE_PROVIDER: provider,
+    OCF_RESOURCE_TYPE: type,
+    OCF_CHECK_LEVEL: String(level),
+  }
+}
+
+const meanings: ReadonlyMap<number, readonly [Seen['value'], string]> = new Map([
+  [0, ['up', 'it runs']],
+  [1, ['down', 'it failed']],
+  // Wrong parameters, missing programs or rights say nothing about the application.
+  [2, ['unknown', 'a parameter is wrong']],
+  [3, ['unknown', 'the agent has no monitor action']],
+  [4, ['unknown', 'the agent has too few rights']],
+  [5, ['unknown', 'a program that the agent needs is missing']],
+  [6, ['unknown', 'a parameter is missing or wrong']],
+  [7, ['down', 'it does not run']],
+  [8, ['up', 'it runs as promoted']],
+  [9, ['down', 'it failed as promoted']],
+])
+
+export function seenOf({ code, signal, timedOut, stderr }: RunResult): Seen {
+  if (code === undefined) {
+    const how = timedOut ? 'took too long' : `was ended by ${signal ?? 'a signal'}`
+    return { value: 'down', cause: `the agent ${how}` }
+  }
+  const [value, meaning] = meanings.get(code) ?? ['down', 'an exit code that the OCF does not know']
+  const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
+  return { value, cause: `${meaning} (${String(code)})${last === '' ? '' : `: ${last}`}` }
+}
+
+export interface Parameter {
+  readonly name: string
+  readonly required: boolean
+}
+
+export function parametersOf(metaData: string): readonly Parameter[] {
+  const tags = metaData.matchAll(/<parameter\s([^>]*)>/g)
+  return [...tags].flatMap(([, attributes = '']) => {
+    const name = /\bname=["']([^"']+)["']/.exec(attributes)?.[1]
+    return name === undefined
+      ? []
+      : [{ name, required: /\brequired=["'](?:1|true)["']/.test(attributes) }]
+  })
+}
+
+/** What is wrong with the parameters of an agent, each a sentence. */
+export function parameterProblems(
+  { param }: AgentSettings,
+  known: readonly Parameter[],
+): readonly string[] {
+  const names = known.map(({ name }) => name)
+  const unknown = param
+    .filter(({ name }) => !names.includes(name))
+    .map(({ name }) => `the agent has no parameter "${name}"; it has ${names.join(', ') || 'none'}`)
+  const missing = known
+    .filter(({ name, required }) => required && !param.some((one) => one.name === name))
+    .map(({ name }) => `the agent requires the parameter "${name}"`)
+  return [...unknown, ...missing]
+}

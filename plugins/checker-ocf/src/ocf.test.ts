@@ -1,0 +1,77 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checker } from '@holdfast/sdk'
+import { really, startPlugin, TestExec } from '@holdfast/sdk/testing'
+import test from 'ava'
+import { pathOf } from './agent.js'
+import { check, plugin } from './index.js'
+
+/** An agent as the OCF wants it: a file stands for what it watches. */
+const agent = (directory: string): string => `#!/bin/sh
+case $1 in
+meta-data) cat <<END
+<resource-agent name="File"><parameters>
+<parameter name="file" unique="1" required="1"><content type="string"/></parameter>
+<parameter name="depth"><content type="integer" default="0"/></parameter>
+</parameters></resource-agent>
+END
+;;
+monitor) [ -n "$OCF_RESKEY_file" ] || exit 6
+[ -f ${directory}/hang ] && exec sleep 86411
+[ -f "$OCF_RESKEY_file" ] || { echo "no file, level $OCF_CHECK_LEVEL" >&2; exit 7; } ;;
+*) exit 3 ;;
+esac
+`
+
+test('the monitor of an agent tells, and an agent that hangs or misses a parameter is named', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hfocf-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const path = join(directory, 'File')
+  await writeFile(path, agent(directory), { mode: 0o755 })
+  const entry = (...param: readonly { name: string; value: string }[]) => ({
+    ...{ ident: 'f', when: 'prim' as const, agent: path, param, level: 10 },
+    ...{ interval: 10, timeout: 5, retries: 0 },
+  })
+  const file = { name: 'file', value: join(directory, 'watched') }
+  const exec = new TestExec()
+  exec.answer = really()
+  const config = { check: { ocf: [entry(file), { ...entry(), ident: 'g' }] } }
+  const host = await startPlugin(plugin, { config, services: { exec } })
+  /** The first look of a checker. */
+  const look = async (name: string, passMs = 0): Promise<string> => {
+    const one = host.contribution(checker, name)
+    const said = new Promise<string>((resolve) => {
+      void one.start((value, cause) => {
+        resolve(`${value}: ${cause}`)
+      })
+    })
+    await host.clock.pass(passMs)
+    const text = await said
+    await one.stop()
+    return text
+  }
+  t.is(await look('ocf.f'), 'down: it does not run (7): no file, level 10')
+  await writeFile(file.value, '')
+  t.is(await look('ocf.f'), 'up: it runs (0)')
+  t.is(await look('ocf.g'), 'unknown: a parameter is missing or wrong (6)')
+  await writeFile(join(directory, 'hang'), '')
+  t.is(await look('ocf.f', 5_000), 'down: no answer within 5000 ms')
+  t.is(host.clock.pending, 0)
+  await host.stop()
+
+  const messages = async (own: ReturnType<typeof entry>): Promise<readonly string[]> =>
+    (await check({ check: { ocf: [own] } }, { exec: host.exec })).errors.map(
+      ({ message }) => message,
+    )
+  t.deepEqual(await messages(entry(file)), [])
+  t.deepEqual(await messages(entry({ name: 'fiel', value: 'x' })), [
+    'the agent has no parameter "fiel"; it has file, depth',
+    'the agent requires the parameter "file"',
+  ])
+  t.regex(
+    (await messages({ ...entry(file), agent: 'nobody:Nothing' }))[0] ?? '',
+    /install resource-agents/,
+  )
+  t.is(pathOf('heartbeat:nginx'), '/usr/lib/ocf/resource.d/heartbeat/nginx')
+})
