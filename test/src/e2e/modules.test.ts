@@ -76,7 +76,10 @@ async function failsOverAndBack(
     t.deepEqual(lostEntries(acknowledged, [served]), [], 'acknowledged entries are lost')
     const replicas = pair.nodes.map((node) => replicaOf(node.host, application))
     const settle = (): Promise<void> => application.settle(n1.host)
-    t.is(await differences(replicas, { timeoutMs: 10_000, settle }), '', 'the replicas differ')
+    const told = await differences(replicas, { timeoutMs: 10_000, settle })
+    // Space that a database reserves reads as zeros on both disks, but a copy does not reserve it.
+    const different = told.split('\n').filter((line) => line !== '' && !/: holes: \d+/.test(line))
+    t.deepEqual(different, [], 'the replicas differ')
     for (const node of [n2, n1]) {
       await pair.order(node, 'stop')
       await pair.is(node, 'STOP NotReady')
