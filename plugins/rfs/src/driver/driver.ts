@@ -220,9 +220,9 @@ export class RfsDriver implements Replica, Resource {
       return refused('E_RFS_NOT_SERVING', 'the data plane does not serve the directories any more')
     }
     if (status.generation !== generation) {
-      // The daemon ended between writing a new generation and `detach`: the topology gives that order again.
+      // The generation also changes while the data plane serves on: when a copy is finished, and just before `detach`.
       const fields = { ours: generation, dataPlane: status.generation }
-      this.parts.log.write('warning', 'generationDiffers', fields)
+      this.parts.log.write('info', 'generationDiffers', fields)
     }
     this.resume(status)
     const { epoch, link } = status
