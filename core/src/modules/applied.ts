@@ -58,6 +58,12 @@ export async function readApplied(layout: ModuleLayout): Promise<AppliedModule |
   return { ...order, userConfig, about: aboutOf(about, order.name) }
 }
 
+/** The order alone, without what was read beside it. */
+export function orderOf(applied: ModuleOrder): ModuleOrder {
+  const { kind, name, id, nodes, digest, file, plugins = {} } = applied
+  return { kind, name, id, nodes, digest, file, plugins }
+}
+
 /** Makes the editable sources equal to what was applied, so that every node can be edited next. */
 export async function writeSources(layout: ModuleLayout, sources: ModulePackage): Promise<void> {
   await removeTree(layout.sourcesStaged)

@@ -21,7 +21,7 @@ import type { Directories } from '../files/directories.js'
 import type { PluginLoader } from '../kernel/loader.js'
 import type { Bound, PluginCatalog } from '../plugins/catalog.js'
 import { Serial } from '../scheduling/serial.js'
-import { type ModuleAbout, writeSources } from './applied.js'
+import { type ModuleAbout, orderOf, writeSources } from './applied.js'
 import { boundVersions, type ModulePlugins } from './binding.js'
 import { chooseNodes } from './choose-nodes.js'
 import { runCommand, viewOf } from './commands.js'
@@ -393,9 +393,4 @@ export class Modules {
       hint: `run "holdfast module config ${name}" first`,
     })
   }
-}
-
-function orderOf(applied: ModuleOrder): ModuleOrder {
-  const { kind, name, id, nodes, digest, file, plugins = {} } = applied
-  return { kind, name, id, nodes, digest, file, plugins }
 }

@@ -2,8 +2,8 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HoldfastError, type Route } from '@holdfast/sdk'
-import test, { type ExecutionContext } from 'ava'
+import { HoldfastError } from '@holdfast/sdk'
+import test from 'ava'
 import { statusOf } from './errors.js'
 import { prepareBinding } from './socket.js'
 import {
@@ -11,26 +11,12 @@ import {
   type FakeNode,
   frames,
   moduleStateOf,
+  one,
+  pair,
   startFakeNodes,
   until,
 } from './testing/index.js'
 import { Schemas } from './validation.js'
-
-async function one(t: ExecutionContext, routes: readonly Route[] = []): Promise<FakeNode> {
-  const { nodes, stop } = await startFakeNodes(['n1'], routes)
-  t.teardown(stop)
-  const [node] = nodes
-  if (node === undefined) throw new Error('no node')
-  return node
-}
-
-async function pair(t: ExecutionContext): Promise<readonly [FakeNode, FakeNode]> {
-  const { nodes, stop } = await startFakeNodes(['n1', 'n2'])
-  t.teardown(stop)
-  const [n1, n2] = nodes
-  if (n1 === undefined || n2 === undefined) throw new Error('no nodes')
-  return [n1, n2]
-}
 
 test('the socket is closed to everybody but root and the group holdfast', async (t) => {
   const node = await one(t)

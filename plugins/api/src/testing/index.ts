@@ -2,3 +2,4 @@
 export { ask, frames, type Reply, until } from './client.js'
 export { FakeControl, moduleStateOf } from './fake-control.js'
 export { type FakeNode, startFakeNodes } from './fake-nodes.js'
+export { one, pair } from './given.js'
