@@ -4,20 +4,14 @@
  */
 import {
   type Cancel,
-  type Clock,
   done,
-  type Exec,
   isServing,
-  type Log,
-  type ModuleContext,
-  type Peers,
   type Progress,
   refused,
   type Replica,
   type ReplicaEvent,
   type Resource,
   type Role,
-  type Store,
   type Transition,
   type Verdict,
 } from '@holdfast/sdk'
@@ -27,27 +21,15 @@ import { keptFile } from './kept.js'
 import { areServed, examine, unmountLeftovers } from './mounts.js'
 import { Admissions } from './admission.js'
 import { Listeners } from './listeners.js'
+import { type DriverParts, verdictOf } from './parts.js'
 import { Plane } from './plane.js'
 import { signalProcess } from './process.js'
 import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
 import { release } from './release.js'
 import { Replacement } from './replacement.js'
 import { askSession, resolveAddress } from './sessions.js'
-import { launchOf, type RfsConfig, socketOf } from './settings.js'
-import type { Answer } from './socket.js'
+import { launchOf, socketOf } from './settings.js'
 import { objectOf } from './wire.js'
-
-export interface DriverParts {
-  readonly clock: Clock
-  readonly exec: Exec
-  readonly log: Log
-  readonly module: ModuleContext
-  readonly peers: Peers
-  readonly store: Store
-  readonly config: RfsConfig
-  /** The data plane's program. */
-  readonly entry: string
-}
 
 /** Mounting reads a journal of up to a million keys first. */
 const serveWaitMs = 120_000
@@ -103,7 +85,7 @@ export class RfsDriver implements Replica, Resource {
       port: portOf(module.id),
       order: async (order) => {
         await this.replacement.settled()
-        return this.say(this.plane.order(order, orderWaitMs))
+        return verdictOf(this.plane.order(order, orderWaitMs))
       },
     })
   }
@@ -147,7 +129,7 @@ export class RfsDriver implements Replica, Resource {
     this.admissions.withdraw()
     const { epoch, generation } = order
     await this.replacement.settled()
-    return this.say(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
+    return verdictOf(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
   }
 
   async refuse(): Promise<Verdict> {
@@ -155,7 +137,7 @@ export class RfsDriver implements Replica, Resource {
     await this.replacement.settled()
     // No data plane, no mount: then nobody waits either.
     if (!(await this.plane.attach())) return done
-    return this.say(this.plane.order({ order: 'refuse' }, orderWaitMs))
+    return verdictOf(this.plane.order({ order: 'refuse' }, orderWaitMs))
   }
 
   async follow(order: Parameters<Replica['follow']>[0]): Promise<Verdict> {
@@ -174,7 +156,7 @@ export class RfsDriver implements Replica, Resource {
     if ('ok' in offer) return offer
     const aside = await asideFor(abandons, { ...this.parts, directories: this.directories })
     if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
-    const verdict = await this.say(
+    const verdict = await verdictOf(
       this.plane.order({ order: 'follow', epoch, full, address, ...offer, ...aside }, orderWaitMs),
     )
     if (verdict.ok) this.role = 'following'
@@ -188,7 +170,7 @@ export class RfsDriver implements Replica, Resource {
     const status = (await this.plane.attach()) ? await this.plane.status() : undefined
     let verdict: Verdict = done
     if (status?.role === 'following') {
-      verdict = await this.say(this.plane.order({ order: 'unfollow' }, unserveWaitMs))
+      verdict = await verdictOf(this.plane.order({ order: 'unfollow' }, unserveWaitMs))
     } else if (status === undefined) verdict = await this.sweep(true)
     if (verdict.ok) this.role = 'idle'
     return verdict
@@ -268,7 +250,7 @@ export class RfsDriver implements Replica, Resource {
     if (!ready.ok) return ready
     if (signal.aborted) return refused('E_RFS_ABORTED', 'serving was given up before it began')
     const order = { order: 'serve', generation, alone: to === 'alone' } as const
-    const verdict = await this.say(this.plane.order(order, serveWaitMs))
+    const verdict = await verdictOf(this.plane.order(order, serveWaitMs))
     if (verdict.ok) this.role = 'serving'
     return verdict
   }
@@ -306,7 +288,7 @@ export class RfsDriver implements Replica, Resource {
     const status = await this.plane.status()
     if (status?.role !== 'serving' || status.link !== 'live') return
     const waitMs = this.parts.config.rfs.timeout
-    const verdict = await this.say(this.plane.order({ order: 'drain' }, waitMs))
+    const verdict = await verdictOf(this.plane.order({ order: 'drain' }, waitMs))
     if (!verdict.ok) this.parts.log.write('warning', 'notDrained', { cause: verdict.reason })
   }
 
@@ -327,7 +309,7 @@ export class RfsDriver implements Replica, Resource {
 
   private async unmount(force: boolean): Promise<Verdict> {
     if (await this.plane.attach()) {
-      const verdict = await this.say(this.plane.order({ order: 'unserve', force }, unserveWaitMs))
+      const verdict = await verdictOf(this.plane.order({ order: 'unserve', force }, unserveWaitMs))
       if (verdict.ok || (verdict.code === 'E_RFS_BUSY' && !force)) return verdict
       // Without the process the kernel answers every write with an error; what it wrote is with the file system.
       this.parts.log.write('critical', 'dataPlaneKilled', { cause: verdict.reason })
@@ -413,11 +395,5 @@ export class RfsDriver implements Replica, Resource {
 
   private flow(): string | undefined {
     return this.parts.config.rfs.flow?.name
-  }
-
-  /** What the data plane answered, without its fields. */
-  private async say(answer: Promise<Answer>): Promise<Verdict> {
-    const given = await answer
-    return given.ok ? done : given
   }
 }
