@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfExists } from '../files/atomic.js'
 import { readVersioned, writeVersioned } from '../files/versioned.js'
+import { Serial } from '../scheduling/serial.js'
 import type { ModuleLayout } from './layout.js'
 import {
   exists,
@@ -66,10 +67,15 @@ export function orderOf(applied: ModuleOrder): ModuleOrder {
 
 /** Makes the editable sources equal to what was applied, so that every node can be edited next. */
 export async function writeSources(layout: ModuleLayout, sources: ModulePackage): Promise<void> {
-  await removeTree(layout.sourcesStaged)
-  await writePackage(sources, layout.sourcesStaged)
-  await replaceDirectory(layout.sourcesStaged, layout.sources)
+  await writing.run(async () => {
+    await removeTree(layout.sourcesStaged)
+    await writePackage(sources, layout.sourcesStaged)
+    await replaceDirectory(layout.sourcesStaged, layout.sources)
+  })
 }
+
+/** Orders of the operator and decisions of other nodes wait in queues of their own, and meet at the same files here. */
+const writing = new Serial('the sources of a module', 256)
 
 export function aboutPackage(sources: ModulePackage, name: string): ModuleAbout {
   return aboutOf(fileOf(sources, 'module.json'), name)

@@ -6,7 +6,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '@holdfast/sdk'
 import test from 'ava'
 import { LatePeers } from '../daemon/late-peers.js'
+import { directoriesFrom } from '../files/directories.js'
+import { digestOf, makePackage, readPackage } from '../packages/package.js'
+import { writeSources } from './applied.js'
 import { makeExec } from './exec.js'
+import { layoutOf } from './layout.js'
 import { type OrderExecutor, Participant, pendingFormat } from './participant.js'
 import { type ModuleOrder, questionOf } from './protocol.js'
 import { FileRecords } from './records.js'
@@ -188,6 +192,25 @@ test('an order that is cut after any step of its application is completed after 
       t.deepEqual(applied.slice(-2), ['first half', 'second half'])
     })
   }
+})
+
+test('sources that are written from two sides at once are one of them, whole', async (t) => {
+  await inDirectory(async (directory) => {
+    const layout = layoutOf(directoriesFrom({ HOLDFAST_ROOT: directory }), 'app')
+    const versions = ['a', 'b', 'c'].map((version) =>
+      makePackage(
+        ['conf/userconfig.xml', 'bin/start_prim', 'bin/stop_prim'].map((path) => ({
+          path,
+          isExecutable: false,
+          data: Buffer.from(`${path} ${version}`),
+        })),
+        'the test',
+      ),
+    )
+    await Promise.all(versions.map((sources) => writeSources(layout, sources)))
+    const found = digestOf(await readPackage(layout.sources))
+    t.true(versions.some((sources) => digestOf(sources) === found))
+  })
 })
 
 test('only one order for a module at a time is prepared', async (t) => {
