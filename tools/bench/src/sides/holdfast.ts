@@ -95,7 +95,7 @@ async function writeModule(lab: Lab, options: BenchOptions): Promise<string> {
   const sources = join(lab.host('n1').directory, 'module', moduleName)
   await mkdir(join(sources, 'conf'), { recursive: true })
   await mkdir(join(sources, 'bin'), { recursive: true })
-  const about = { name: moduleName, version: '1.0.0', title: 'Benchmark', mode: 'mirror' }
+  const about = { id: moduleName, version: '1.0.0', title: 'Benchmark', platforms: ['linux'] }
   await writeFile(join(sources, 'module.json'), JSON.stringify(about))
   const xml = `<safe>
   <service mode="mirror">
