@@ -85,3 +85,10 @@ export function runMachine<State, Event, Action>(
     },
   }
 }
+
+/** For `onFailed`: a machine that stands still must not look alive. The process ends, and its successor adopts what runs. */
+export function endProcess(cause: unknown): void {
+  queueMicrotask(() => {
+    throw cause
+  })
+}

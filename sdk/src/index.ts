@@ -12,7 +12,13 @@ export { type Command, command, type CommandResult } from './command.js'
 export type { Delays } from './delays.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
-export { eventsMax, type MachineDriver, type RunningMachine, runMachine } from './host.js'
+export {
+  endProcess,
+  eventsMax,
+  type MachineDriver,
+  type RunningMachine,
+  runMachine,
+} from './host.js'
 export { looking, type LookingTimes, type Seen } from './looking.js'
 export type { Machine } from './machine.js'
 export type { PluginManifest } from './manifest.js'

@@ -16,6 +16,7 @@ import {
   type Store,
   type Topology,
   type Verdict,
+  endProcess,
 } from '@holdfast/sdk'
 import { failoverMachine, nothingKnown } from '../decide/decide.js'
 import type { Action, Event, Fact, Report, State } from '../decide/types.js'
@@ -265,11 +266,4 @@ export class FailoverDriver {
       answer(refused(code, messageOf(thrown)))
     })
   }
-}
-
-/** A machine that stands still must not look alive: the process ends, and its successor goes on with what was kept. */
-function endProcess(cause: unknown): void {
-  queueMicrotask(() => {
-    throw cause
-  })
 }

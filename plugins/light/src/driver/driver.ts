@@ -18,6 +18,7 @@ import {
   type TransitionAction,
   Transitions,
   type Verdict,
+  endProcess,
 } from '@holdfast/sdk'
 import { initialState, step } from '../decide/decide.js'
 import { present } from '../decide/present.js'
@@ -179,11 +180,4 @@ interface Order {
 /** Transitions turn every failure into a verdict; what is thrown all the same is a bug. */
 function tell(outcome: Promise<Verdict>, then: (verdict: Verdict) => void): void {
   outcome.then(then, endProcess)
-}
-
-/** A machine that stands still must not look alive: the process ends, and its successor adopts what runs. */
-function endProcess(cause: unknown): void {
-  queueMicrotask(() => {
-    throw cause
-  })
 }

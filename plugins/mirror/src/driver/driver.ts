@@ -23,6 +23,7 @@ import {
   Transitions,
   type Verdict,
   type Witness,
+  endProcess,
 } from '@holdfast/sdk'
 import { initialState, nothingKnown, step } from '../decide/decide.js'
 import { formatGeneration } from '../decide/lineage.js'
@@ -321,11 +322,4 @@ export class MirrorDriver implements Topology {
     const state = this.#machine?.state()
     if (state !== undefined) this.#show(state)
   }
-}
-
-/** A machine that stands still must not look alive: the process ends, and its successor adopts what runs. */
-function endProcess(cause: unknown): void {
-  queueMicrotask(() => {
-    throw cause
-  })
 }
