@@ -21,6 +21,7 @@ export {
 } from './host.js'
 export { looking, type LookingTimes, type Seen } from './looking.js'
 export type { Machine } from './machine.js'
+export { countLoop, isOverMaxloop, type LoopLimit } from './maxloop.js'
 export type { PluginManifest } from './manifest.js'
 export { type Liveness, liveness, type Modules, modules } from './modules.js'
 export type {

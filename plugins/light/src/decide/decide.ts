@@ -6,10 +6,16 @@
  *
  * An answer carries the epoch of its question; one with another epoch came too late and is ignored.
  */
-import { assertNever, done, refused, type TransitionAction, type Verdict } from '@holdfast/sdk'
+import {
+  assertNever,
+  countLoop,
+  done,
+  isOverMaxloop,
+  refused,
+  type TransitionAction,
+  type Verdict,
+} from '@holdfast/sdk'
 import type { Action, Event, LightConfig, LightRole, Place, State, Step } from './types.js'
-
-const loopsMax = 100
 
 export function initialState(config: LightConfig, epoch: number): State {
   return {
@@ -46,14 +52,14 @@ function onCommand(before: State, event: Commanded): Step {
   const refusal = refusalOf(before, event)
   const answer: Action = { kind: 'answer', ticket: event.ticket, verdict: refusal ?? done }
   if (refusal !== undefined) return stay(before, answer)
-  const counted = event.identity !== undefined && interrupts(before, event.command)
-  const state = counted
-    ? countLoop(before, event.wallMs)
+  const isCounted = event.identity !== undefined && interrupts(before, event.command)
+  const state = isCounted
+    ? counted(before, event.wallMs)
     : event.identity === undefined
       ? { ...before, loops: [] }
       : before
   const obeyed =
-    counted && isOverMaxloop(state) ? stop(state, overMaxloop(event.cause)) : obey(state, event)
+    isCounted && isOver(state) ? stop(state, overMaxloop(event.cause)) : obey(state, event)
   return { next: obeyed.next, actions: [...obeyed.actions, answer] }
 }
 
@@ -243,21 +249,18 @@ function leaveAgain(state: State, cause: string): Step {
 
 /** What could not start is stopped and started again, until maxloop. */
 function failOver(before: State, cause: string, wallMs: number): Step {
-  const state = countLoop(before, wallMs)
-  return isOverMaxloop(state)
+  const state = counted(before, wallMs)
+  return isOver(state)
     ? leave(state, 'stop', 'stop', overMaxloop(cause))
     : leave(state, 'wait', 'stopstart', cause)
 }
 
-function countLoop(state: State, wallMs: number): State {
-  const { loopIntervalMs } = state.config
-  if (loopIntervalMs === 0) return state
-  const recent = state.loops.filter((at) => at > wallMs - loopIntervalMs && at <= wallMs)
-  return { ...state, loops: [...recent, wallMs].slice(-loopsMax) }
+function counted(state: State, wallMs: number): State {
+  return { ...state, loops: countLoop(state.loops, wallMs, state.config) }
 }
 
-function isOverMaxloop({ config, loops }: State): boolean {
-  return config.loopIntervalMs !== 0 && loops.length > config.maxloop
+function isOver({ config, loops }: State): boolean {
+  return isOverMaxloop(loops, config)
 }
 
 function overMaxloop(cause: string): string {

@@ -1,4 +1,5 @@
 /** maxloop: automatic restarts are counted; too many in the interval stop the module instead. */
+import { countLoop as withLoop, isOverMaxloop } from '@holdfast/sdk'
 import { demote, type Demotable } from './demote.js'
 import type { State, Step } from './types.js'
 
@@ -8,14 +9,11 @@ export function resetLoops(state: State): State {
 }
 
 export function countLoop(state: State, wallMs: number): State {
-  const { loopIntervalMs } = state.config
-  if (loopIntervalMs === 0) return state
-  const recent = state.loops.filter((at) => at > wallMs - loopIntervalMs && at <= wallMs)
-  return { ...state, loops: [...recent, wallMs].slice(-100) }
+  return { ...state, loops: withLoop(state.loops, wallMs, state.config) }
 }
 
 export function overMaxloop(state: State): boolean {
-  return state.config.loopIntervalMs !== 0 && state.loops.length > state.config.maxloop
+  return isOverMaxloop(state.loops, state.config)
 }
 
 /** Stop and start again because something failed here; the peer takes over meanwhile if it can. */

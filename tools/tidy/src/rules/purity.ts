@@ -7,7 +7,16 @@ import type { Problem } from '../problem.js'
 import { isTest } from './shared.js'
 
 /** Functions and values of the sdk that are pure themselves. */
-const pureNames = ['assert', 'assertNever', 'done', 'isServing', 'parseDuration', 'refused']
+const pureNames = [
+  'assert',
+  'assertNever',
+  'countLoop',
+  'done',
+  'isOverMaxloop',
+  'isServing',
+  'parseDuration',
+  'refused',
+]
 const worldNames = ['Date', 'process', 'performance', 'console', 'fetch', 'crypto', 'globalThis']
 const timerNames = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'Promise']
 const worldMembers = ['Math.random']
