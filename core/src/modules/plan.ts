@@ -3,9 +3,9 @@
  * belongs to the plugin whose schema has a property of that name; the topology owns the attributes of `<service>`.
  * An element that plugins mark as shared is only a frame: each of its children has an owner of its own.
  */
-import type { PluginManifest } from '@holdfast/sdk'
+import { nearest, type PluginManifest } from '@holdfast/sdk'
 import { type GraphInput, resolveOrder } from '../kernel/graph.js'
-import { type Binding, type Finding, nearest, tryBind } from '../xml/bind.js'
+import { type Binding, type Finding, tryBind } from '../xml/bind.js'
 import type { XmlElement } from '../xml/document.js'
 
 export interface PlannedConfig {

@@ -1,6 +1,6 @@
 /** Reads a module's `conf/userconfig.xml`: `<safe>` with macros and one `<service>`, macros expanded. Pure. */
-import { HoldfastError } from '@holdfast/sdk'
-import { type Finding, invalid, nearest } from '../xml/bind.js'
+import { HoldfastError, nearest } from '@holdfast/sdk'
+import { type Finding, invalid } from '../xml/bind.js'
 import { parseXml, placeInText, type TextMark, type XmlElement } from '../xml/document.js'
 
 export const macrosMax = 200

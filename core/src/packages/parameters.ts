@@ -2,9 +2,9 @@
  * Parameters of a module are the `<macro>` elements of its `conf/userconfig.xml`: one place, which operators also edit
  * by hand. Here their values are read, set without touching anything else of the text, and validated. Pure.
  */
-import { HoldfastError } from '@holdfast/sdk'
+import { HoldfastError, nearest } from '@holdfast/sdk'
 import { compileSchema } from '../schema/validate.js'
-import { type Finding, nearest } from '../xml/bind.js'
+import { type Finding } from '../xml/bind.js'
 import { parseXml, type XmlAttribute } from '../xml/document.js'
 import type { ModuleManifest, ParameterProperty } from './manifest.js'
 

@@ -2,7 +2,7 @@
  * Turns an XML element into a plain object guided by a JSON schema, and validates it. Attributes are scalars,
  * child elements are objects, repeated child elements are arrays. All errors come at once, each with its place.
  */
-import { type DurationUnit, HoldfastError, messageOf, parseDuration } from '@holdfast/sdk'
+import { type DurationUnit, HoldfastError, messageOf, nearest, parseDuration } from '@holdfast/sdk'
 import { compileSchema, type SchemaProblem } from '../schema/validate.js'
 import { at, placeInText, type Position, type XmlElement } from './document.js'
 import { allowedNames, type ElementSchema, isElement, readSchema } from './schema.js'
@@ -275,31 +275,6 @@ function unknownName(
   const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
   const list = allowed.length === 0 ? 'none' : allowed.join(', ')
   return `unknown ${kind} ${shown} in <${owner}>${hint}; allowed: ${list}`
-}
-
-/** The allowed name that is at most two edits away, for "did you mean". */
-export function nearest(name: string, allowed: readonly string[]): string | undefined {
-  const limit = name.length <= 3 ? 1 : 2
-  const ranked = allowed
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-    .filter(({ distance }) => distance <= limit)
-    .sort((a, b) => a.distance - b.distance)
-  return ranked[0]?.candidate
-}
-
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1
-      const replaced = (row[j - 1] ?? 0) + cost
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
 
 /** A JSON pointer's segment. */

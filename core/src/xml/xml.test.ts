@@ -1,7 +1,7 @@
 /** Parsing and binding of configuration, with hostile and mistaken input. */
-import { HoldfastError } from '@holdfast/sdk'
+import { HoldfastError, nearest } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
-import { bindElement, nearest, positionOf, tryBind } from './bind.js'
+import { bindElement, positionOf, tryBind } from './bind.js'
 import { parseXml, placeInText } from './document.js'
 
 const schema = {
