@@ -2,7 +2,7 @@
 import { type Clock, type Command, type CommandResult, HoldfastError } from '@holdfast/sdk'
 import type { FailoverDriver } from './driver/driver.js'
 import type { Resource } from './decide/types.js'
-import { explain, linesOf, type Now, span } from './explain.js'
+import { explain, linesOf, type Now, pastLinesOf, span } from './explain.js'
 import { resourceValues } from './language/rule.js'
 
 type Driver = Pick<FailoverDriver, 'state' | 'setResource' | 'switchCheckers'>
@@ -12,10 +12,15 @@ export function commandsOf(driver: Driver, clock: Clock): ReadonlyMap<string, Co
   return new Map<string, Command>([
     [
       'failover explain',
-      plain('Each rule, what it looks at, and why it acted or did not', () => {
-        const explained = explain(driver.state(), now())
-        return { ok: true, lines: linesOf(explained, now()), data: { rules: explained } }
-      }),
+      plain(
+        'Each rule, what it looks at, why it acted or did not, and what rules did before',
+        () => {
+          const state = driver.state()
+          const explained = explain(state, now())
+          const lines = [...linesOf(explained, now()), ...pastLinesOf(state, now())]
+          return { ok: true, lines, data: { rules: explained, past: state.past } }
+        },
+      ),
     ],
     [
       'failover rules',

@@ -2,7 +2,7 @@
 import { dueMs, pointless, stableTimeMs, actionOf } from './decide/firing.js'
 import { find } from './decide/resource.js'
 import { wakeupMs } from './decide/rules.js'
-import type { Input, RuleState, State } from './decide/types.js'
+import type { Input, PastAction, RuleState, State } from './decide/types.js'
 import { type Rule, wakeupLabel } from './language/rule.js'
 
 export interface Now {
@@ -38,6 +38,22 @@ export function linesOf(explained: readonly Explained[], now: Now): readonly str
       return `    ${name} = ${value}${since}${cause === undefined ? '' : `: ${cause}`}`
     }),
   ])
+}
+
+/** What rules did, the newest first. */
+export function pastLinesOf(state: State, { wallMs }: Now): readonly string[] {
+  if (state.past.length === 0) return ['No rule has acted since this machine was started.']
+  const lines = state.past.toReversed().map(({ action, cause, atWallMs, verdict }, index) => {
+    const when = `${new Date(atWallMs).toISOString()}, ${span(wallMs - atWallMs)} ago`
+    const isOpen = index === 0 && state.ordering !== undefined
+    return `  ${when}: ${action}()${answerOf(verdict, isOpen)}, because: ${cause}`
+  })
+  return ['What rules did, the newest first:', ...lines]
+}
+
+function answerOf(verdict: PastAction['verdict'], isOpen: boolean): string {
+  if (verdict === undefined) return isOpen ? ' (not answered yet)' : ' (never answered)'
+  return verdict.ok ? '' : ` (refused: ${verdict.reason})`
 }
 
 function explainRule(state: State, rule: Rule, now: Now): Explained {

@@ -6,6 +6,7 @@ import { assertNever, type CheckerPhase, type Machine, type ResourceValue } from
 import { evaluate } from './evaluate.js'
 import { actionOf, againMs, isServing } from './firing.js'
 import { wakeupLabel } from '../language/rule.js'
+import { withAnswer } from './past.js'
 import { changed, flaps, resourcesMax, steadyChangesMax, toldBy } from './resource.js'
 import { applyRules } from './rules.js'
 import type { Action, Event, Place, Report, Resource, RuleState, State, Step } from './types.js'
@@ -22,6 +23,7 @@ export const nothingKnown: State = {
   remote: undefined,
   ruleStates: new Map(),
   held: undefined,
+  past: [],
   ordering: undefined,
   settlingUntilMs: undefined,
 }
@@ -122,7 +124,8 @@ function onAnswer(
   if (before?.fired !== undefined) {
     ruleStates.set(label, { ...before, fired: { ...before.fired, verdict } })
   }
-  const next = { ...state, ordering: undefined, ruleStates }
+  const past = withAnswer(state.past, label, verdict)
+  const next = { ...state, ordering: undefined, ruleStates, past }
   if (verdict.ok) {
     const rule = state.rules.find((one) => one.label === label)
     const moves = rule !== undefined && actionOf(rule) !== 'wait'

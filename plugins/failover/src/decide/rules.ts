@@ -1,5 +1,6 @@
 /** From rules that are due to orders: at most one order at a time, `wait` until nothing asks for it any more. */
 import { actionOf, dueMs, quickMs, slowMs, strongest } from './firing.js'
+import { withAction } from './past.js'
 import { changed, find, flaps } from './resource.js'
 import { wakeupLabel } from '../language/rule.js'
 import type { Rule } from '../language/rule.js'
@@ -8,7 +9,8 @@ import type { Action, Event, Input, RuleState, State, Step } from './types.js'
 export function applyRules(state: State, event: Event): Step {
   if (state.ordering !== undefined || state.place.role === 'STOP')
     return { next: state, actions: [] }
-  if (!state.enabled) return state.held === undefined ? { next: state, actions: [] } : wakeUp(state)
+  if (!state.enabled)
+    return state.held === undefined ? { next: state, actions: [] } : wakeUp(state, event)
   const { settlingUntilMs: settlingMs = 0 } = state
   if (settlingMs > event.nowMs) {
     return { next: state, actions: [{ kind: 'arm', delayMs: settlingMs - event.nowMs }] }
@@ -18,10 +20,10 @@ export function applyRules(state: State, event: Event): Step {
   )
   const rule = strongest(due)
   if (rule !== undefined) return fire(state, rule, event)
-  const look = firstLook(state)
+  const look = firstLook(state, event)
   if (look !== undefined) return look
   const wakeMs = wakeupMs(state, event.nowMs)
-  if (wakeMs !== undefined && wakeMs <= event.nowMs) return wakeUp(state)
+  if (wakeMs !== undefined && wakeMs <= event.nowMs) return wakeUp(state, event)
   return { next: state, actions: armed(state, wakeMs, event.nowMs) }
 }
 
@@ -48,18 +50,29 @@ function fire(state: State, rule: Rule, event: Event): Step {
       ...state.ruleStates,
       [label, { ...before, fired: { atMs: nowMs, atWallMs: wallMs, verdict } }],
     ])
-  const fields = { text: `${cause}; ${actionOf(rule)}`, rule: label, action: actionOf(rule) }
+  const action = { label, action: actionOf(rule), cause, atWallMs: wallMs }
+  const fields = { text: `${cause}; ${action.action}`, rule: label, action: action.action }
   const note: Action = { kind: 'note', level: 'event', event: 'ruleFired', fields }
   if (then.kind === 'set') {
     const report = { ...then, cause, by: `rule ${label}` }
     const local = new Map(state.local)
     local.set(then.name, changed(local.get(then.name), report, event))
     const again: Action = { kind: 'arm', delayMs: 1 }
-    return { next: { ...state, local, ruleStates: mark({ ok: true }) }, actions: [note, again] }
+    const past = withAction(state.past, action, { ok: true })
+    return {
+      next: { ...state, local, past, ruleStates: mark({ ok: true }) },
+      actions: [note, again],
+    }
   }
   const held = then.order === 'wait' ? ({ by: 'rule', label } as const) : state.held
   return {
-    next: { ...state, held, ordering: label, ruleStates: mark(undefined) },
+    next: {
+      ...state,
+      held,
+      ordering: label,
+      past: withAction(state.past, action),
+      ruleStates: mark(undefined),
+    },
     actions: [note, { kind: 'order', label, command: then.order, cause }],
   }
 }
@@ -76,14 +89,19 @@ function because(state: State, { because: inputs }: RuleState): string {
 }
 
 /** A module that begins waits for the first look of what could tell it to wait. */
-function firstLook(state: State): Step | undefined {
+function firstLook(state: State, { wallMs }: Event): Step | undefined {
   if (state.place.role !== 'WAIT' || state.held !== undefined) return undefined
   const missing = missingLooks(state)[0]
   if (missing === undefined) return undefined
   const label = missing.rule.label
   const cause = `waits for the first look at ${missing.inputs.map(({ name }) => name).join(', ')}`
   return {
-    next: { ...state, held: { by: 'look', label }, ordering: label },
+    next: {
+      ...state,
+      held: { by: 'look', label },
+      ordering: label,
+      past: withAction(state.past, { label, action: 'wait', cause, atWallMs: wallMs }),
+    },
     actions: [{ kind: 'order', label, command: 'wait', cause }],
   }
 }
@@ -118,11 +136,21 @@ export function wakeupMs(state: State, nowMs: number): number | undefined {
   return Math.max(...waits.map(({ sinceMs }) => sinceMs)) + stableMs
 }
 
-function wakeUp(state: State): Step {
+function wakeUp(state: State, { wallMs }: Event): Step {
   const cause = 'no rule asks to wait any more'
   const fields = { text: cause, rule: wakeupLabel, action: 'wakeup' }
   return {
-    next: { ...state, held: undefined, ordering: wakeupLabel },
+    next: {
+      ...state,
+      held: undefined,
+      ordering: wakeupLabel,
+      past: withAction(state.past, {
+        label: wakeupLabel,
+        action: 'wakeup',
+        cause,
+        atWallMs: wallMs,
+      }),
+    },
     actions: [
       { kind: 'note', level: 'event', event: 'ruleFired', fields },
       { kind: 'order', label: wakeupLabel, command: 'wakeup', cause },

@@ -5,6 +5,7 @@ import type {
   OperatorCommand,
   ResourceValue,
   RoleName,
+  RuleAction,
   SubState,
   Verdict,
 } from '@holdfast/sdk'
@@ -60,6 +61,16 @@ export interface Fired {
   readonly verdict: Verdict | undefined
 }
 
+/** One thing that a rule did, or `wait` and `wakeup` around the first looks. */
+export interface PastAction {
+  readonly label: string
+  readonly action: RuleAction | 'set' | 'wakeup'
+  readonly cause: string
+  readonly atWallMs: number
+  /** Undefined: not answered, by this daemon or by one before it. */
+  readonly verdict: Verdict | undefined
+}
+
 export interface Place {
   readonly role: RoleName
   readonly sub: SubState
@@ -89,6 +100,8 @@ export interface State {
   readonly remote: ReadonlyMap<string, Resource> | undefined
   readonly ruleStates: ReadonlyMap<string, RuleState>
   readonly held: Held | undefined
+  /** Oldest first; also over a stop and a restart of the daemon. */
+  readonly past: readonly PastAction[]
   /** Label of the order that is not answered yet: only one at a time. */
   readonly ordering: string | undefined
   /** An order was accepted and the module has not moved yet: until then, or until it does, nothing more is ordered. */

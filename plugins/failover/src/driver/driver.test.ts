@@ -237,6 +237,26 @@ test('explain tells each rule, what it looks at, and what would follow', async (
   t.regex(await explain(), /module_failure.*\[default\]\n.*no resource of this class/)
 })
 
+test('explain tells what rules did, when and why, also after a stop and to the next daemon', async (t) => {
+  const checker = new Hand()
+  const world = await given(web, { 'tcp.web': checker })
+  const explain = async (): Promise<string> => (await world.run('failover explain')).join('\n')
+  t.regex(await explain(), /No rule has acted/)
+  world.module.is('ALONE')
+  await world.time.pass(0)
+  checker.report?.('up', 'connected')
+  await world.time.pass(10_000)
+  checker.report?.('down', 'refused')
+  await world.time.pass(1_000)
+  world.module.is('STOP', 'NotReady')
+  await world.restartDaemon()
+  await world.time.pass(60_000)
+  t.regex(
+    await explain(),
+    /What rules did.*\n  2023-11-14T22:13:30\.520Z, 1m[ 0-9s]* ago: restart\(\), because: rule t_web: tcp\.web is down \(refused\)$/,
+  )
+})
+
 test('what another version tells of itself is taken as far as it is understood', (t) => {
   t.is(parseValues('nothing'), undefined)
   t.is(parseValues({ values: 3 }), undefined)

@@ -81,7 +81,9 @@ export class FailoverDriver {
     this.machine = runMachine<State, Event, Action>(failoverMachine(initial), {
       perform: (action) => this.perform(action),
       onStep: (state) => {
-        if (state.local === shown.local && state.held === shown.held) return
+        const isKept =
+          state.local === shown.local && state.held === shown.held && state.past === shown.past
+        if (isKept) return
         shown = state
         this.kept.keep(state)
         this.neighbour.tell(state.local)

@@ -1,6 +1,6 @@
 /** What a daemon that is restarted goes on with: the values as they were, and whether the operator switched checkers off. */
 import { type Clock, type Log, messageOf, type Store } from '@holdfast/sdk'
-import type { Held, Resource, State } from '../decide/types.js'
+import type { Held, PastAction, Resource, State } from '../decide/types.js'
 
 const format = 1
 const resourcesName = 'resources'
@@ -14,6 +14,8 @@ interface KeptResources {
   readonly format: typeof format
   readonly local: readonly Resource[]
   readonly held: Held | undefined
+  /** Absent: written by a daemon before there was such a list. */
+  readonly past?: readonly PastAction[]
 }
 
 interface KeptSwitch {
@@ -33,12 +35,12 @@ export class Kept {
   ) {}
 
   /** Values are gone after a reboot: what was up then says nothing about now. The switch stays. */
-  async read(): Promise<Pick<State, 'local' | 'held' | 'enabled'>> {
+  async read(): Promise<Pick<State, 'local' | 'held' | 'past' | 'enabled'>> {
     const resources = await this.store.volatile.read<KeptResources>(resourcesName)
     const enabled = (await this.store.read<KeptSwitch>(switchName))?.enabled ?? true
     const known = resources?.format === format ? resources : undefined
     const local = new Map((known?.local ?? []).map((resource) => [resource.name, resource]))
-    return { local, held: known?.held, enabled }
+    return { local, held: known?.held, past: known?.past ?? [], enabled }
   }
 
   async writeSwitch(enabled: boolean): Promise<void> {
@@ -73,7 +75,8 @@ export class Kept {
     try {
       if (state === undefined) return
       const local = shortened([...state.local.values()])
-      const value: KeptResources = { format, local, held: state.held }
+      const { held, past } = state
+      const value: KeptResources = { format, local, held, past }
       await this.store.volatile.write(resourcesName, value)
     } finally {
       this.writing = undefined
