@@ -85,8 +85,11 @@ async function look(
   if (held.refused) return { value: 'down', cause: `somebody else has ${to.addr} already` }
   const cause = `${to.addr} is on ${held.interfaceName}`
   if (!to.duplicate) return { value: 'up', cause }
-  const strangers = await kernel.strangers(to.addr, held, signal)
-  const [stranger] = strangers.filter((mac) => !tolerated().includes(mac))
-  if (stranger === undefined) return { value: 'up', cause }
+  const { macs, unasked } = await kernel.strangers(to.addr, held, signal)
+  const [stranger] = macs.filter((mac) => !tolerated().includes(mac))
+  if (stranger === undefined) {
+    const limit = unasked === undefined ? '' : `; nobody asks for a duplicate: ${unasked}`
+    return { value: 'up', cause: `${cause}${limit}` }
+  }
   return { value: 'down', cause: `${stranger} answers for ${to.addr}, too` }
 }

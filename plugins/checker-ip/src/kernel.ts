@@ -1,8 +1,11 @@
 /** What the kernel says about an address: where this node has it, and who else answers for it on the network. */
 import { isIP } from 'node:net'
-import { type Clock, type Exec, HoldfastError } from '@holdfast/sdk'
+import { type Clock, type Exec, HoldfastError, type RunOptions } from '@holdfast/sdk'
+import { claimsIn, noteClaims, tableOf } from './claims.js'
 
 const commandTimeoutMs = 3_000
+/** There are other programs of the name nft, which exit with 0: only that of the system is meant. */
+const systemPath = '/usr/sbin:/usr/bin:/sbin:/bin'
 /** Machines on the same network answer within a few milliseconds. */
 const answersAfterMs = 100
 
@@ -11,6 +14,12 @@ export interface Held {
   readonly macs: readonly string[]
   /** IPv6: the kernel itself found that somebody else has it. */
   readonly refused: boolean
+}
+
+export interface Answers {
+  readonly macs: readonly string[]
+  /** Why the network could not be asked; undefined: it was. */
+  readonly unasked: string | undefined
 }
 
 export class Kernel {
@@ -33,25 +42,44 @@ export class Kernel {
     return undefined
   }
 
-  /**
-   * Who else answers for our own IPv4 address, by hardware address. The kernel asks for it as for any neighbour;
-   * IPv6 answers for an own address are ignored by it, there its own duplicate detection must do.
-   */
-  async strangers(address: string, held: Held, signal: AbortSignal): Promise<readonly string[]> {
-    if (isIP(address) !== 4) return []
+  /** Who else answers for our own address, by hardware address. The kernel asks for it as for any neighbour. */
+  async strangers(address: string, held: Held, signal: AbortSignal): Promise<Answers> {
     const place = [address, 'dev', held.interfaceName]
+    const ask = isIP(address) === 4 ? this.askForIPv4.bind(this) : this.askForIPv6.bind(this)
     // An entry from earlier times would look like an answer.
-    await this.run(['neighbour', 'del', ...place], signal)
+    await this.run('ip', ['neighbour', 'del', ...place], { signal })
     try {
-      await this.ip(['neighbour', 'replace', ...place, 'use'], signal)
-      await this.pause(answersAfterMs)
-      const show = ['-j', 'neighbour', 'show', 'to', ...place, 'nud', 'reachable']
-      const answers = recordsOf(await this.ip(show, signal)).map(({ lladdr }) => lladdr)
-      const macs = answers.filter((mac) => typeof mac === 'string')
-      return macs.filter((mac) => !held.macs.includes(mac))
+      const answers = await ask(address, held.interfaceName, signal)
+      return { ...answers, macs: answers.macs.filter((mac) => !held.macs.includes(mac)) }
     } finally {
-      await this.run(['neighbour', 'del', ...place])
+      await this.run('ip', ['neighbour', 'del', ...place])
     }
+  }
+
+  private async askForIPv4(address: string, dev: string, signal: AbortSignal): Promise<Answers> {
+    await this.solicit(address, dev, signal)
+    const show = ['-j', 'neighbour', 'show', 'to', address, 'dev', dev, 'nud', 'reachable']
+    const answers = recordsOf(await this.ip(show, signal)).map(({ lladdr }) => lladdr)
+    return { macs: answers.filter((mac) => typeof mac === 'string'), unasked: undefined }
+  }
+
+  /** The neighbour table does not take answers for an own IPv6 address: nftables sees them before they are dropped. */
+  private async askForIPv6(address: string, dev: string, signal: AbortSignal): Promise<Answers> {
+    const noted = await this.nft(['-f', '-'], { signal, input: noteClaims(address, dev) })
+    if (noted.failure !== undefined) return { macs: [], unasked: noted.failure }
+    const table = ['ip6', tableOf(address)]
+    try {
+      await this.solicit(address, dev, signal)
+      const { text, failure } = await this.nft(['list', 'set', ...table, 'claims'], { signal })
+      return { macs: claimsIn(text), unasked: failure }
+    } finally {
+      await this.nft(['delete', 'table', ...table])
+    }
+  }
+
+  private async solicit(address: string, dev: string, signal: AbortSignal): Promise<void> {
+    await this.ip(['neighbour', 'replace', address, 'dev', dev, 'use'], signal)
+    await this.pause(answersAfterMs)
   }
 
   private pause(delayMs: number): Promise<void> {
@@ -61,15 +89,32 @@ export class Kernel {
   }
 
   private async ip(args: readonly string[], signal: AbortSignal): Promise<string> {
-    const { code, stdout, stderr, timedOut } = await this.run(args, signal)
+    const { code, stdout, stderr, timedOut } = await this.run('ip', args, { signal })
     if (code === 0) return stdout
     const why = timedOut ? 'it does not answer' : stderr.trim().slice(0, 200)
     throw new HoldfastError('E_CHECKER_IP_COMMAND', `ip ${args.join(' ')}: ${why}`)
   }
 
-  private run(args: readonly string[], signal?: AbortSignal) {
-    const options = { timeoutMs: commandTimeoutMs, ...(signal === undefined ? {} : { signal }) }
-    return this.parts.exec.run('ip', args, options)
+  /** A node without nftables still has the other half of this checker, so its absence is told and is no failure. */
+  private async nft(
+    args: readonly string[],
+    options: Partial<RunOptions> = {},
+  ): Promise<{ readonly text: string; readonly failure: string | undefined }> {
+    try {
+      const { code, stdout, stderr } = await this.run('nft', args, {
+        env: { PATH: systemPath },
+        ...options,
+      })
+      const said = stderr.trim().split('\n')[0] ?? ''
+      return { text: stdout, failure: code === 0 ? undefined : `nft: ${said.slice(0, 200)}` }
+    } catch (thrown) {
+      if (!(thrown instanceof HoldfastError)) throw thrown
+      return { text: '', failure: thrown.message }
+    }
+  }
+
+  private run(command: 'ip' | 'nft', args: readonly string[], options: Partial<RunOptions> = {}) {
+    return this.parts.exec.run(command, args, { timeoutMs: commandTimeoutMs, ...options })
   }
 }
 
