@@ -9,6 +9,8 @@ export interface PackageSource {
   readonly parameters?: Readonly<Record<string, string>>
   /** Where the file came from, when `path` is only a copy. */
   readonly from?: string
+  /** Who answers for these bytes when nobody signed the archive itself: `the index of acme, signed by acme`. */
+  readonly vouched?: string
 }
 
 export interface PackageParameter {
@@ -34,6 +36,8 @@ export interface PackageView {
   readonly from: string | undefined
   /** Name of the trusted key that signed it. Undefined: nobody whom this node trusts. */
   readonly signedBy: string | undefined
+  /** Of the sources of an installed module that nobody signed: who answered for them all the same. */
+  readonly vouched: string | undefined
   /** Of the sources of an installed module: what was changed by hand since. */
   readonly changed: readonly string[]
   /** What has to be known before it is used, a sentence each. */

@@ -1,8 +1,11 @@
 /**
  * The versions of plugins that a module uses: those that were named, those that it uses already, and of the rest the newest
- * that this node has. A module never moves to another version because that was installed.
+ * of this node that its module.json allows. A module never moves to another version because that was installed, only when
+ * it was upgraded to one that requires that.
  */
 import { HoldfastError, type PluginActivity } from '@holdfast/sdk'
+import { satisfies } from '../kernel/versions.js'
+import { manifestOrNone } from '../packages/manifest.js'
 import { fileOf, type ModulePackage } from '../packages/package.js'
 import type { Bound, Choice, PluginCatalog } from '../plugins/catalog.js'
 import { planModule } from './plan.js'
@@ -26,9 +29,13 @@ export function boundVersions(
   { current, asked }: { readonly current: Bound; readonly asked: Bound },
   catalog: Pick<PluginCatalog, 'choose'>,
 ): Bound {
-  const wanted = Object.entries({ ...current, ...asked })
+  const requires = manifestOrNone(sources)?.requires ?? {}
+  const allowed = Object.entries(current).filter(
+    ([id, version]) => requires[id] === undefined || satisfies(version, requires[id]),
+  )
+  const wanted = Object.entries({ ...Object.fromEntries(allowed), ...asked })
   const kept = Object.fromEntries(wanted.filter(([, version]) => version !== 'newest'))
-  const used = usedVersions(sources, catalog.choose(kept))
+  const used = usedVersions(sources, catalog.choose(kept, requires))
   // What is wrong with the configuration, every node says when it prepares.
   if (used === undefined) return kept
   const stray = Object.keys(asked).find((id) => used[id] === undefined)

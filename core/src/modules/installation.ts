@@ -36,7 +36,7 @@ export class Installation {
     const { directories, plugins } = options
     this.keys = new TrustedKeys(directories)
     this.packages = new Packages({
-      plugins: () => plugins.sources.map(({ manifest }) => manifest),
+      plugins: () => plugins.usable.map(({ manifest }) => manifest),
       keys: this.keys,
       examine: (xml) => examine(xml, plugins),
     })

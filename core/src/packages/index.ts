@@ -1,6 +1,7 @@
 /** What tools may use of packages: reading a directory, making and reading archives, signing. */
 export { keyIdOf, newKeyPair, parsePublicKey, signatureOf } from '../trust/signature.js'
-export { makeArchive, parseArchive, readArchive } from './archive.js'
+export { readManifest as readPluginManifest } from '../kernel/manifest.js'
+export { makeArchive, parseArchive, pluginArchive, readArchive } from './archive.js'
 export { assemble, requireManifest } from './assemble.js'
 export { listName, sha256Of } from './listing.js'
 export { manifestOf, type ModuleManifest } from './manifest.js'

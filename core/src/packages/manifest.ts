@@ -122,6 +122,16 @@ export function manifestOf(sources: ModulePackage, origin: string): ModuleManife
   return json === undefined ? undefined : parseManifest(json, `${origin}/${manifestName}`)
 }
 
+/** Sources under the operator's hands may have a damaged module.json: that keeps nobody from upgrading them. */
+export function manifestOrNone(sources: ModulePackage): ModuleManifest | undefined {
+  try {
+    return manifestOf(sources, 'the sources')
+  } catch (thrown) {
+    if (thrown instanceof HoldfastError && thrown.code === 'E_PACKAGE_MANIFEST') return undefined
+    throw thrown
+  }
+}
+
 function semanticProblems(manifest: ModuleManifest): string[] {
   const problems: string[] = []
   const { version, requires, parameters } = manifest

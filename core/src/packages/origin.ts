@@ -11,14 +11,19 @@ import { configurationName, macrosOf, withMacros } from './parameters.js'
 
 export const originName = 'origin.json'
 
-export interface Origin {
+export interface Origin extends Provenance {
+  readonly files: Contents
+  /** Values of the macros as they were delivered. */
+  readonly macros: Contents
+}
+
+export interface Provenance {
   /** A path, an address, or the name of a registry. */
   readonly from: string
   /** Name of the trusted key that signed the archive. */
   readonly signedBy?: string
-  readonly files: Contents
-  /** Values of the macros as they were delivered. */
-  readonly macros: Contents
+  /** Who answered for an archive that nobody signed. */
+  readonly vouched?: string
 }
 
 /** Every file but the origin itself; of the configuration, the text without the values of its macros. */
@@ -45,11 +50,10 @@ export function macrosIn(sources: ModulePackage): Contents {
 export function withOrigin(
   sources: ModulePackage,
   delivered: ModulePackage,
-  from: string,
-  signedBy: string | undefined,
+  { from, signedBy, vouched }: Provenance,
 ): ModulePackage {
   const body = {
-    ...{ format: 'holdfast-origin', version: 1, from, signedBy },
+    ...{ format: 'holdfast-origin', version: 1, from, signedBy, vouched },
     files: Object.fromEntries(contentsOf(delivered)),
     macros: Object.fromEntries(macrosIn(delivered)),
   }
@@ -65,18 +69,15 @@ export function originOf(sources: ModulePackage): Origin | undefined {
   const value = jsonOf(fileOf(sources, originName))
   compiled ??= compileSchema(originSchema)
   if (value === undefined || compiled(value).length > 0) return undefined
-  const { from, signedBy, files, macros } = value as OriginFile // As checked.
+  const { files, macros, ...provenance } = value as OriginFile // As checked.
   return {
-    from,
-    ...(signedBy === undefined ? {} : { signedBy }),
+    ...provenance,
     files: new Map(Object.entries(files)),
     macros: new Map(Object.entries(macros)),
   }
 }
 
-interface OriginFile {
-  readonly from: string
-  readonly signedBy?: string
+interface OriginFile extends Provenance {
   readonly files: Readonly<Record<string, string>>
   readonly macros: Readonly<Record<string, string>>
 }
@@ -90,6 +91,7 @@ const originSchema = {
     version: { const: 1 },
     from: { type: 'string' },
     signedBy: { type: 'string' },
+    vouched: { type: 'string' },
     files: texts,
     macros: texts,
   },

@@ -18,8 +18,15 @@ import type { TrustedKeys } from '../trust/keyring.js'
 import { readArchive } from './archive.js'
 import { assemble } from './assemble.js'
 import { convert, type Examine } from './convert.js'
-import { type ModuleManifest, manifestOf } from './manifest.js'
-import { contentsOf, macrosIn, originName, originOf, withOrigin } from './origin.js'
+import { type ModuleManifest, manifestOf, manifestOrNone } from './manifest.js'
+import {
+  contentsOf,
+  macrosIn,
+  originName,
+  originOf,
+  type Provenance,
+  withOrigin,
+} from './origin.js'
 import { fileOf, type ModulePackage, packageBytesMax } from './package.js'
 import { assertParameters, configurationName, missingParameters, withMacros } from './parameters.js'
 import { mergePackages } from './upgrade.js'
@@ -32,9 +39,13 @@ export interface PackagesOptions {
 }
 
 /** A package as it was delivered, and what has to be said about it. */
-interface Delivered {
-  readonly package: ModulePackage
+interface Delivered extends Read {
   readonly manifest: ModuleManifest | undefined
+  readonly provenance: Provenance
+}
+
+interface Read {
+  readonly package: ModulePackage
   /** Name of the trusted key. */
   readonly signedBy: string | undefined
   readonly notes: readonly string[]
@@ -58,18 +69,18 @@ export class Packages {
 
   /** For an installation. Throws `E_PACKAGE_*` or `E_PARAMETER`; nothing is written. */
   async load(source: PackageSource): Promise<Loaded> {
-    const { path, parameters = {}, from = path } = source
-    const delivered = await this.deliver(path)
+    const { parameters = {} } = source
+    const delivered = await this.deliver(source)
     const given = new Map(Object.entries(parameters))
     const configured = withParameters(delivered, given)
-    const sources = withOrigin(configured, delivered.package, from, delivered.signedBy)
+    const sources = withOrigin(configured, delivered.package, delivered.provenance)
     return { sources, notes: [...delivered.notes, ...missingNotes(sources, delivered.manifest)] }
   }
 
   /** For an upgrade of `ours`, the sources as the operator has them now. */
   async merge(ours: ModulePackage, source: PackageSource): Promise<Merged> {
-    const { path, parameters = {}, from = path } = source
-    const delivered = await this.deliver(path)
+    const { path, parameters = {} } = source
+    const delivered = await this.deliver(source)
     const before = manifestOrNone(ours)
     const id = delivered.manifest?.id
     if (before !== undefined && id !== undefined && before.id !== id) {
@@ -80,7 +91,7 @@ export class Packages {
     const merged = mergePackages(ours, delivered.package)
     const given = new Map(Object.entries(parameters))
     const configured = withParameters({ ...delivered, package: merged.package }, given)
-    const sources = withOrigin(configured, delivered.package, from, delivered.signedBy)
+    const sources = withOrigin(configured, delivered.package, delivered.provenance)
     return {
       sources,
       offered: merged.conflicts.length > 0 ? delivered.package : undefined,
@@ -95,23 +106,35 @@ export class Packages {
   }
 
   async inspect(path: string): Promise<PackageView> {
-    const { package: sources, signedBy, notes } = await this.deliver(path)
-    return { ...viewOf(sources, path), signedBy, notes }
+    const { package: sources, signedBy, notes } = await this.read(path)
+    const manifest = manifestOf(sources, path)
+    const misfits = manifest === undefined ? [] : this.misfits(manifest)
+    return { ...viewOf(sources, path), signedBy, notes: [...notes, ...misfits] }
   }
 
-  private async deliver(path: string): Promise<Delivered> {
-    const read = await this.read(path)
+  private async deliver({ path, from = path, vouched }: PackageSource): Promise<Delivered> {
+    const read = await this.read(path, vouched)
     const manifest = manifestOf(read.package, path)
-    if (manifest !== undefined) this.assertFits(manifest, path)
-    return { ...read, manifest }
+    const misfits = manifest === undefined ? [] : this.misfits(manifest)
+    if (misfits.length > 0) {
+      throw new HoldfastError(
+        'E_PACKAGE_REQUIRES',
+        `${from} can't be used here: ${misfits.join('; ')}`,
+        { hint: 'install what it needs first ("holdfast plugin list" shows what is there)' },
+      )
+    }
+    const { signedBy } = read
+    const unsigned = signedBy === undefined && vouched !== undefined ? { vouched } : {}
+    const signed = signedBy === undefined ? {} : { signedBy }
+    return { ...read, manifest, provenance: { from, ...signed, ...unsigned } }
   }
 
-  private async read(path: string): Promise<Omit<Delivered, 'manifest'>> {
+  private async read(path: string, vouched?: string): Promise<Read> {
     try {
       if ((await stat(path)).isDirectory()) {
         return { package: await assemble(path), signedBy: undefined, notes: [] }
       }
-      return (await isZip(path)) ? await this.readForeign(path) : await this.readOwn(path)
+      return (await isZip(path)) ? await this.readForeign(path) : await this.readOwn(path, vouched)
     } catch (thrown) {
       if (codeOf(thrown) !== 'ENOENT' && codeOf(thrown) !== 'ENOTDIR') throw thrown
       throw new HoldfastError('E_PACKAGE_INVALID', `there is no ${path}`, {
@@ -120,10 +143,13 @@ export class Packages {
     }
   }
 
-  private async readOwn(path: string): Promise<Omit<Delivered, 'manifest'>> {
+  private async readOwn(path: string, vouched: string | undefined): Promise<Read> {
     const { package: sources, list, signature } = await readArchive(path)
     if (signature === undefined) {
-      const note = 'the archive is not signed: its scripts run as root'
+      const note =
+        vouched === undefined
+          ? 'the archive is not signed: its scripts run as root'
+          : `nobody signed the archive itself: ${vouched}, answers for it`
       return { package: sources, signedBy: undefined, notes: [note] }
     }
     const key = await this.options.keys.verify('module', list, signature)
@@ -143,7 +169,7 @@ export class Packages {
     return { package: sources, signedBy: undefined, notes: [note] }
   }
 
-  private async readForeign(path: string): Promise<Omit<Delivered, 'manifest'>> {
+  private async readForeign(path: string): Promise<Read> {
     const { size } = await stat(path)
     if (size > packageBytesMax) {
       throw new HoldfastError('E_PACKAGE_INVALID', `${path} is larger than 16 MiB`)
@@ -155,8 +181,8 @@ export class Packages {
     return { package: sources, signedBy: undefined, notes: report }
   }
 
-  private assertFits(manifest: ModuleManifest, path: string): void {
-    const { platforms, requires } = manifest
+  /** Why a module can't be used on this node, each a sentence. */
+  private misfits({ platforms, requires }: ModuleManifest): readonly string[] {
     const { plugins } = this.options
     const reasons: string[] = []
     if (!platforms.some((platform) => platform === process.platform)) {
@@ -169,14 +195,7 @@ export class Packages {
         versions.length === 0 ? 'it is not installed' : `here is ${versions.join(', ')}`
       reasons.push(`it needs the plugin ${id} ${range}: ${present}`)
     }
-    if (reasons.length === 0) return
-    throw new HoldfastError(
-      'E_PACKAGE_REQUIRES',
-      `${path} can't be used here: ${reasons.join('; ')}`,
-      {
-        hint: 'install what it needs first ("holdfast plugin list" shows what is there)',
-      },
-    )
+    return reasons
   }
 }
 
@@ -204,18 +223,9 @@ export function viewOf(sources: ModulePackage, name: string): PackageView {
     files: sources.files.map(({ path }) => path).filter((path) => path !== originName),
     from: origin?.from,
     signedBy: origin?.signedBy,
+    vouched: origin?.vouched,
     changed: origin === undefined ? [] : [...paths].filter(isChanged).sort(),
     notes: missingNotes(sources, manifest),
-  }
-}
-
-/** Sources under the operator's hands may have a damaged module.json: that keeps nobody from upgrading them. */
-function manifestOrNone(sources: ModulePackage): ModuleManifest | undefined {
-  try {
-    return manifestOf(sources, 'the sources')
-  } catch (thrown) {
-    if (thrown instanceof HoldfastError && thrown.code === 'E_PACKAGE_MANIFEST') return undefined
-    throw thrown
   }
 }
 

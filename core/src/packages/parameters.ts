@@ -4,7 +4,7 @@
  */
 import { HoldfastError, nearest } from '@holdfast/sdk'
 import { compileSchema } from '../schema/validate.js'
-import { type Finding } from '../xml/bind.js'
+import type { Finding } from '../xml/bind.js'
 import { parseXml, type XmlAttribute } from '../xml/document.js'
 import type { ModuleManifest, ParameterProperty } from './manifest.js'
 

@@ -1,13 +1,15 @@
 /**
  * The plugins of this node in memory: those of the installation and those that the operator added. Of each id a module
- * uses one version: the one with which it was configured, otherwise the newest.
+ * uses one version: the one with which it was configured, otherwise the newest that it allows.
  */
 import type { BrokenPlugin, Discovered, PluginSource } from '../kernel/discover.js'
-import { compareVersions } from '../kernel/versions.js'
+import { compareVersions, satisfies } from '../kernel/versions.js'
 import type { PluginStore } from './store.js'
 
 /** Plugin id → version. */
 export type Bound = Readonly<Record<string, string>>
+/** Plugin id → range of versions. */
+export type Ranges = Readonly<Record<string, string>>
 
 /** What a set of plugins is made from. */
 export interface Choice {
@@ -45,6 +47,11 @@ export class PluginCatalog implements Discovered {
     return this.all
   }
 
+  /** Every version of plugins that are not disabled. */
+  get usable(): readonly PluginSource[] {
+    return this.all.filter(({ manifest }) => !this.off.includes(manifest.id))
+  }
+
   get broken(): readonly BrokenPlugin[] {
     return this.unusable
   }
@@ -58,15 +65,19 @@ export class PluginCatalog implements Discovered {
     return this.choose({}).sources
   }
 
-  choose(bound: Bound): Choice {
+  /** `ranges`: of what is not bound, only these versions. */
+  choose(bound: Bound, ranges: Ranges = {}): Choice {
     const sources: PluginSource[] = []
     const broken = new Map(this.unusable.map(({ id, reason }) => [id.replace(/@.*$/, ''), reason]))
     const ids = new Set([...this.all.map(({ manifest }) => manifest.id), ...Object.keys(bound)])
     for (const id of [...ids].sort()) {
-      const wanted = bound[id]
+      const [exact, range = '*'] = [bound[id], ranges[id]]
+      const wanted = exact ?? ranges[id]
       const candidates = this.all.filter(({ manifest }) => manifest.id === id)
       const source = newest(
-        candidates.filter(({ manifest }) => wanted === undefined || manifest.version === wanted),
+        candidates.filter(({ manifest: { version } }) =>
+          exact === undefined ? satisfies(version, range) : version === exact,
+        ),
       )
       if (this.off.includes(id)) broken.set(id, `it is disabled: holdfast plugin enable ${id}`)
       else if (source !== undefined) sources.push(source)

@@ -29,7 +29,7 @@ export class ArchiveStore {
   constructor(private readonly directory: string) {}
 
   path(sha256: string): string {
-    return join(this.directory, `${sha256}.safe`)
+    return join(this.directory, `${sha256}.archive`)
   }
 
   async open(): Promise<void> {

@@ -28,7 +28,29 @@ export interface RegistryModule {
   readonly versions: readonly RegistryVersion[]
 }
 
-export interface RegistryIndex {
+/** Of a plugin the index also tells what an operator must know before anything is brought here. */
+export interface RegistryPluginVersion extends RegistryVersion {
+  /** Range of the versions of Holdfast that it is made for. */
+  readonly holdfast: string
+  readonly capabilities: readonly string[]
+  /** It runs as a child process. */
+  readonly process: boolean
+}
+
+export interface RegistryPlugin {
+  readonly id: string
+  readonly versions: readonly RegistryPluginVersion[]
+}
+
+/** Everything that one place has. */
+export interface Stock {
+  readonly modules: readonly RegistryModule[]
+  readonly plugins: readonly RegistryPlugin[]
+}
+
+export type Kind = 'module' | 'plugin'
+
+export interface RegistryIndex extends Stock {
   readonly name: string
   /** Grows with each publication: who has seen a higher one knows that this one is old. */
   readonly number: number
@@ -36,7 +58,6 @@ export interface RegistryIndex {
   readonly issued: string
   /** After this time the index may be an old one that somebody keeps showing. */
   readonly expires: string
-  readonly modules: readonly RegistryModule[]
 }
 
 export interface SignedIndex {
@@ -50,24 +71,47 @@ export interface SignedIndex {
 const text = (maxLength: number): object => ({ type: 'string', minLength: 1, maxLength })
 const time = { type: 'string', pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$' }
 
-export const versionSchema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['version', 'title', 'platforms', 'requires', 'file', 'bytes', 'sha256'],
-  properties: {
+function entries(idPattern: string, extension: string, more: object = {}): object {
+  const properties = {
     version: {
       type: 'string',
       pattern: '^\\d+\\.\\d+\\.\\d+([-+][0-9A-Za-z.+-]+)?$',
       maxLength: 64,
     },
     title: text(200),
-    description: text(2_000),
     platforms: { type: 'array', maxItems: 8, items: text(16) },
     requires: { type: 'object', maxProperties: 64, additionalProperties: text(128) },
-    file: { type: 'string', pattern: '^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}\\.safe$' },
+    file: { type: 'string', pattern: `^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}\\.${extension}$` },
     bytes: { type: 'integer', minimum: 1, maximum: archiveBytesMax },
     sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-  },
+    ...more,
+  }
+  const version = {
+    type: 'object',
+    additionalProperties: false,
+    required: Object.keys(properties),
+    properties: { ...properties, description: text(2_000) },
+  }
+  const entry = {
+    type: 'object',
+    additionalProperties: false,
+    required: ['id', 'versions'],
+    properties: {
+      id: { type: 'string', pattern: idPattern, maxLength: 64 },
+      versions: { type: 'array', minItems: 1, maxItems: 500, items: version },
+    },
+  }
+  return { type: 'array', maxItems: 5_000, items: entry }
+}
+
+/** What a registry and what another node may say that it has. */
+export const stockProperties = {
+  modules: entries('^[a-z][a-z0-9_-]{0,31}$', 'safe'),
+  plugins: entries('^[a-z][a-z0-9]*(-[a-z0-9]+)*$', 'hfp', {
+    holdfast: text(128),
+    capabilities: { type: 'array', maxItems: 64, items: text(256) },
+    process: { type: 'boolean' },
+  }),
 }
 
 const indexSchema = {
@@ -81,19 +125,7 @@ const indexSchema = {
     number: { type: 'integer', minimum: 1, maximum: 2 ** 48 },
     issued: time,
     expires: time,
-    modules: {
-      type: 'array',
-      maxItems: 5_000,
-      items: {
-        type: 'object',
-        additionalProperties: false,
-        required: ['id', 'versions'],
-        properties: {
-          id: { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,31}$' },
-          versions: { type: 'array', minItems: 1, maxItems: 500, items: versionSchema },
-        },
-      },
-    },
+    ...stockProperties,
   },
 }
 
@@ -114,22 +146,32 @@ export function parseSigned(data: string, origin: string): SignedIndex {
     data,
     origin,
   )
-  const index = checked<RegistryIndex>(indexSchema, body, origin)
+  type Written = Omit<RegistryIndex, 'plugins'> & Partial<Pick<Stock, 'plugins'>>
+  const written = checked<Written>(indexSchema, body, origin)
+  // An index of modules alone need not say that it has no plugins.
+  const index: RegistryIndex = { ...written, plugins: written.plugins ?? [] }
+  assertOnce('module', index.modules, origin)
+  assertOnce('plugin', index.plugins, origin)
+  return { text: body, signature, index }
+}
+
+function assertOnce(kind: Kind, entries: readonly RegistryModule[], origin: string): void {
   const ids = new Set<string>()
-  for (const { id, versions } of index.modules) {
-    if (ids.has(id)) throw invalid(origin, `the module ${id} is twice in it`)
+  for (const { id, versions } of entries) {
+    if (ids.has(id)) throw invalid(origin, `the ${kind} ${id} is twice in it`)
     ids.add(id)
     if (new Set(versions.map(({ version }) => version)).size < versions.length) {
-      throw invalid(origin, `a version of ${id} is twice in it`)
+      throw invalid(origin, `a version of the ${kind} ${id} is twice in it`)
     }
   }
-  return { text: body, signature, index }
 }
 
 /** The text that is to be signed. The same index gives the same text. */
 export function indexText(index: RegistryIndex): string {
-  const modules = [...index.modules].sort((a, b) => (a.id < b.id ? -1 : 1))
-  const body = { format: 'holdfast-registry', version: 1, ...index, modules }
+  const sorted = <T extends RegistryModule>(entries: readonly T[]): readonly T[] =>
+    [...entries].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const stock = { modules: sorted(index.modules), plugins: sorted(index.plugins) }
+  const body = { format: 'holdfast-registry', version: 1, ...index, ...stock }
   return `${JSON.stringify(body, undefined, 1)}\n`
 }
 

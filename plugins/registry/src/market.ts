@@ -1,21 +1,25 @@
-/** Everything that offers modules to this node, in one place: finding one, bringing it here, copying a registry. */
+/** Everything that offers modules and plugins to this node, in one place: finding one, bringing it here, copying a registry. */
 import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { type Control, HoldfastError, type Peers, type Store } from '@holdfast/sdk'
-import { choose, type Choice, type Offer, parseWanted } from './choose.js'
+import { choose, type Offer, moduleShelves, parseWanted, pluginShelves } from './choose.js'
 import { addressSource, ArchiveStore, readBytes, type Source } from './download.js'
 import {
   archiveBytesMax,
   indexBytesMax,
   indexName,
+  type Kind,
   parseSigned,
   type RegistryModule,
+  type RegistryPlugin,
   type RegistryVersion,
+  type Stock,
 } from './format.js'
 import type { Progress } from './jobs.js'
 import { askPeers, type PeerArchives, peerSource } from './peers.js'
 import type { Registries } from './registries.js'
+import { type Demand, demandsOf, type PluginChoice, resolvePlugins } from './resolve.js'
 
 /** Names of the places that are no registries; registries can't have them. */
 export const bundledName = 'bundled'
@@ -27,17 +31,28 @@ export interface Fetched {
   readonly path: string
   /** For people: where it came from. */
   readonly from: string
+  /** For people: who answers for its bytes, beside a signature in it. Absent: nobody does. */
+  readonly vouched?: string
 }
 
-interface Remembered {
+/** One archive of this node, as its index described it. */
+type Remembered =
+  | ({ readonly kind: 'module' } & Entry<RegistryModule>)
+  | ({ readonly kind: 'plugin' } & Entry<RegistryPlugin>)
+
+interface Entry<T extends RegistryModule> {
   readonly id: string
-  readonly version: RegistryVersion
+  readonly version: T['versions'][number]
+  /** Of the place it came from. */
+  readonly vouched?: string
 }
+
+const nothing: Stock = { modules: [], plugins: [] }
 
 export interface MarketOptions {
   readonly registries: Registries
   readonly peers: Peers
-  readonly control: Pick<Control, 'packageInspect'>
+  readonly control: Pick<Control, 'packageInspect' | 'plugins' | 'version'>
   readonly store: Pick<Store, 'read' | 'write'>
   readonly archives: ArchiveStore
   /** Directory of the registry that is delivered with Holdfast. */
@@ -52,9 +67,9 @@ export class Market implements PeerArchives {
     const { registries, peers } = this.options
     const usable = registries.list().filter((one) => registries.expired(one) === undefined)
     return [
-      { source: bundledName, modules: await this.bundled() },
-      { source: hereName, modules: await this.remembered() },
-      ...usable.map(({ name, index }) => ({ source: name, modules: index?.modules ?? [] })),
+      { source: bundledName, ...(await this.bundled()) },
+      { source: hereName, ...(await this.remembered()) },
+      ...usable.map(({ name, index }) => ({ source: name, ...(index ?? nothing) })),
       ...(await askPeers(peers)),
     ]
   }
@@ -62,18 +77,72 @@ export class Market implements PeerArchives {
   /** `what`: `[registry/]id[@range]`. */
   async fetch(
     what: string,
+    kind: Kind,
     signal: AbortSignal,
     tell: (progress: Progress) => void,
   ): Promise<Fetched> {
-    const choice = choose(parseWanted(what), await this.offers(), process.platform)
-    const { source, id, version } = choice
-    const from = `${source}/${id}@${version.version}`
+    const wanted = parseWanted(what)
+    const offers = await this.offers()
+    const { source, ...found } =
+      kind === 'module'
+        ? { kind, ...choose(wanted, moduleShelves(offers), process.platform) }
+        : { kind, ...choose(wanted, pluginShelves(offers), process.platform) }
+    const from = `${source}/${found.id}@${found.version.version}`
     if (source === bundledName) {
-      return { path: await this.bundledPath(version), from }
+      const vouched = 'Holdfast, with which it was delivered'
+      return { path: await this.bundledPath(found.version), from, vouched }
     }
-    const path = await this.bring(choice, signal, tell)
-    await this.remember({ id, version })
-    return { path, from }
+    const vouched = await this.voucher(source, found.version)
+    const path = await this.bring(source, found.version, signal, tell)
+    await this.remember({ ...found, ...vouched })
+    return { path, from, ...vouched }
+  }
+
+  /** Who says that these are the right bytes. */
+  private async voucher(
+    source: string,
+    { sha256 }: RegistryVersion,
+  ): Promise<{ readonly vouched?: string }> {
+    if (source === hereName) {
+      const all = await this.archives()
+      const vouched = all.find(({ version }) => version.sha256 === sha256)?.vouched
+      return vouched === undefined ? {} : { vouched }
+    }
+    const registry = this.options.registries.list().find(({ name }) => name === source)
+    if (registry === undefined) return { vouched: `node ${source}, a member of this cluster` }
+    const { key } = registry
+    return key === '' ? {} : { vouched: `the index of ${source}, signed by ${key}` }
+  }
+
+  /**
+   * The plugins that have to be brought here, for `requires` (of `by`, id → range), or for the plugin that is named as for
+   * `fetch`. Throws with every reason why they can't be had.
+   */
+  async resolve(
+    request:
+      | { readonly requires: Readonly<Record<string, string>>; readonly by: string }
+      | { readonly plugin: string },
+  ): Promise<readonly PluginChoice[]> {
+    const { control } = this.options
+    const offers = await this.offers()
+    const present = (await control.plugins())
+      .filter(({ failure }) => failure === undefined)
+      .map((one) => ({ ...one, builtin: one.trust === 'builtin' }))
+    const around = { present, platform: process.platform, holdfast: control.version }
+    if ('requires' in request) {
+      return resolvePlugins(demandsOf(request.requires, request.by), { ...around, offers })
+    }
+    const { source, id, version } = choose(
+      parseWanted(request.plugin),
+      pluginShelves(offers),
+      process.platform,
+    )
+    const only = offers.map((offer) => ({
+      ...offer,
+      plugins: offer.plugins.filter((plugin) => plugin.id !== id || offer.source === source),
+    }))
+    const demand: Demand = { id, range: version.version, by: 'this order' }
+    return resolvePlugins([demand], { ...around, offers: only })
   }
 
   /** An archive at an address that no index names: somebody must answer for it, by a signature or by `unsigned`. */
@@ -109,7 +178,7 @@ export class Market implements PeerArchives {
   ): Promise<{ readonly archives: number }> {
     const { registries } = this.options
     const registry = registries.one(name)
-    const versions = (registry.index?.modules ?? []).flatMap((module) => module.versions)
+    const versions = versionsOf(registry.index ?? nothing)
     const total = versions.reduce((sum, { bytes }) => sum + bytes, 0)
     const place = new ArchiveStore(directory)
     let before = 0
@@ -131,22 +200,26 @@ export class Market implements PeerArchives {
     return { archives: versions.length }
   }
 
-  async modules(): Promise<readonly RegistryModule[]> {
-    return merged([...(await this.bundled()), ...(await this.remembered())])
+  async stock(): Promise<Stock> {
+    const bundled = await this.bundled()
+    const here = await this.remembered()
+    return {
+      modules: merged([...bundled.modules, ...here.modules]),
+      plugins: merged([...bundled.plugins, ...here.plugins]),
+    }
   }
 
   async path(sha256: string): Promise<string | undefined> {
-    const bundled = (await this.bundled()).flatMap(({ versions }) => versions)
-    const delivered = bundled.find((version) => version.sha256 === sha256)
+    const isWanted = (version: RegistryVersion): boolean => version.sha256 === sha256
+    const delivered = versionsOf(await this.bundled()).find(isWanted)
     if (delivered !== undefined) return await this.bundledPath(delivered)
-    const known = (await this.remembered()).flatMap(({ versions }) => versions)
-    return known.some((version) => version.sha256 === sha256)
-      ? this.options.archives.path(sha256)
-      : undefined
+    const isKnown = versionsOf(await this.remembered()).some(isWanted)
+    return isKnown ? this.options.archives.path(sha256) : undefined
   }
 
   private async bring(
-    { source, version }: Choice,
+    source: string,
+    version: RegistryVersion,
     signal: AbortSignal,
     tell: (progress: Progress) => void,
   ): Promise<string> {
@@ -177,28 +250,35 @@ export class Market implements PeerArchives {
     })
   }
 
-  private async bundled(): Promise<readonly RegistryModule[]> {
+  private async bundled(): Promise<Stock> {
     const path = join(this.options.bundled, indexName)
     try {
-      if ((await stat(path)).size > indexBytesMax) return []
-      return parseSigned(await readFile(path, 'utf8'), path).index.modules
+      if ((await stat(path)).size > indexBytesMax) return nothing
+      return parseSigned(await readFile(path, 'utf8'), path).index
     } catch (thrown) {
-      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return []
+      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return nothing
       throw thrown
     }
   }
 
-  private async remembered(): Promise<readonly RegistryModule[]> {
-    const all = (await this.options.store.read<readonly Remembered[]>('archives')) ?? []
-    const present: RegistryModule[] = []
-    for (const { id, version } of all) {
-      if (await this.options.archives.has(version)) present.push({ id, versions: [version] })
+  private async remembered(): Promise<Stock> {
+    const all = await this.archives()
+    const modules: RegistryModule[] = []
+    const plugins: RegistryPlugin[] = []
+    for (const one of all) {
+      if (!(await this.options.archives.has(one.version))) continue
+      if (one.kind === 'plugin') plugins.push({ id: one.id, versions: [one.version] })
+      else modules.push({ id: one.id, versions: [one.version] })
     }
-    return merged(present)
+    return { modules: merged(modules), plugins: merged(plugins) }
+  }
+
+  private async archives(): Promise<readonly Remembered[]> {
+    return (await this.options.store.read<readonly Remembered[]>('archives')) ?? []
   }
 
   private async remember(added: Remembered): Promise<void> {
-    const all = (await this.options.store.read<readonly Remembered[]>('archives')) ?? []
+    const all = await this.archives()
     const others = all.filter(({ version }) => version.sha256 !== added.version.sha256)
     await this.options.store.write('archives', [added, ...others].slice(0, rememberedMax))
   }
@@ -214,13 +294,19 @@ async function isArchive(path: string, { sha256 }: RegistryVersion): Promise<boo
   }
 }
 
-/** One entry a module; of two archives that are the same version the first. */
-function merged(modules: readonly RegistryModule[]): readonly RegistryModule[] {
-  const versions = new Map<string, Map<string, RegistryVersion>>()
-  for (const module of modules) {
-    const known = versions.get(module.id) ?? new Map<string, RegistryVersion>()
-    versions.set(module.id, known)
-    for (const one of module.versions) {
+function versionsOf({ modules, plugins }: Stock): readonly RegistryVersion[] {
+  return [...modules, ...plugins].flatMap((entry): readonly RegistryVersion[] => entry.versions)
+}
+
+/** One entry an id; of two archives that are the same version the first. */
+function merged<V extends RegistryVersion>(
+  entries: readonly { readonly id: string; readonly versions: readonly V[] }[],
+): readonly { readonly id: string; readonly versions: readonly V[] }[] {
+  const versions = new Map<string, Map<string, V>>()
+  for (const entry of entries) {
+    const known = versions.get(entry.id) ?? new Map<string, V>()
+    versions.set(entry.id, known)
+    for (const one of entry.versions) {
       if (!known.has(one.version)) known.set(one.version, one)
     }
   }

@@ -6,22 +6,22 @@ import { open } from 'node:fs/promises'
 import { type Cancel, HoldfastError, type Peers } from '@holdfast/sdk'
 import type { Offer } from './choose.js'
 import type { Expected, Source } from './download.js'
-import { archiveBytesMax, checked, type RegistryModule, versionSchema } from './format.js'
+import { archiveBytesMax, checked, type Stock, stockProperties } from './format.js'
 
 const pieceBytes = 384 * 1024
 const questionTimeoutMs = 10_000
-/** Messages between nodes hold 1 MiB: what does not fit is left out, the newest versions come first. */
-const modulesMax = 500
+/** Messages between nodes hold 1 MiB: what does not fit is left out. */
+const entriesMax = 250
 
 export interface PeerArchives {
   /** Only what is here, as a file. */
-  modules(): Promise<readonly RegistryModule[]>
+  stock(): Promise<Stock>
   /** The file with this content; undefined: it is not here. */
   path(sha256: string): Promise<string | undefined>
 }
 
 type Question =
-  | { readonly kind: 'modules' }
+  | { readonly kind: 'stock' }
   | { readonly kind: 'piece'; readonly sha256: string; readonly offset: number }
 
 const sha256 = { type: 'string', pattern: '^[0-9a-f]{64}$' }
@@ -31,7 +31,7 @@ const questionSchema = {
       type: 'object',
       additionalProperties: false,
       required: ['kind'],
-      properties: { kind: { const: 'modules' } },
+      properties: { kind: { const: 'stock' } },
     },
     {
       type: 'object',
@@ -45,25 +45,13 @@ const questionSchema = {
     },
   ],
 }
-const modulesSchema = {
+const stockSchema = {
   type: 'object',
-  required: ['modules'],
-  properties: {
-    modules: {
-      type: 'array',
-      maxItems: modulesMax,
-      items: {
-        type: 'object',
-        additionalProperties: false,
-        required: ['id', 'versions'],
-        properties: {
-          id: { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,31}$' },
-          versions: { type: 'array', minItems: 1, maxItems: 500, items: versionSchema },
-        },
-      },
-    },
-  },
+  additionalProperties: false,
+  required: ['modules', 'plugins'],
+  properties: stockProperties,
 }
+const nothing: Stock = { modules: [], plugins: [] }
 const pieceSchema = {
   type: 'object',
   required: ['data'],
@@ -73,8 +61,9 @@ const pieceSchema = {
 export function serveArchives(peers: Peers, archives: PeerArchives): Cancel {
   return peers.onCall(async (node, message) => {
     const question = checked<Question>(questionSchema, JSON.stringify(message), node)
-    if (question.kind === 'modules') {
-      return { modules: (await archives.modules()).slice(0, modulesMax) }
+    if (question.kind === 'stock') {
+      const { modules, plugins } = await archives.stock()
+      return { modules: modules.slice(0, entriesMax), plugins: plugins.slice(0, entriesMax) }
     }
     const path = await archives.path(question.sha256)
     if (path === undefined) throw gone()
@@ -88,13 +77,12 @@ export async function askPeers(peers: Peers): Promise<readonly Offer[]> {
   return await Promise.all(
     connected.map(async (node) => {
       try {
-        const answer = await peers.call(node, { kind: 'modules' }, questionTimeoutMs)
-        type Answer = { readonly modules: readonly RegistryModule[] }
-        const { modules } = checked<Answer>(modulesSchema, JSON.stringify(answer), node)
-        return { source: node, modules }
+        const answer = await peers.call(node, { kind: 'stock' }, questionTimeoutMs)
+        const stock = checked<Stock>(stockSchema, JSON.stringify(answer), node)
+        return { source: node, ...stock }
       } catch (thrown) {
         if (!(thrown instanceof HoldfastError)) throw thrown
-        return { source: node, modules: [] }
+        return { source: node, ...nothing }
       }
     }),
   )

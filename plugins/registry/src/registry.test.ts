@@ -4,13 +4,16 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, type PeerState, type Peers } from '@holdfast/sdk'
 import test, { type ExecutionContext } from 'ava'
-import { choose, type Offer, parseWanted, search } from './choose.js'
+import { choose, moduleShelves, type Offer, parseWanted, search } from './choose.js'
 import { ArchiveStore } from './download.js'
 import {
   indexName,
   indexText,
   parseSigned,
   type RegistryIndex,
+  type RegistryModule,
+  type RegistryPlugin,
+  type RegistryPluginVersion,
   type RegistryVersion,
   signedText,
 } from './format.js'
@@ -28,9 +31,18 @@ const version = (text: string, more: Partial<RegistryVersion> = {}): RegistryVer
   ...{ file: `shop-${text}.safe`, bytes: archive.byteLength, sha256 },
   ...more,
 })
+const pluginVersion = (
+  text: string,
+  more: Partial<RegistryPluginVersion> = {},
+): RegistryPluginVersion => ({
+  ...version(text, { title: 'A bell', file: `bell-${text}.hfp` }),
+  ...{ holdfast: '^0.1.0', capabilities: ['net.connect'], process: false },
+  ...more,
+})
 const index = (number: number, more: Partial<RegistryIndex> = {}): RegistryIndex => ({
   ...{ name: 'acme', number, issued: '2026-01-01T00:00:00Z', expires: '2027-01-01T00:00:00Z' },
   modules: [{ id: 'shop', versions: [version('1.0.0'), version('1.1.0')] }],
+  plugins: [],
   ...more,
 })
 /** The signature names its key: the tests' own way to sign. */
@@ -78,8 +90,9 @@ async function registryIn(
 ): Promise<void> {
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, indexName), signed(one, signature))
-  for (const { versions } of one.modules) {
-    for (const { file } of versions) await writeFile(join(directory, file), archive)
+  const entries: readonly RegistryModule[] = [...one.modules, ...one.plugins]
+  for (const { file } of entries.flatMap(({ versions }) => versions)) {
+    await writeFile(join(directory, file), archive)
   }
 }
 
@@ -127,6 +140,10 @@ test('an index that is older than one seen before, or expired, is noticed, also 
   t.is(expired?.index?.number, 7)
 })
 
+const bell = (more: Partial<RegistryPluginVersion> = {}): RegistryPlugin => ({
+  id: 'bell',
+  versions: [pluginVersion('1.0.0', more)],
+})
 const hostile: readonly [string, string][] = [
   ['is no JSON', '<html>'],
   ['is something else', '{"hello":1}'],
@@ -165,6 +182,27 @@ const hostile: readonly [string, string][] = [
     signed(index(1, { modules: [{ id: 'shop', versions: [version('latest')] }] })),
   ],
   ['has a negative number', signed(index(-1))],
+  ['has a plugin twice', signed(index(1, { plugins: [bell(), bell()] }))],
+  ['has a module as a plugin', signed(index(1, { plugins: [bell({ file: 'bell-1.0.0.safe' })] }))],
+  [
+    'has a plugin with an id of another form',
+    signed(index(1, { plugins: [{ ...bell(), id: 'Bell' }] })),
+  ],
+  [
+    'does not say what a plugin may do',
+    signed(index(1, { plugins: [bell()] })).replace(/\\"capabilities\\"/, '\\"abilities\\"'),
+  ],
+  [
+    'has a requirement that is an object',
+    signed(index(1)).replace('\\"requires\\": {}', '\\"requires\\": {\\"a\\": {}}'),
+  ],
+  [
+    'has a text in a text in a text without end',
+    JSON.stringify({ index: '['.repeat(200_000), signature: 'acme' }),
+  ],
+  ['has keys of a prototype', '{"__proto__":{"index":"x","signature":"acme"}}'],
+  ['says more than an index should', signed(index(1)).replace('{\\n', '{\\n \\"note\\": 1,')],
+  ['expires at a time that is none', signed(index(1, { expires: 'tomorrow' }))],
   [
     'has a prototype as a module',
     signed(index(1, { modules: [{ id: '__proto__', versions: [version('1.0.0')] }] })),
@@ -209,10 +247,12 @@ test('the newest version that fits is chosen, of the first place that has it', (
   const offers: readonly Offer[] = [
     {
       source: 'here',
+      plugins: [],
       modules: [{ id: 'shop', versions: [version('1.1.0'), version('2.0.0-rc.1')] }],
     },
     {
       source: 'acme',
+      plugins: [],
       modules: [
         {
           id: 'shop',
@@ -226,7 +266,7 @@ test('the newest version that fits is chosen, of the first place that has it', (
     },
   ]
   const chosen = (what: string): string => {
-    const { source, version: one } = choose(parseWanted(what), offers, platform)
+    const { source, version: one } = choose(parseWanted(what), moduleShelves(offers), platform)
     return `${source} ${one.version}`
   }
   t.is(chosen('shop'), 'acme 1.2.0')
@@ -235,14 +275,21 @@ test('the newest version that fits is chosen, of the first place that has it', (
   t.is(chosen('shop@2.0.0-rc.1'), 'here 2.0.0-rc.1')
   const none = t.throws(() => chosen('shop@^3.0.0'), { instanceOf: HoldfastError })
   t.regex(none.message, /no shop@\^3.0.0 in here, acme: there are 1.1.0/)
+  const mistyped = (what: string): string =>
+    t.throws(() => chosen(what), { instanceOf: HoldfastError }).hint ?? ''
+  t.regex(mistyped('shpo'), /did you mean shop\?/)
+  t.regex(mistyped('acne/shop'), /did you mean acme\?/)
+  t.notRegex(mistyped('database'), /did you mean/)
   for (const bad of ['Shop', 'shop@x y z', '../shop', '']) {
     t.throws(() => parseWanted(bad), { instanceOf: HoldfastError, code: 'E_REGISTRY_NAME' })
   }
   t.deepEqual(
-    search('SHOP', offers).map(({ source, version: one }) => `${source} ${one.version}`),
+    search('SHOP', moduleShelves(offers)).map(
+      ({ source, version: one }) => `${source} ${one.version}`,
+    ),
     ['here 2.0.0-rc.1', 'acme 1.10.0'],
   )
-  t.deepEqual(search('shop database', offers), [])
+  t.deepEqual(search('shop database', moduleShelves(offers)), [])
 })
 
 const forever = new AbortController().signal
@@ -277,7 +324,11 @@ async function marketOf(
   const world = await worldOf(t)
   const market = new Market({
     ...{ registries: world.registries, peers, store: world.store },
-    control: { packageInspect: () => Promise.reject(new Error('not asked')) },
+    control: {
+      version: '0.1.0',
+      packageInspect: () => Promise.reject(new Error('not asked')),
+      plugins: () => Promise.resolve([]),
+    },
     archives: new ArchiveStore(join(world.directory, 'archives')),
     bundled: join(world.directory, 'bundled'),
   })
@@ -291,26 +342,57 @@ test('a node without a registry installs what another node has, and a damaged de
   await registryIn(join(one.world.directory, 'bundled'), index(1), '')
   serveArchives(n1, one.market)
   serveArchives(n2, two.market)
-  const fetched = await two.market.fetch('shop@1.0.0', forever, () => undefined)
+  const fetched = await two.market.fetch('shop@1.0.0', 'module', forever, () => undefined)
   t.is(fetched.from, 'n1/shop@1.0.0')
+  t.is(fetched.vouched, 'node n1, a member of this cluster')
   t.deepEqual(await readFile(fetched.path), archive)
   // It has it now, and would offer it in turn.
-  t.is((await two.market.modules())[0]?.versions[0]?.version, '1.0.0')
+  t.is((await two.market.stock()).modules[0]?.versions[0]?.version, '1.0.0')
   const question = { kind: 'piece', sha256: '../../etc/passwd', offset: 0 }
   t.is((await refusal(n2.call('n1', question, 1))).code, 'E_REGISTRY_INVALID')
   await writeFile(join(one.world.directory, 'bundled/shop-1.1.0.safe'), 'damaged')
-  const damaged = await refusal(one.market.fetch('bundled/shop', forever, () => undefined))
+  const damaged = await refusal(
+    one.market.fetch('bundled/shop', 'module', forever, () => undefined),
+  )
   t.is(damaged.code, 'E_REGISTRY_HASH')
+})
+
+test('a plugin of a registry is found, brought here by its hash, and offered to the other nodes', async (t) => {
+  const { n1, n2 } = pairOf()
+  const one = await marketOf(t, n1)
+  const two = await marketOf(t, n2)
+  serveArchives(n1, one.market)
+  serveArchives(n2, two.market)
+  const place = join(one.world.directory, 'acme')
+  const plugins = [{ id: 'bell', versions: [pluginVersion('1.0.0'), pluginVersion('1.1.0')] }]
+  await registryIn(place, index(1, { modules: [], plugins }))
+  await one.world.registries.add({ name: 'acme', address: place, unsigned: false })
+  const [missing] = await one.market.resolve({ requires: { bell: '^1.0.0' }, by: 'shop' })
+  t.is(`${missing?.source ?? ''}/${missing?.version.version ?? ''}`, 'acme/1.1.0')
+  const fetched = await one.market.fetch('bell@1.0.0', 'plugin', forever, () => undefined)
+  t.deepEqual(await readFile(fetched.path), archive)
+  t.is(fetched.vouched, 'the index of acme, signed by acme')
+  const here = await one.market.fetch('here/bell', 'plugin', forever, () => undefined)
+  t.is(here.vouched, fetched.vouched)
+  t.deepEqual((await two.market.stock()).plugins, [])
+  const again = await two.market.fetch('n1/bell', 'plugin', forever, () => undefined)
+  t.is(again.from, 'n1/bell@1.0.0')
+  t.is((await two.market.stock()).plugins[0]?.versions[0]?.holdfast, '^0.1.0')
+  const asModule = await refusal(two.market.fetch('bell', 'module', forever, () => undefined))
+  t.is(asModule.code, 'E_REGISTRY_UNKNOWN')
 })
 
 test('a mirror is a registry again, with the signature of its publisher', async (t) => {
   const { market, world } = await marketOf(t, pairOf().n1)
-  await registryIn(join(world.directory, 'acme'), index(3))
+  const plugins = [{ id: 'bell', versions: [pluginVersion('1.0.0')] }]
+  await registryIn(join(world.directory, 'acme'), index(3, { plugins }))
   const { registries } = world
   await registries.add({ name: 'acme', address: join(world.directory, 'acme'), unsigned: false })
   const copy = join(world.directory, 'copy')
-  t.deepEqual(await market.mirror('acme', copy, forever, () => undefined), { archives: 2 })
-  t.deepEqual((await readdir(copy)).sort(), ['index.json', 'shop-1.0.0.safe', 'shop-1.1.0.safe'])
+  t.deepEqual(await market.mirror('acme', copy, forever, () => undefined), { archives: 3 })
+  t.deepEqual((await readdir(copy)).sort(), [
+    ...['bell-1.0.0.hfp', 'index.json', 'shop-1.0.0.safe', 'shop-1.1.0.safe'],
+  ])
   await registries.add({ name: 'copy', address: copy, unsigned: false })
   t.is(registries.one('copy').key, 'acme')
   t.is(parseSigned(await readFile(join(copy, indexName), 'utf8'), 'copy').index.number, 3)

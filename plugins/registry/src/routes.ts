@@ -1,13 +1,15 @@
 /** What operators ask of registries, as routes of the API. */
 import { HoldfastError, type Route, type RouteRequest } from '@holdfast/sdk'
-import { search, sorted } from './choose.js'
+import { moduleShelves, pluginShelves, search, type Shelf, sorted, suggestion } from './choose.js'
+import type { Kind, RegistryVersion } from './format.js'
 import type { Jobs } from './jobs.js'
 import { bundledName, hereName, type Market } from './market.js'
 import type { Registries } from './registries.js'
 
 const text = { type: 'string' }
+const wanted = { ...text, minLength: 1, maxLength: 1_000 }
 const name = { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$' }
-const id = { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,31}$' }
+const id = { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,63}$' }
 const object = (properties: object, required: readonly string[]): object => ({
   type: 'object',
   additionalProperties: false,
@@ -35,7 +37,13 @@ export interface Parts {
 }
 
 export function routes(parts: Parts): readonly (readonly [string, Route])[] {
-  return [...registryRoutes(parts), ...moduleRoutes(parts), ...jobRoutes(parts)]
+  return [
+    ...registryRoutes(parts),
+    ...stockRoutes(parts, 'module'),
+    ...stockRoutes(parts, 'plugin'),
+    resolving(parts),
+    ...jobRoutes(parts),
+  ]
 }
 
 function viewOf(registries: Registries): object {
@@ -43,6 +51,7 @@ function viewOf(registries: Registries): object {
     registries: registries.list().map(({ index, ...one }) => ({
       ...one,
       modules: index?.modules.length ?? 0,
+      plugins: index?.plugins.length ?? 0,
       expires: index?.expires,
       expired: registries.expired({ ...one, index }),
     })),
@@ -105,41 +114,80 @@ function registryRoutes({ registries }: Parts): readonly (readonly [string, Rout
   ]
 }
 
-function moduleRoutes({ market }: Parts): readonly (readonly [string, Route])[] {
+function stockRoutes({ market }: Parts, kind: Kind): readonly (readonly [string, Route])[] {
+  const path = `/registry/${kind}s`
+  const shelves = async (): Promise<readonly Shelf<RegistryVersion>[]> => {
+    const offers = await market.offers()
+    return kind === 'module' ? moduleShelves(offers) : pluginShelves(offers)
+  }
   return [
     [
-      'registry search',
+      `registry search ${kind}`,
       {
-        ...{ method: 'GET', path: '/registry/modules', summary: 'Modules that can be installed' },
+        ...{
+          method: 'GET',
+          path,
+          summary: `${kind === 'module' ? 'Modules' : 'Plugins'} that can be installed`,
+        },
         query: object({ text: { type: 'string', maxLength: 200, default: '' } }, []),
-        response: list('modules'),
+        response: list(`${kind}s`),
         handle: async ({ query }) => ({
-          modules: search(query['text'] ?? '', await market.offers()).map(
-            ({ source, id: module, version }) => ({ source, id: module, ...version }),
+          [`${kind}s`]: search(query['text'] ?? '', await shelves()).map(
+            ({ source, id: entry, version }) => ({ source, id: entry, ...version }),
           ),
         }),
       },
     ],
     [
-      'registry show',
+      `registry show ${kind}`,
       {
-        ...{ method: 'GET', path: '/registry/modules/:id', summary: 'All versions of one module' },
+        ...{ method: 'GET', path: `${path}/:id`, summary: `All versions of one ${kind}` },
         params: object({ id }, ['id']),
         response: list('versions'),
-        handle: async ({ params }) => {
-          const offers = await market.offers()
-          const versions = offers.flatMap(({ source, modules }) =>
-            modules
-              .filter((module) => module.id === params['id'])
-              .flatMap((module) => sorted(module.versions).map((one) => ({ source, ...one }))),
-          )
-          if (versions.length > 0) return { versions }
-          throw new HoldfastError('E_REGISTRY_UNKNOWN', `no registry has ${params['id'] ?? ''}`, {
-            hint: '"holdfast registry search" shows what there is',
-          })
-        },
+        handle: async ({ params }) => ({ versions: allOf(params['id'] ?? '', await shelves()) }),
       },
     ],
+  ]
+}
+
+/** Throws `E_REGISTRY_UNKNOWN`. */
+function allOf(wanted: string, shelves: readonly Shelf<RegistryVersion>[]): readonly object[] {
+  const versions = shelves.flatMap(({ source, entries }) =>
+    entries
+      .filter((entry) => entry.id === wanted)
+      .flatMap((entry) => sorted(entry.versions).map((one) => ({ source, ...one }))),
+  )
+  if (versions.length > 0) return versions
+  const ids = shelves.flatMap(({ entries }) => entries.map((entry) => entry.id))
+  throw new HoldfastError('E_REGISTRY_UNKNOWN', `no registry has ${wanted}`, {
+    hint: suggestion(wanted, ids, '"holdfast registry search" shows what there is'),
+  })
+}
+
+function resolving({ market }: Parts): readonly [string, Route] {
+  const ranges = {
+    type: 'object',
+    maxProperties: 64,
+    additionalProperties: { type: 'string', maxLength: 128 },
+  }
+  return [
+    'registry resolve',
+    {
+      method: 'POST',
+      path: '/registry/resolve',
+      summary:
+        'The plugins that are missing here: for `requires` of `by`, or for one that is named',
+      body: {
+        ...object({ requires: ranges, by: { ...text, maxLength: 100 }, plugin: wanted }, []),
+        oneOf: [{ required: ['requires', 'by'] }, { required: ['plugin'] }],
+      },
+      response: list('plugins'),
+      handle: async (request) => ({
+        plugins: (await market.resolve(bodyOf<Parameters<Market['resolve']>[0]>(request))).map(
+          ({ source, id: plugin, version }) => ({ source, id: plugin, ...version }),
+        ),
+      }),
+    },
   ]
 }
 
@@ -152,18 +200,18 @@ function jobRoutes({ market, jobs }: Parts): readonly (readonly [string, Route])
         path: '/registry/fetch',
         summary: 'Bring an archive to this node: [registry/]id[@range], or an address',
         body: object(
-          { what: { ...text, minLength: 1, maxLength: 1_000 }, unsigned: { type: 'boolean' } },
+          { what: wanted, kind: { enum: ['module', 'plugin'] }, unsigned: { type: 'boolean' } },
           ['what'],
         ),
         response: job,
         handle: (request) => {
-          const { what, unsigned = false } = bodyOf<FetchRequest>(request)
-          const isAddress = /^https?:\/\//.test(what)
+          const { what, kind = 'module', unsigned = false } = bodyOf<FetchRequest>(request)
+          const isAddress = kind === 'module' && /^https?:\/\//.test(what)
           return Promise.resolve(
             jobs.start((signal, tell) =>
               isAddress
                 ? market.fetchAddress(what, unsigned, signal)
-                : market.fetch(what, signal, tell),
+                : market.fetch(what, kind, signal, tell),
             ),
           )
         },
@@ -209,6 +257,7 @@ interface AddRequest {
 }
 interface FetchRequest {
   readonly what: string
+  readonly kind?: Kind
   readonly unsigned?: boolean
 }
 interface MirrorRequest {

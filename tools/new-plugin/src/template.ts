@@ -4,7 +4,7 @@
 export function templateFiles(id: string, name: string): Readonly<Record<string, string>> {
   return {
     'plugin.json': `${JSON.stringify(manifest(id, name), undefined, 2)}\n`,
-    'package.json': `${JSON.stringify(packageOf(id), undefined, 2)}\n`,
+    'package.json': `${JSON.stringify(packageOf(id, name), undefined, 2)}\n`,
     'tsconfig.json': `${JSON.stringify(tsconfig, undefined, 2)}\n`,
     'contract.json': `${JSON.stringify({ config: { check: { [name]: [{ ident: 'a' }] } } }, undefined, 2)}\n`,
     'README.md': readme(id, name),
@@ -72,10 +72,11 @@ function manifest(id: string, name: string): object {
   }
 }
 
-function packageOf(id: string): object {
+function packageOf(id: string, name: string): object {
   return {
     name: id,
     version: '1.0.0',
+    description: `Watches a server: <check><${name}>`,
     private: true,
     type: 'module',
     files: ['dist'],

@@ -18,6 +18,10 @@ export const packageSource = {
     description: 'Values of macros of its configuration',
   },
   from: { type: 'string', minLength: 1, maxLength: 1_000, description: 'Where the file came from' },
+  vouched: {
+    ...{ type: 'string', minLength: 1, maxLength: 200 },
+    description: 'Who answers for an archive that nobody signed',
+  },
 }
 
 const packageView = object(
@@ -37,6 +41,7 @@ const packageView = object(
     files: texts,
     from: { ...text, description: 'Where an installed module came from' },
     signedBy: { ...text, description: 'Absent: nobody whom this node trusts' },
+    vouched: { ...text, description: 'Who answered for an archive that nobody signed' },
     changed: { ...texts, description: 'Files changed by hand since the installation' },
     notes: texts,
   },
