@@ -1,6 +1,7 @@
 /** State files: JSON with a format name and a version, so that a rolling upgrade never misreads one. */
+import { dirname } from 'node:path'
 import { HoldfastError } from '@holdfast/sdk'
-import { readIfExists, writeFileAtomic } from './atomic.js'
+import { readIfExists, syncDirectory, writeFileAtomic } from './atomic.js'
 
 export interface StateFormat {
   /** What the file holds, for example `cluster-state`. */
@@ -18,10 +19,16 @@ export async function writeVersioned(
   await writeFileAtomic(path, `${JSON.stringify({ format, version, body }, undefined, 2)}\n`, mode)
 }
 
-/** The body, or undefined when there is no file. The caller still checks the shape of the body. */
+/**
+ * The body, or undefined when there is no file. The caller still checks the shape of the body. What is returned survives
+ * a power cut: the process that wrote it may have died between the rename and the sync of the directory, and who acts on
+ * what only the page cache has acts on what the next start does not know.
+ */
 export async function readVersioned(path: string, expected: StateFormat): Promise<unknown> {
   const text = await readIfExists(path)
-  return text === undefined ? undefined : parseVersioned(text, path, expected)
+  if (text === undefined) return undefined
+  await syncDirectory(dirname(path))
+  return parseVersioned(text, path, expected)
 }
 
 /** Throws `E_STATE_DAMAGED` or `E_STATE_NEWER`; the file is left as it is. */
