@@ -1,4 +1,4 @@
-/** How long the parts of a take-over may last, told by the plugins that cause them to the one that checks the sum. */
+/** What the plugins of a module mean for a take-over, told by each of them to the topology that checks the sum. */
 
 /** Optional export of a plugin's entry: `delays(config)`. Pure; asked when a configuration is checked. */
 export interface Delays {
@@ -6,4 +6,8 @@ export interface Delays {
   readonly watchdogMs?: number
   /** The module does not run here without a watchdog. */
   readonly watchdogRequired?: boolean
+  /** Silence after which the replication link counts as lost. Undefined: there is no such link. */
+  readonly linkMs?: number
+  /** The longest time in which what runs here is stopped, or its stop has failed. Undefined: nobody says. */
+  readonly stopMs?: number
 }

@@ -23,6 +23,8 @@ export interface CheckContext extends ModuleContext {
   readonly others: readonly { readonly module: string; readonly config: unknown }[]
   /** What all plugins of this module say about a take-over, put together. */
   readonly delays: Delays
+  /** Ids of the extension points to which the plugins of this module contribute: is there a witness? */
+  readonly contributed: readonly string[]
 }
 
 type Planned = ModulePlan['plugins'][number]
@@ -40,7 +42,7 @@ export async function checkPlan(
     readonly clock: Pick<Clock, 'after'>
     readonly load: PluginLoader
     readonly sources: readonly PluginSource[]
-    readonly contextFor: (pluginId: string) => Omit<CheckContext, 'delays'>
+    readonly contextFor: (pluginId: string) => Omit<CheckContext, 'delays' | 'contributed'>
   },
 ): Promise<Checked> {
   const findings: Finding[] = []
@@ -57,6 +59,7 @@ export async function checkPlan(
   }
   const checks: { readonly plugin: Planned; readonly check: ConfigCheck }[] = []
   let delays: Delays = {}
+  const contributed = plan.plugins.flatMap(({ manifest }) => manifest.contributes)
   for (const plugin of plan.plugins) {
     const source = options.sources.find((one) => one.manifest.id === plugin.manifest.id)
     if (source === undefined) continue
@@ -69,7 +72,7 @@ export async function checkPlan(
   for (const { plugin, check } of checks) {
     await asking(plugin, async () => {
       const { id } = plugin.manifest
-      const context = { ...options.contextFor(id), delays }
+      const context = { ...options.contextFor(id), delays, contributed }
       const run = (async () => await check(structuredClone(plugin.config), context))()
       const what = `the check of plugin ${id}`
       const report = reportOf(await within(options.clock, checkTimeoutMs, what, run))

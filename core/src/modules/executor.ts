@@ -165,7 +165,7 @@ export class ModuleExecutor implements OrderExecutor {
   private context(
     order: ModuleOrder,
     others: CheckContext['others'],
-  ): Omit<CheckContext, 'delays'> {
+  ): Omit<CheckContext, 'delays' | 'contributed'> {
     const layout = this.layout(order)
     const { core } = this.options
     return {

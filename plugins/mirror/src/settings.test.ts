@@ -1,32 +1,43 @@
 import test from 'ava'
-import { check, machineConfig } from './settings.js'
+import { check, machineConfig, type MirrorSettings } from './settings.js'
 
-test('delays under which two nodes could run the application, and words that contradict each other, are refused', (t) => {
-  const times = { right_timeout: 3_000, takeover_delay: 3_999, syncdelta: 60_000 }
-  const rest = { failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24 }
-  const service = { ...rest, ...times, isolation: 'wait' as const }
-  const heart = { timeout: 5_000, heartbeat: [] }
-  const context = { nodes: ['a', 'b'], delays: { watchdogMs: 1_000 } }
-  const { errors } = check({ service, heart }, context)
-  t.deepEqual(
-    errors.map(({ path }) => path),
-    ['/service/takeover_delay', '/service/syncdelta'],
-  )
-  t.regex(errors[0]?.message ?? '', /at least 4000 ms/)
+const heart = { timeout: 5_000, heartbeat: [] }
+const service = {
+  ...{ failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24 },
+  ...{ right_timeout: 3_000, takeover_delay: 5_000, syncdelta: 0 },
+}
+const bare = { nodes: ['a', 'b'], delays: { watchdogMs: 1_000 }, contributed: [] }
+const witnessed = { ...bare, contributed: ['point.witness'] }
+
+const isolated = (isolation: 'alone' | 'wait'): MirrorSettings => ({
+  heart,
+  service: { ...service, isolation },
 })
 
-test('what isolation means is said when nobody chose it, and only then', (t) => {
-  const times = { right_timeout: 3_000, takeover_delay: 5_000, syncdelta: 0 }
-  const service = { failover: true, defaultprim: 'alone', maxloop: 3, loop_interval: 24, ...times }
-  const heart = { timeout: 5_000, heartbeat: [] }
-  const facts = { self: 'a', peer: 'b' }
-  const context = { nodes: ['a', 'b'], delays: { watchdogMs: 1_000 } }
-  t.is(check({ service, heart }, context).warnings.length, 1)
-  for (const isolation of ['alone', 'wait'] as const) {
-    const settings = { service: { ...service, isolation }, heart }
-    t.deepEqual(check(settings, context), { errors: [], warnings: [] })
-    t.is(machineConfig(settings, { ...facts, hasWitness: true }).isolation, isolation)
-  }
-  t.is(machineConfig({ service, heart }, { ...facts, hasWitness: true }).isolation, 'wait')
-  t.is(machineConfig({ service, heart }, { ...facts, hasWitness: false }).isolation, 'alone')
+test('delays under which two nodes could run the application, and words that contradict each other, are refused', (t) => {
+  const times = { takeover_delay: 3_999, syncdelta: 60_000, isolation: 'wait' as const }
+  const { errors } = check({ service: { ...service, ...times }, heart }, witnessed)
+  t.deepEqual(
+    errors.map(({ path }) => path),
+    ['/service/syncdelta', '/service/takeover_delay'],
+  )
+})
+
+test('without a witness nothing is configured before somebody says what isolation is to mean', (t) => {
+  const { errors } = check({ service, heart }, bare)
+  t.is(errors.length, 1)
+  const message = errors[0]?.message ?? ''
+  t.regex(message, /isolation="alone": .*both nodes run the application.*given up/)
+  t.regex(message, /isolation="wait": .*no automatic failover.*holdfast prim/)
+  t.regex(message, /Write <service mode="mirror" isolation="alone">/)
+  const nothing = { errors: [], warnings: [] }
+  t.deepEqual(check(isolated('alone'), bare), nothing)
+  t.deepEqual(check(isolated('wait'), bare), nothing)
+})
+
+test('with a witness nobody is asked, and a node that does not reach it does not go on', (t) => {
+  t.deepEqual(check({ service, heart }, witnessed), { errors: [], warnings: [] })
+  const facts = { self: 'a', peer: 'b', hasWitness: true }
+  t.is(machineConfig({ service, heart }, facts).isolation, 'wait')
+  t.is(machineConfig(isolated('alone'), facts).isolation, 'alone')
 })

@@ -1,13 +1,13 @@
 /** The mirror's part of `userconfig.xml`, as the schema in plugin.json lets it through. */
-import type { Delays } from '@holdfast/sdk'
+import { type Delays, witness } from '@holdfast/sdk'
 import type { MirrorConfig } from './decide/types.js'
-import { checkTiming, jitterMs } from './timing.js'
+import { checkTiming, type Times } from './timing.js'
 
 export interface MirrorSettings {
   readonly service: {
     readonly failover: boolean
     readonly defaultprim: string
-    /** Undefined: the operator did not choose, and is told what follows. */
+    /** Undefined: the operator did not choose, which only a witness allows. */
     readonly isolation?: 'alone' | 'wait'
     readonly maxloop: number
     readonly loop_interval: number
@@ -28,11 +28,14 @@ interface Finding {
 
 const hourMs = 3_600_000
 
-/** Which of the two holds depends on other plugins' elements, which this check does not see. */
+/** Without a witness nobody but the operator can say which of two evils is the smaller one. */
 const unchosen: Finding = {
   path: '/service/mode',
   message:
-    'isolation is not written. Without a witness it is "alone": when all cables between the nodes are cut, both run the application, and what one of them wrote meanwhile is given up. With a witness (<witness>, <witness-etcd>, <witness-ping>) it is "wait": a node that does not reach it does not go on. Write isolation="alone" or isolation="wait" to choose',
+    'say what a node does when the other one is silent and nobody can tell whether it is dead or only the cables are cut: there is no witness, and isolation is not written. ' +
+    'isolation="alone": it goes on by itself. If only the cables were cut, both nodes run the application, and what one of them wrote meanwhile is given up. ' +
+    'isolation="wait": it does not go on, also when the other one is really dead. There is no automatic failover then: the application waits until somebody looks and says "holdfast prim", or the other node is back. ' +
+    'Write <service mode="mirror" isolation="alone"> or isolation="wait"; or add a witness (<witness>, <witness-etcd>), which lets exactly one of them go on',
 }
 
 export function machineConfig(
@@ -46,8 +49,8 @@ export function machineConfig(
     failover: service.failover,
     maxloop: service.maxloop,
     loopIntervalMs: service.loop_interval * hourMs,
-    // Who asked for a witness does not want two nodes to serve because it could not be reached.
-    isolation: service.isolation ?? (facts.hasWitness ? 'wait' : 'alone'),
+    // Unwritten only where there is a witness: who asked for one does not want two nodes to serve because it is out of reach.
+    isolation: service.isolation ?? 'wait',
     timeoutMs: heart.timeout,
     rightTimeoutMs: service.right_timeout,
     takeoverDelayMs: service.takeover_delay,
@@ -58,7 +61,12 @@ export function machineConfig(
 /** Rules between fields and the cluster, which no schema can know. Asked on every node before anything is applied. */
 export function check(
   settings: MirrorSettings,
-  context: { readonly nodes: readonly string[]; readonly delays: Delays },
+  context: {
+    readonly nodes: readonly string[]
+    readonly delays: Delays
+    /** Ids of the extension points to which the plugins of the module contribute. */
+    readonly contributed: readonly string[]
+  },
 ): { errors: readonly Finding[]; warnings: readonly Finding[] } {
   const errors: Finding[] = []
   const { defaultprim } = settings.service
@@ -77,20 +85,26 @@ export function check(
     const message = 'write <flow name="…"/> in <rfs> to choose the LAN of the replication'
     errors.push({ path: `/heart/heartbeat/${String(index)}/ident`, message })
   })
-  const { right_timeout, takeover_delay, syncdelta, isolation } = settings.service
-  if (takeover_delay < right_timeout + jitterMs) {
-    const message = `a node takes over ${String(takeover_delay)} ms after it noticed the silence, but a primary without the right stops only after right_timeout="${String(right_timeout)}ms" and up to ${String(jitterMs)} ms later than that: write at least ${String(right_timeout + jitterMs)} ms, and the time that your application needs to stop on top`
-    errors.push({ path: '/service/takeover_delay', message })
-  }
+  const { syncdelta, isolation } = settings.service
   if (syncdelta > 0 && isolation === 'wait') {
     const message =
       'isolation="wait" lets no isolated node serve, and syncdelta lets one: write only one of them'
     errors.push({ path: '/service/syncdelta', message })
   }
-  const warnings = settings.service.isolation === undefined ? [unchosen] : []
-  const timing = checkTiming(settings.heart.timeout, context.delays)
-  const found = { path: '/heart/timeout', message: timing?.message ?? '' }
-  if (timing?.level === 'error') errors.push(found)
-  if (timing?.level === 'warning') warnings.push(found)
-  return { errors, warnings }
+  const hasWitness = context.contributed.includes(witness.id)
+  if (isolation === undefined && !hasWitness) errors.push(unchosen)
+  const timing = checkTiming(timesOf(settings, hasWitness), context.delays)
+  const findings = (level: 'error' | 'warning'): readonly Finding[] =>
+    timing?.level === level ? [{ path: timing.path, message: timing.message }] : []
+  return { errors: [...errors, ...findings('error')], warnings: findings('warning') }
+}
+
+function timesOf({ service, heart }: MirrorSettings, hasWitness: boolean): Times {
+  return {
+    hasWitness,
+    isolation: service.isolation ?? 'wait',
+    timeoutMs: heart.timeout,
+    rightTimeoutMs: service.right_timeout,
+    takeoverDelayMs: service.takeover_delay,
+  }
 }

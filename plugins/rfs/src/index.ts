@@ -20,6 +20,7 @@ import { areServed } from './driver/mounts.js'
 import type { RfsConfig } from './driver/settings.js'
 
 export { check } from './driver/check.js'
+export { delays } from './driver/settings.js'
 
 const needs = { clock, exec, log, module: moduleContext, peers, store }
 

@@ -5,6 +5,7 @@ import { ScriptsDriver } from './driver.js'
 import type { ScriptsConfig } from './settings.js'
 
 export { check } from './check.js'
+export { delays } from './settings.js'
 
 const needs = { clock, log, module: moduleContext, store }
 const tidyPeriodMs = 60_000

@@ -1,5 +1,5 @@
 /** The configuration of `<user>` and the environment that scripts get. Pure. */
-import type { ModuleContext } from '@holdfast/sdk'
+import type { Delays, ModuleContext } from '@holdfast/sdk'
 
 /** As the schema in plugin.json binds it, defaults filled in. Times in seconds, size in KB. */
 export interface ScriptsConfig {
@@ -11,6 +11,11 @@ export interface ScriptsConfig {
     readonly userlogsize: number
     readonly var?: readonly { readonly name: string; readonly value: string }[]
   }
+}
+
+/** A stop script is called twice at most: as it is, and with force. */
+export function delays({ user }: ScriptsConfig): Delays {
+  return { stopMs: (user.nicestoptimeout + user.forcestoptimeout) * 1_000 }
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -34,9 +34,7 @@ test('nodes that lose only the replication LAN do not both serve, and are equal 
 })
 
 test('with isolation="wait" nodes that lose each other do not both serve, and lose nothing', async (t) => {
-  const edit = (xml: string): string =>
-    xml.replace('mode="mirror"', 'mode="mirror" isolation="wait"')
-  await withPair(t, { timeout: '1000ms', edit }, async (pair) => {
+  await withPair(t, { timeout: '1000ms', isolation: 'wait' }, async (pair) => {
     await pair.serves()
     await pair.separate('default')
     await delay(faultMs)

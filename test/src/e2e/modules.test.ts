@@ -51,7 +51,7 @@ async function failsOverAndBack(
   await withPair(t, { module: false, application }, async (pair) => {
     const { n1, n2 } = pair
     for (const { host } of pair.nodes) await host.mustRun(['mkdir', '-p', directory])
-    const common = { DIRECTORY: directory, VIRTUAL_IP: virtualIp, HEART_TIMEOUT: '1000ms' }
+    const common = { DIRECTORY: directory, VIRTUAL_IP: virtualIp, HEART_TIMEOUT: '1000ms', ISOLATION: 'alone' }
     await installByName(pair, name, { ...common, ...parameters })
     await pair.serves()
 

@@ -48,6 +48,7 @@ const parameters = {
   DIRECTORY: postgresql.directory,
   VIRTUAL_IP: virtualIp,
   HEART_TIMEOUT: '2000ms',
+  ISOLATION: 'alone',
   EVIDENCE: evidenceDirectory,
 }
 const given = Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`])

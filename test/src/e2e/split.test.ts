@@ -10,9 +10,7 @@ interface Sets {
 }
 
 test('after a split the copy that is given up is set aside file by file, and can be restored', async (t) => {
-  const edit = (xml: string): string =>
-    xml.replace('mode="mirror"', 'mode="mirror" isolation="alone"')
-  await withPair(t, { timeout: '1000ms', edit }, async (pair) => {
+  await withPair(t, { timeout: '1000ms', isolation: 'alone' }, async (pair) => {
     const { name, directory } = pair.application
     await pair.serves()
     await pair.separate('default')

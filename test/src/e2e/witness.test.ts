@@ -54,12 +54,16 @@ test('when the primary dies the witness lets the other one go on', async (t) => 
   })
 })
 
-/** A pair that serves, with `isolation` left to the witness, and the witness on a host of its own. */
+/** A pair that serves, and its witness on a host of its own. */
 async function withWitness(
   t: ExecutionContext,
   run: (witnessed: Witnessed) => Promise<void>,
 ): Promise<void> {
-  const options: PairOptions = { timeout: '1000ms', lab: { clients: ['c1', 'w1'] } }
+  const options: PairOptions = {
+    timeout: '1000ms',
+    isolation: 'wait',
+    lab: { clients: ['c1', 'w1'] },
+  }
   const lab = await Pair.lab(options)
   const witness = new WitnessServer(lab.host('w1'))
   const token = await witness.addCluster('e2e')

@@ -71,7 +71,7 @@ export class World {
       prepare: `install -m 600 ${token} /etc/holdfast/witness.key`,
       edit: (xml) =>
         xml
-          .replace('mode="mirror"', 'mode="mirror" isolation="wait" boot="auto" loop_interval="0"')
+          .replace('mode="mirror" isolation="%ISOLATION%"', 'mode="mirror" isolation="wait" boot="auto" loop_interval="0"')
           .replace('<heart ', `${witness.element}<heart `),
     })
     await witness.start()

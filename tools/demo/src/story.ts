@@ -111,6 +111,8 @@ export class Story {
       DIRECTORY: directory,
       VIRTUAL_IP: virtualIp,
       HEART_TIMEOUT: timeout,
+      // There is no witness here, and the story is one of a power cut.
+      ISOLATION: 'alone',
       EVIDENCE: evidenceDirectory,
     })
     this.#terminal.command('n1', `holdfast module install ${name} modules-registry/${name}`)

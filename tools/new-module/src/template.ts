@@ -16,6 +16,10 @@ export function templateFiles(id: string): Readonly<Record<string, string>> {
 /** Files of modules-registry/lib that the scripts read: outside of the registry a module has copies of its own. */
 export const sharedFiles = ['prestart', 'server.sh', 'wait.sh'] as const
 
+/** The same words as in the modules that are delivered. */
+const isolation =
+  'the other node is silent, and dead or only cut off: "alone" goes on by itself (cut off, both run and one loses its writes), "wait" does not before somebody says "holdfast prim"'
+
 function manifest(id: string): object {
   const text = (title: string, pattern: string): object => ({ type: 'string', title, pattern })
   return {
@@ -26,7 +30,7 @@ function manifest(id: string): object {
     requires: { mirror: '^0.1.0', rfs: '^0.1.0', scripts: '^0.1.0', vip: '^0.1.0' },
     parameters: {
       type: 'object',
-      required: ['DIRECTORY', 'VIRTUAL_IP', 'PORT', 'HEART_TIMEOUT'],
+      required: ['DIRECTORY', 'VIRTUAL_IP', 'PORT', 'HEART_TIMEOUT', 'ISOLATION'],
       properties: {
         DIRECTORY: text('directory that is replicated; it must exist on both nodes', '^/[^ ]+$'),
         VIRTUAL_IP: text('address that clients use', '^[0-9A-Fa-f.:]+$'),
@@ -35,6 +39,7 @@ function manifest(id: string): object {
           'silence after which the other node counts as lost',
           '^[0-9]+(ms|s|m)$',
         ),
+        ISOLATION: { type: 'string', title: isolation, enum: ['alone', 'wait'] },
       },
     },
   }
@@ -47,8 +52,10 @@ function configuration(id: string): string {
   <macro name="VIRTUAL_IP" value=""/>
   <macro name="PORT" value="8080"/>
   <macro name="HEART_TIMEOUT" value="5s"/>
+  <!-- alone or wait. With a witness: wait. -->
+  <macro name="ISOLATION" value=""/>
 
-  <service mode="mirror">
+  <service mode="mirror" isolation="%ISOLATION%">
     <heart timeout="%HEART_TIMEOUT%"/>
     <vip tcpreset="on">
       <interface_list>
@@ -124,7 +131,7 @@ function readme(id: string): string {
 What it is for, in one sentence.
 
 \`\`\`
-holdfast module install ${id} . --param VIRTUAL_IP=10.0.0.100
+holdfast module install ${id} . --param VIRTUAL_IP=10.0.0.100 --param ISOLATION=wait
 holdfast module config ${id}
 holdfast prim -m ${id}
 \`\`\`
@@ -135,6 +142,7 @@ holdfast prim -m ${id}
 | \`VIRTUAL_IP\`    | must be given | the address that clients use                                      |
 | \`PORT\`          | \`8080\`        | TCP port                                                          |
 | \`HEART_TIMEOUT\` | \`5s\`          | silence after which the other node counts as lost                 |
+| \`ISOLATION\`     | must be given | \`alone\` or \`wait\`: what a node does when it can't tell a dead node from a cut cable; with a witness \`wait\` |
 
 What it never does, and how it fails.
 `

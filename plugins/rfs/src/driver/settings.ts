@@ -1,5 +1,5 @@
 /** The plugin's configuration after its schema, and what the data plane is told of it. Pure. */
-import type { ModuleContext } from '@holdfast/sdk'
+import type { Delays, ModuleContext } from '@holdfast/sdk'
 import { type PlaneLaunch, portOf } from './protocol.js'
 import { objectOf } from './wire.js'
 
@@ -19,6 +19,11 @@ export interface RfsConfig {
     }[]
     readonly flow?: { readonly name: string }
   }
+}
+
+/** The link is lost after this silence; whoever serves learns of a cut at the latest then. */
+export function delays({ rfs }: RfsConfig): Delays {
+  return { linkMs: rfs.timeout }
 }
 
 /** What the data plane is told when it starts. */

@@ -98,7 +98,7 @@ async function writeModule(lab: Lab, options: BenchOptions): Promise<string> {
   const about = { id: moduleName, version: '1.0.0', title: 'Benchmark', platforms: ['linux'] }
   await writeFile(join(sources, 'module.json'), JSON.stringify(about))
   const xml = `<safe>
-  <service mode="mirror">
+  <service mode="mirror" isolation="wait">
     <heart/>
     <rfs async="${options.async}" encryption="${options.encryption}">
       <replicated dir="${directory}"/>

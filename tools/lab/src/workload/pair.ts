@@ -16,6 +16,8 @@ export const patienceMs = 60_000
 export interface PairOptions {
   /** `<heart timeout>` of the module; short, so that tests of failures are quick. */
   readonly timeout?: string
+  /** What a node does when it can't tell a dead node from a cut cable. Default: alone. */
+  readonly isolation?: 'alone' | 'wait'
   /** False: the cluster is formed, but no module is installed. */
   readonly module?: boolean
   readonly lans?: readonly string[]
@@ -156,6 +158,7 @@ export class Pair {
       DIRECTORY: directory,
       VIRTUAL_IP: virtualIp,
       HEART_TIMEOUT: options.timeout ?? '1000ms',
+      ISOLATION: options.isolation ?? 'alone',
       EVIDENCE: evidenceDirectory,
     })
     if (options.edit !== undefined) {
