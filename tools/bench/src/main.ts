@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Lab, LabError } from '@holdfast/lab'
+import { checkers } from './checkers/command.js'
 import { diskTitles, mountDisk } from './disks.js'
 import { type BenchOptions, parseCommand, usage } from './options.js'
 import { fio, glusterfs, postgresql, requirePackages } from './packages.js'
@@ -25,6 +26,7 @@ function tell(line: string): void {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'checkers') return checkers(args.slice(1), tell)
   const command = parseCommand(args)
   switch (command.kind) {
     case 'help':
