@@ -2,6 +2,7 @@
 import type { Command, CommandResult } from './command.js'
 import type { InstallReport, PackageSource, PackageView, UpgradeReport } from './packages.js'
 import type { PluginArchive, PluginsReport, PluginView, TrustedKeyView } from './plugins.js'
+import type { RolloutView } from './rollout.js'
 import type { Cancel, LanState, LogLevel } from './services.js'
 import { token } from './token.js'
 import type { CommandOptions, ModuleState, OperatorCommand } from './topology.js'
@@ -107,6 +108,17 @@ export interface Control {
     /** Plugin id → the version to which the module moves, or `newest`. All others stay as they are. */
     readonly plugins?: Readonly<Record<string, string>>
   }): Promise<ConfigReport>
+  /**
+   * Begins to apply the editable sources while the module runs: beside the running role when that is possible, else
+   * node by node; with `stop`, all nodes stand still meanwhile if nothing else is possible. Validates on all nodes first.
+   */
+  moduleRollout(request: {
+    readonly name: string
+    readonly stop?: boolean
+    readonly plugins?: Readonly<Record<string, string>>
+  }): Promise<RolloutView>
+  /** The last rollout that this node led; rejects when there was none. */
+  moduleRolloutView(name: string): Promise<RolloutView>
   moduleDeconfig(request: { readonly name: string }): Promise<ConfigReport>
   moduleUninstall(request: { readonly name: string }): Promise<void>
   /** Returns when the order is accepted. */

@@ -31,6 +31,7 @@ export type {
   PackageView,
   UpgradeReport,
 } from './packages.js'
+export type { RolloutStep, RolloutView } from './rollout.js'
 export { nearest } from './nearest.js'
 export { type Notice, type NoticeMessage, type Notifier, notifier } from './notifier.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'

@@ -43,6 +43,13 @@ export interface PluginManifest {
    */
   readonly dynamic?: boolean
   /**
+   * True: while a module is upgraded node by node, each node may have its own version and configuration of this plugin.
+   * Absent: they are the same on all nodes of a module that runs, apart from versions with the same `wire`.
+   */
+  readonly rolling?: boolean
+  /** The number of what this plugin says to itself on other nodes: versions with the same one understand each other. */
+  readonly wire?: number
+  /**
    * True: the entry is a program in any language that the host runs as a child process and talks to by lines of JSON
    * (docs/PLUGINS.md). Absent: it is a module that the daemon imports, which needs a signature that the operator trusts.
    */

@@ -12,6 +12,7 @@ import type {
   ModuleState,
   ModuleView,
   PackageView,
+  RolloutView,
   UpgradeReport,
   PluginArchive,
   PluginsReport,
@@ -133,6 +134,14 @@ export class NodeControl implements Control {
 
   moduleConfig(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
     return this.parts.modules.config(request)
+  }
+
+  moduleRollout(request: Parameters<Control['moduleRollout']>[0]): Promise<RolloutView> {
+    return this.parts.modules.rollout(request)
+  }
+
+  moduleRolloutView(name: string): Promise<RolloutView> {
+    return this.parts.modules.rolloutView(name)
   }
 
   moduleDeconfig(request: Parameters<Control['moduleDeconfig']>[0]): Promise<ConfigReport> {

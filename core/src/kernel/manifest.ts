@@ -57,6 +57,8 @@ const manifestSchema = {
     modes: ids('^[a-z][a-z0-9-]*$'),
     config: { type: 'object' },
     dynamic: { type: 'boolean' },
+    rolling: { type: 'boolean' },
+    wire: { type: 'integer', minimum: 1, maximum: 1_000_000 },
     process: { type: 'boolean' },
     startTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },
     stopTimeoutMs: { type: 'integer', minimum: 1, maximum: 600_000 },

@@ -37,7 +37,7 @@ export async function stageApplied(
   await removeTree(layout.staged)
   await mkdir(layout.staged, { recursive: true, mode: 0o755 })
   await writePackage(sources, join(layout.staged, 'package'))
-  await writeVersioned(join(layout.staged, 'applied.json'), format, order)
+  await writeVersioned(join(layout.staged, 'applied.json'), format, orderOf(order))
 }
 
 /** Safe to repeat: after the rename there is nothing staged, and what is applied is what was staged. */

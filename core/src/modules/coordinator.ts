@@ -39,26 +39,55 @@ export class Coordinator {
     private readonly participant: Participant,
   ) {}
 
-  /** Rejects with all findings when one node refuses or can't be reached; then nothing was changed anywhere. */
-  async carryOut(order: ModuleOrder, sources: ModulePackage | undefined): Promise<OrderResult> {
+  /**
+   * Rejects with all findings when one node refuses or can't be reached; then nothing was changed anywhere. `nodes`: only
+   * these, of the nodes of the module.
+   */
+  async carryOut(
+    order: ModuleOrder,
+    sources: ModulePackage | undefined,
+    nodes: readonly string[] = order.nodes,
+  ): Promise<OrderResult> {
+    return await this.transaction(async (transaction) => {
+      const { warnings } = await this.prepareAll(transaction, order, sources, nodes)
+      await this.writeDecision(transaction)
+      const late = await this.tellAll(nodes, { kind: 'commit', transaction })
+      return { warnings: [...warnings, ...late] }
+    })
+  }
+
+  /** Would all nodes of the module carry it out? Rejects like `carryOut`, and changes nothing either way. */
+  async verify(order: ModuleOrder, sources: ModulePackage): Promise<OrderResult> {
+    return await this.transaction(async (transaction) => {
+      const result = await this.prepareAll(transaction, order, sources, order.nodes)
+      await this.tellAll(order.nodes, { kind: 'abort', transaction })
+      return result
+    })
+  }
+
+  private async transaction<T>(work: (transaction: string) => Promise<T>): Promise<T> {
     const transaction = `${this.peers.self}-${randomBytes(8).toString('hex')}`
     this.running.add(transaction)
     try {
-      const answers = await Promise.all(
-        order.nodes.map((node) => this.prepare(node, transaction, order, sources)),
-      )
-      const refusal = refusalOf(order, answers)
-      if (refusal !== undefined) {
-        await this.tellAll(order.nodes, { kind: 'abort', transaction })
-        throw refusal
-      }
-      await this.writeDecision(transaction)
-      const late = await this.tellAll(order.nodes, { kind: 'commit', transaction })
-      const warnings = merged(answers, ({ warnings: own }) => own)
-      return { warnings: [...warnings, ...late] }
+      return await work(transaction)
     } finally {
       this.running.delete(transaction)
     }
+  }
+
+  private async prepareAll(
+    transaction: string,
+    order: ModuleOrder,
+    sources: ModulePackage | undefined,
+    nodes: readonly string[],
+  ): Promise<OrderResult> {
+    const answers = await Promise.all(
+      nodes.map((node) => this.prepare(node, transaction, order, sources)),
+    )
+    const refusal = refusalOf(order, answers)
+    if (refusal === undefined) return { warnings: merged(answers, ({ warnings }) => warnings) }
+    await this.tellAll(nodes, { kind: 'abort', transaction })
+    throw refusal
   }
 
   /** For a participant that was not told. */

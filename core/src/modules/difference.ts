@@ -28,6 +28,45 @@ export function standstill(current: ModulePlan, next: ModulePlan, end: string): 
   return findings
 }
 
+/**
+ * Empty: one node of a module may have the first configuration and another one the second while the module runs. What
+ * nodes say to each other, and what both decide by, must be the same on all of them.
+ */
+export function inseparable(
+  current: ModulePlan,
+  next: ModulePlan,
+  end: string,
+): readonly Finding[] {
+  const findings: Finding[] = []
+  for (const plugin of next.plugins) {
+    const { id } = plugin.manifest
+    const before = current.plugins.find((one) => one.manifest.id === id)
+    if (isRolling(plugin) && (before === undefined || isRolling(before))) continue
+    const difference = differenceOf(before && sameWire(before, plugin), plugin, next, new Set())
+    if (difference !== undefined) {
+      findings.push({ ...difference, message: `${difference.message} on one node alone: ${end}` })
+    }
+  }
+  for (const plugin of current.plugins) {
+    const { id, config } = plugin.manifest
+    if (isRolling(plugin) || next.plugins.some(({ manifest }) => manifest.id === id)) continue
+    const message = `plugin ${id} (${elementsText(config)}) can't be removed on one node alone: ${end}`
+    findings.push({ line: 1, column: 1, message })
+  }
+  return findings
+}
+
+function isRolling({ manifest }: PlannedConfig): boolean {
+  return manifest.rolling === true
+}
+
+/** Versions that understand each other count as one; what they are configured with must be the same all the same. */
+function sameWire(before: PlannedConfig, after: PlannedConfig): PlannedConfig {
+  const { wire } = after.manifest
+  if (wire === undefined || before.manifest.wire !== wire) return before
+  return { ...before, manifest: { ...before.manifest, version: after.manifest.version } }
+}
+
 /** What is new or differs. The others hold what they have: asked again, they would find it in use, by themselves. */
 export function changedPlugins(current: ModulePlan, next: ModulePlan): ModulePlan {
   const touched = new Set<string>()

@@ -8,7 +8,7 @@ import { at } from '../xml/document.js'
 import { type Finding, invalid } from '../xml/bind.js'
 import { commitApplied, readApplied, stageApplied, writeSources } from './applied.js'
 import { type CheckContext, checkPlan } from './check.js'
-import { changedPlugins, standstill } from './difference.js'
+import { changedPlugins, inseparable, standstill } from './difference.js'
 import type { Identities } from './identities.js'
 import type { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
@@ -32,6 +32,8 @@ export interface ExecutorOptions {
   readonly instance: (name: string) => ModuleInstance | undefined
   /** The names of all modules that are configured on this node. */
   readonly names: () => readonly string[]
+  /** The id of the rollout of this module that this node leads at the moment. */
+  readonly rollout: (name: string) => string | undefined
   /** A new configuration is in force, or (deconfig) none any more. */
   readonly onApplied: (name: string) => Promise<void>
   /** Stops the plugins of a module whose configuration goes. */
@@ -83,6 +85,10 @@ export class ModuleExecutor implements OrderExecutor {
   private refusals(order: ModuleOrder): string[] {
     const { name, id } = order
     const instance = this.options.instance(name)
+    const rollout = this.options.rollout(name)
+    if (rollout !== undefined && rollout !== order.rollout?.id) {
+      return [`module ${name} is being changed node by node: wait for its end`]
+    }
     if (order.kind === 'uninstall') {
       if (instance?.current === undefined) return []
       return [`module ${name} is configured: deconfigure it first`]
@@ -148,6 +154,7 @@ export class ModuleExecutor implements OrderExecutor {
     sources: ModulePackage,
     next: ModulePlan,
   ): Promise<readonly string[]> {
+    if (order.rollout !== undefined) return await this.inseparable(order, next)
     const instance = this.options.instance(order.name)
     const role = instance?.state()?.role ?? 'STOP'
     if (role === 'STOP') return []
@@ -160,6 +167,17 @@ export class ModuleExecutor implements OrderExecutor {
     const changed = changedFiles(applied, sources).map((path) => `${path} can't change: ${end}`)
     const findings = standstill(current, next, end)
     return [...changed, ...findings.map((one) => `${at(order.file, one)}${one.message}`)]
+  }
+
+  /** A rollout changes this node while it stands still, and the others go on. */
+  private async inseparable(order: ModuleOrder, next: ModulePlan): Promise<readonly string[]> {
+    if (order.rollout?.way !== 'rolling') return []
+    const end = `module ${order.name} must stop on all nodes for that (--stop)`
+    const current = await this.appliedPlan(order.name)
+    const nodes = this.options.instance(order.name)?.current?.nodes
+    if (current === undefined || !isDeepStrictEqual(nodes, order.nodes)) return [end]
+    const findings = inseparable(current, next, end)
+    return findings.map((one) => `${at(order.file, one)}${one.message}`)
   }
 
   private context(
@@ -209,6 +227,8 @@ export class ModuleExecutor implements OrderExecutor {
   }
 
   private async updateSources(order: ModuleOrder, layout: ModuleLayout): Promise<void> {
+    // They came from here, and the operator may have gone on with his work since.
+    if (order.rollout?.leader === this.options.core.self()) return
     const applied = await readPackage(join(layout.applied, 'package'))
     const isSame =
       (await exists(layout.sources)) && digestOf(await readPackage(layout.sources)) === order.digest

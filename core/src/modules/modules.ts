@@ -15,26 +15,30 @@ import {
   type PackageSource,
   type PackageView,
   type Peers,
+  type RolloutView,
   type UpgradeReport,
 } from '@holdfast/sdk'
 import type { Directories } from '../files/directories.js'
 import type { PluginLoader } from '../kernel/loader.js'
-import type { Bound, PluginCatalog } from '../plugins/catalog.js'
+import type { PluginCatalog } from '../plugins/catalog.js'
 import { Serial } from '../scheduling/serial.js'
-import { type ModuleAbout, orderOf, writeSources } from './applied.js'
-import { boundVersions, type ModulePlugins } from './binding.js'
-import { chooseNodes } from './choose-nodes.js'
+import { type ModuleAbout, writeSources } from './applied.js'
+import type { ModulePlugins } from './binding.js'
 import { runCommand, viewOf } from './commands.js'
+import { Configuration } from './configuration.js'
 import { Coordinator, decisionFormat } from './coordinator.js'
+import { unconfigured, unknownModule } from './errors.js'
 import { ModuleExecutor } from './executor.js'
 import { Identities } from './identities.js'
 import { Installation } from './installation.js'
 import { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
-import { digestOf, exists, readPackage } from '../packages/package.js'
+import { exists } from '../packages/package.js'
 import { busy, Participant, pendingFormat } from './participant.js'
-import { type ModuleOrder, type Question, questionOf } from './protocol.js'
+import { type Question, questionOf } from './protocol.js'
 import { FileRecords } from './records.js'
+import { Rollouts, rolloutFormat } from './rollout/rollouts.js'
+import { RolloutNodes } from './rollout/standing.js'
 import type { CoreServices } from './services.js'
 import { Settlement } from './settlement.js'
 import { aboutSources, namesIn } from './sources.js'
@@ -69,6 +73,9 @@ export class Modules {
   private readonly participant: Participant
   private readonly coordinator: Coordinator
   private readonly settlement: Settlement
+  private readonly rolloutNodes: RolloutNodes
+  private readonly rollouts: Rollouts
+  private readonly configuration: Configuration
   private readonly transfers = new Transfers()
   private readonly serial = new Serial('orders about modules', operationsMax)
   private readonly cancels: Cancel[] = []
@@ -84,6 +91,7 @@ export class Modules {
       identities: this.identities,
       instance: (name) => this.instances.get(name),
       names: () => [...this.instances.keys()].sort(),
+      rollout: (name) => this.rollouts.active(name)?.id,
       onApplied: (name) => this.refresh(name, false),
       onRemoving: (name) => this.closeInstance(name),
     })
@@ -96,6 +104,32 @@ export class Modules {
       nodes: options.nodes,
       onUndecided: ({ coordinator, order }, { message: cause }) => {
         core.log.for(order.name, undefined).write('debug', 'orderUndecided', { coordinator, cause })
+      },
+    })
+    const layout = (name: string): ModuleLayout => layoutOf(directories, name)
+    const { coordinator, identities } = this
+    this.rolloutNodes = new RolloutNodes({
+      ...{ peers, subject: (name) => this.instances.get(name) },
+      order: (name, command) =>
+        this.command({ name, command, options: { cause: 'the module is upgraded' } }),
+    })
+    const rolloutNodes = this.rolloutNodes
+    this.rollouts = new Rollouts({
+      records: new FileRecords(join(directories.lib, 'rollouts'), rolloutFormat),
+      ...{ clock: core.clock, nodes: rolloutNodes, layout },
+      log: (name) => core.log.for(name, undefined),
+      apply: async (order, sources, nodes) => {
+        await this.serial.run(() => coordinator.carryOut(order, sources, nodes))
+      },
+    })
+    this.configuration = new Configuration({
+      ...{ layout, identities, coordinator, plugins, rollouts: this.rollouts, rolloutNodes },
+      nodes: options.nodes,
+      current: (name) => this.instances.get(name)?.current,
+      failure: (name) => this.instances.get(name)?.failure,
+      unknown: (name) => unknownModule(name, this.installed.keys()),
+      note: (name, event, fields) => {
+        this.note(name, event, fields)
       },
     })
   }
@@ -120,10 +154,12 @@ export class Modules {
     await Promise.all([...names].sort().map((name) => this.refresh(name, true)))
     this.cancels.push(core.clock.every(undecidedCheckMs, () => void this.settlement.settle()))
     this.isOpen = true
+    await this.rollouts.open()
   }
 
   /** Ends the plugins; what runs goes on and is adopted by the next start. */
   async close(): Promise<void> {
+    this.rollouts.close()
     for (const cancel of this.cancels.splice(0)) cancel()
     await Promise.all([...this.instances.values()].map((instance) => instance.close()))
   }
@@ -134,7 +170,8 @@ export class Modules {
   }
 
   one(name: string): ModuleView {
-    if (!this.installed.has(name) && !this.instances.has(name)) throw this.unknown(name)
+    if (!this.installed.has(name) && !this.instances.has(name))
+      throw unknownModule(name, this.installed.keys())
     return this.view(name)
   }
 
@@ -180,61 +217,33 @@ export class Modules {
     return await this.installation.view(layoutOf(this.options.directories, name), name)
   }
 
-  async config(request: {
-    readonly name: string
-    readonly nodes?: readonly string[]
-    readonly plugins?: Bound
-  }): Promise<ConfigReport> {
-    const { name } = request
-    assertModuleName(name)
+  async config(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
+    assertModuleName(request.name)
     this.assertCluster()
-    return await this.serial.run(async () => {
-      const layout = layoutOf(this.options.directories, name)
-      if (!(await exists(layout.sources))) throw this.unknown(name)
-      const sources = await readPackage(layout.sources)
-      const present = this.instances.get(name)?.current?.nodes
-      const nodes = chooseNodes(name, {
-        requested: request.nodes,
-        present,
-        cluster: this.options.nodes(),
-      })
-      const id = await this.identities.assign(name)
-      const file = join(layout.sources, 'conf/userconfig.xml')
-      const digest = digestOf(sources)
-      const current = this.instances.get(name)?.current?.plugins ?? {}
-      const versions = { current, asked: request.plugins ?? {} }
-      const plugins = boundVersions(sources, versions, this.options.plugins)
-      const order: ModuleOrder = { kind: 'config', name, id, nodes, digest, file, plugins }
-      const { warnings } = await this.coordinator.carryOut(order, sources)
-      this.note(name, 'moduleConfigured', { nodes, warnings, digest })
-      const failure = this.instances.get(name)?.failure
-      if (failure === undefined) return { nodes, warnings }
-      return { nodes, warnings: [...warnings, `not all of the module works: ${failure.reason}`] }
-    })
+    return await this.serial.run(() => this.configuration.config(request))
   }
 
-  async deconfig(request: { readonly name: string }): Promise<ConfigReport> {
-    return await this.serial.run(async () => {
-      const applied = this.instances.get(request.name)?.current
-      if (applied === undefined) throw this.unconfigured(request.name)
-      const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', digest: '' }
-      const { warnings } = await this.coordinator.carryOut(order, undefined)
-      this.note(request.name, 'moduleDeconfigured', { nodes: order.nodes })
-      return { nodes: order.nodes, warnings }
-    })
+  async rollout(request: Parameters<Control['moduleRollout']>[0]): Promise<RolloutView> {
+    this.assertCluster()
+    this.one(request.name)
+    return await this.serial.run(() => this.configuration.rollout(request))
   }
 
-  async uninstall(request: { readonly name: string }): Promise<void> {
-    const { name } = request
+  async rolloutView(name: string): Promise<RolloutView> {
+    this.one(name)
+    const view = await this.rollouts.view(name)
+    if (view !== undefined) return view
+    throw new HoldfastError('E_ROLLOUT_NONE', `no rollout of ${name} was led from this node`)
+  }
+
+  async deconfig({ name }: { readonly name: string }): Promise<ConfigReport> {
+    return await this.serial.run(() => this.configuration.deconfig(name))
+  }
+
+  async uninstall({ name }: { readonly name: string }): Promise<void> {
     this.assertCluster()
     this.one(name)
-    await this.serial.run(async () => {
-      const id = this.identities.of(name) ?? (await this.identities.assign(name))
-      const nodes = this.options.nodes()
-      const order: ModuleOrder = { kind: 'uninstall', name, id, nodes, digest: '', file: '' }
-      await this.coordinator.carryOut(order, undefined)
-      this.note(name, 'moduleUninstalled', { nodes })
-    })
+    await this.serial.run(() => this.configuration.uninstall(name))
   }
 
   async command(request: {
@@ -311,6 +320,11 @@ export class Modules {
         return {}
       case 'outcome':
         return { outcome: await this.coordinator.outcome(question.transaction) }
+      case 'standing':
+        return this.rolloutNodes.report(question.name)
+      case 'command':
+        await this.rolloutNodes.obey(question.name, question.command)
+        return {}
     }
   }
 
@@ -350,7 +364,7 @@ export class Modules {
   private instanceOf(name: string): ModuleInstance {
     this.one(name)
     const instance = this.instances.get(name)
-    if (instance === undefined) throw this.unconfigured(name)
+    if (instance === undefined) throw unconfigured(name)
     return instance
   }
 
@@ -378,19 +392,6 @@ export class Modules {
     if (this.isOpen && this.options.nodes().length > 0) return
     throw new HoldfastError('E_CLUSTER_NONE', 'this node belongs to no cluster yet', {
       hint: 'run "holdfast cluster init" or "holdfast cluster join" first',
-    })
-  }
-
-  private unknown(name: string): HoldfastError {
-    const names = [...this.installed.keys()].sort()
-    return new HoldfastError('E_MODULE_UNKNOWN', `there is no module "${name}"`, {
-      hint: names.length === 0 ? 'install one first' : `modules: ${names.join(', ')}`,
-    })
-  }
-
-  private unconfigured(name: string): HoldfastError {
-    return new HoldfastError('E_MODULE_UNCONFIGURED', `module ${name} is not configured here`, {
-      hint: `run "holdfast module config ${name}" first`,
     })
   }
 }

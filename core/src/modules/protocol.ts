@@ -4,6 +4,7 @@
  */
 import { HoldfastError } from '@holdfast/sdk'
 import { compileSchema, type SchemaCheck } from '../schema/validate.js'
+import type { Way } from './rollout/types.js'
 
 export const partBytes = 512 * 1024
 export const partsMax = 128
@@ -25,6 +26,15 @@ export interface ModuleOrder {
   readonly file: string
   /** The versions that the module uses from now on: plugin id → version. A plugin that is not named: the newest. */
   readonly plugins?: Readonly<Record<string, string>>
+  /** Part of a rollout: the other nodes of the module may have another configuration for a while, and run. */
+  readonly rollout?: OrderOfRollout
+}
+
+export interface OrderOfRollout {
+  readonly id: string
+  /** The node that leads it; the sources come from there. */
+  readonly leader: string
+  readonly way: Way
 }
 
 export type Question =
@@ -42,6 +52,11 @@ export type Question =
   | { readonly kind: 'commit'; readonly transaction: string }
   | { readonly kind: 'abort'; readonly transaction: string }
   | { readonly kind: 'outcome'; readonly transaction: string }
+  | { readonly kind: 'standing'; readonly name: string }
+  | { readonly kind: 'command'; readonly name: string; readonly command: RolloutCommand }
+
+/** `stopIdle`: refused by a node that serves meanwhile. */
+export type RolloutCommand = 'start' | 'stop' | 'stopIdle' | 'swap'
 
 export type Outcome = 'committed' | 'aborted' | 'pending'
 
@@ -61,6 +76,12 @@ const object = (properties: object): object => ({
   properties,
 })
 
+const bound = {
+  type: 'object',
+  maxProperties: 256,
+  additionalProperties: { type: 'string', maxLength: 64 },
+}
+
 const orderProperties = {
   kind: { enum: ['config', 'deconfig', 'uninstall'] },
   name,
@@ -75,11 +96,12 @@ export const orderSchema = {
   required: Object.keys(orderProperties),
   properties: {
     ...orderProperties,
-    plugins: {
-      type: 'object',
-      maxProperties: 256,
-      additionalProperties: { type: 'string', maxLength: 64 },
-    },
+    plugins: bound,
+    rollout: object({
+      id: { type: 'string', pattern: '^[0-9a-f]{16}$' },
+      leader: { type: 'string', maxLength: 253 },
+      way: { enum: ['beside', 'rolling', 'stop'] },
+    }),
   },
 }
 
@@ -99,6 +121,12 @@ const questionSchema = {
     object({ kind: { const: 'commit' }, transaction }),
     object({ kind: { const: 'abort' }, transaction }),
     object({ kind: { const: 'outcome' }, transaction }),
+    object({ kind: { const: 'standing' }, name }),
+    object({
+      kind: { const: 'command' },
+      name,
+      command: { enum: ['start', 'stop', 'stopIdle', 'swap'] },
+    }),
   ],
 }
 

@@ -14,6 +14,7 @@ import { Forwarder } from './forward.js'
 import { clusterRoutes } from './routes/cluster.js'
 import { moduleRoutes } from './routes/modules.js'
 import { packageRoutes } from './routes/packages.js'
+import { rolloutRoutes } from './routes/rollout.js'
 import { nodeRoutes } from './routes/node.js'
 import { pluginRoutes } from './routes/plugins.js'
 import { createServer, inject } from './server.js'
@@ -48,6 +49,7 @@ async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Prom
       ...moduleRoutes(deps.control, waits),
       ...pluginRoutes(deps.control),
       ...packageRoutes(deps.control),
+      ...rolloutRoutes(deps.control),
       ...deps.routes,
     ],
     events,

@@ -15,6 +15,7 @@ import {
   type ModuleState,
   type ModuleView,
   type PackageView,
+  type RolloutView,
   type UpgradeReport,
   type PluginArchive,
   type PluginsReport,
@@ -193,6 +194,20 @@ export class FakeControl implements Control {
     return this.#note('moduleRollback', request, report)
   }
 
+  moduleRollout(request: Parameters<Control['moduleRollout']>[0]): Promise<RolloutView> {
+    const { nodes, version } = this.module(request.name)
+    return this.#note('moduleRollout', request, {
+      ...{ module: request.name, way: request.stop === true ? 'stop' : 'rolling', state: 'done' },
+      ...{ from: version, to: '9.0.0', steps: [], doing: undefined, warnings: [] },
+      nodes: nodes.map((node) => ({ node, version: '9.0.0', role: 'SECOND', isNew: true })),
+      ...{ reason: undefined, hint: undefined },
+    })
+  }
+
+  moduleRolloutView(name: string): Promise<RolloutView> {
+    return this.moduleRollout({ name })
+  }
+
   modulePackage(name: string): Promise<PackageView> {
     return this.packageInspect({ path: this.module(name).name })
   }
@@ -203,7 +218,7 @@ export class FakeControl implements Control {
       ...{ id: path, version: '1.0.0', title: path, description: undefined },
       ...{ platforms: ['linux'], requires: {}, files: ['bin/start_prim'] },
       parameters: [{ ...port, description: undefined, required: true, value: '80' }],
-      ...{ from: undefined, signedBy: 'acme', changed: [], notes: [] },
+      ...{ from: undefined, signedBy: 'acme', vouched: undefined, changed: [], notes: [] },
     })
   }
 

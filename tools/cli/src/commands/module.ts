@@ -1,12 +1,13 @@
 /** `holdfast module`: installing and configuring modules. */
 import { HoldfastError } from '@holdfast/sdk'
 import type { ClusterView, ConfigReport, ModulesAnswer, ModuleView } from '../api/views.js'
-import { exitCode } from '../exit.js'
+import { exitCode, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { moduleCommandsCommand } from './offered-list.js'
 import { chosenModule, chosenNode, jsonOption, nodesOption } from './options.js'
 import { packageCommands } from './packages.js'
+import { rollOut, stopOption } from './rollout.js'
 
 const nameArgument: ArgumentSpec = {
   name: 'NAME',
@@ -28,6 +29,11 @@ const movedOption: OptionSpec = {
   repeated: true,
 }
 
+const rollingOption: OptionSpec = {
+  long: 'rolling',
+  summary: 'while the module runs, node by node: the secondary first, then the roles are swapped',
+}
+
 export const moduleCommand: CommandSpec = {
   name: 'module',
   summary: 'install, configure and remove modules',
@@ -38,9 +44,10 @@ export const moduleCommand: CommandSpec = {
       name: 'config',
       summary: 'validate the sources and apply them on all nodes of the module, or on none',
       arguments: [nameArgument],
-      options: [membersOption, movedOption],
+      options: [membersOption, movedOption, rollingOption, stopOption],
       examples: [
         'holdfast module config web',
+        'holdfast module config web --rolling',
         'holdfast module config web --nodes n1,n2',
         'holdfast module config web --plugin checker-redis@1.1.0',
       ],
@@ -89,14 +96,29 @@ async function configure(context: Context, input: Input): Promise<number> {
     const [id = '', version = 'newest'] = text.split('@')
     return [id, version] as const
   })
+  if (input.flag('rolling') || input.flag('stop')) {
+    if (members !== undefined) {
+      throw usageError(
+        '--nodes can not be changed while the module runs',
+        'stop it, then configure',
+      )
+    }
+    return await rollOut(context, name, { stop: input.flag('stop'), ...pluginsOf(moved) })
+  }
   const body = {
     ...(members === undefined ? {} : { nodes: members.split(',') }),
-    ...(moved.length === 0 ? {} : { plugins: Object.fromEntries(moved) }),
+    ...pluginsOf(moved),
   }
   const path = `/modules/${encodeURIComponent(name)}/config`
   const report = await context.client.ask<ConfigReport>('POST', path, { body })
   tellReport(context, name, 'configured', report)
   return exitCode.done
+}
+
+function pluginsOf(moved: readonly (readonly [string, string])[]): {
+  readonly plugins?: Readonly<Record<string, string>>
+} {
+  return moved.length === 0 ? {} : { plugins: Object.fromEntries(moved) }
 }
 
 async function deconfigure(context: Context, input: Input): Promise<number> {

@@ -10,8 +10,10 @@ import {
 import type { Terminal } from '../output/terminal.js'
 import { cliErrors, exitCode, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
-import type { ArgumentSpec, CommandSpec, Context, Input } from '../spec.js'
+import type { ModuleView } from '../api/views.js'
+import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { chosenModule, jsonOption } from './options.js'
+import { rollOut, stopOption } from './rollout.js'
 import {
   type PackagePlace,
   parameterOption,
@@ -28,6 +30,11 @@ const installedName: ArgumentSpec = {
   complete: 'module',
 }
 const source: ArgumentSpec = { name: 'SOURCE', summary: sourceSummary, complete: 'file' }
+
+const sourcesOption: OptionSpec = {
+  long: 'sources',
+  summary: 'change only the sources on this node; nothing runs differently',
+}
 
 export const packageCommands: readonly CommandSpec[] = [
   {
@@ -47,9 +54,9 @@ export const packageCommands: readonly CommandSpec[] = [
   },
   {
     name: 'upgrade',
-    summary: 'merge another version into the sources; what you changed stays, and is told',
+    summary: 'move to another version, node by node when the module runs; what you changed stays',
     arguments: [installedName, source],
-    options: [parameterOption, unsignedOption],
+    options: [parameterOption, unsignedOption, stopOption, sourcesOption],
     examples: [
       'holdfast module upgrade postgresql',
       'holdfast module upgrade web ./web-2.0.0.safe',
@@ -58,8 +65,9 @@ export const packageCommands: readonly CommandSpec[] = [
   },
   {
     name: 'rollback',
-    summary: 'take the sources back to what they were before the last upgrade',
+    summary: 'back to what was before the last upgrade, in the same way',
     arguments: [installedName],
+    options: [stopOption, sourcesOption],
     examples: ['holdfast module rollback postgresql'],
     run: rollback,
   },
@@ -118,15 +126,31 @@ async function upgrade(context: Context, input: Input): Promise<number> {
   const place = await chosenPlace(context, input, view.id)
   const body = { ...place, ...parametersOf(input) }
   const report = await client.ask<UpgradeReport>('POST', `${addressOf(name)}/upgrade`, { body })
-  tellUpgrade(context.terminal, name, report)
-  return exitCode.done
+  return await applyUpgrade(context, input, name, report)
 }
 
 async function rollback(context: Context, input: Input): Promise<number> {
   const name = input.argument('NAME') ?? ''
   const path = `${addressOf(name)}/rollback`
   const report = await context.client.ask<UpgradeReport>('POST', path, { body: {} })
-  tellUpgrade(context.terminal, name, report)
+  return await applyUpgrade(context, input, name, report)
+}
+
+/** What the operator has to look at first is not applied behind his back. */
+async function applyUpgrade(
+  context: Context,
+  input: Input,
+  name: string,
+  report: UpgradeReport,
+): Promise<number> {
+  const { terminal, client } = context
+  tellUpgrade(terminal, name, report)
+  const { configured } = await client.get<ModuleView>(addressOf(name))
+  if (configured && report.conflicts.length === 0 && !input.flag('sources')) {
+    return await rollOut(context, name, { stop: input.flag('stop') })
+  }
+  const rolling = configured ? ' --rolling' : ''
+  terminal.out(`  nothing runs differently yet; next: holdfast module config ${name}${rolling}`)
   return exitCode.done
 }
 
@@ -138,12 +162,8 @@ function tellUpgrade(terminal: Terminal, name: string, report: UpgradeReport): v
   }
   tellNotes(terminal, report.notes)
   if (report.from === report.to && report.taken.length + report.notes.length === 0) {
-    terminal.out('  nothing was changed')
-    return
+    terminal.out('  the sources are that already')
   }
-  terminal.out(
-    `  nothing runs differently yet; next: stop the module, holdfast module config ${name}, start it`,
-  )
 }
 
 async function info(context: Context, input: Input): Promise<number> {

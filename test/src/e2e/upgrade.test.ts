@@ -1,0 +1,67 @@
+/** A module is upgraded on a running pair, node by node, under load: nothing is lost, and it never runs twice. */
+import { cp, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ledger, monotonicMs } from '@holdfast/lab'
+import test from 'ava'
+import { type Pair, withPair } from './given.js'
+
+const { name } = ledger
+
+/** A version of the ledger with other scripts; `change` is made to the text of `start_prim`. */
+async function versionOf(
+  pair: Pair,
+  version: string,
+  change: (script: string) => string = (script) => `${script}# ${version}\n`,
+): Promise<string> {
+  // As the pair installed it: beside it lies what modules share.
+  const installed = join(pair.lab.host('n1').directory, 'module', name)
+  const directory = `${installed}-${version}`
+  await cp(installed, directory, { recursive: true })
+  const manifest = join(directory, 'module.json')
+  const about = await readFile(manifest, 'utf8')
+  await writeFile(manifest, about.replace(/"version": "[^"]*"/, `"version": "${version}"`))
+  const script = join(directory, 'bin/start_prim')
+  await writeFile(script, change(await readFile(script, 'utf8')))
+  return directory
+}
+
+async function versions(pair: Pair): Promise<readonly string[]> {
+  return await Promise.all(
+    pair.nodes.map(async (node) => {
+      const modules: { name: string; version: string }[] = JSON.parse(
+        await node.mustRun(['module', 'list', '--json']),
+      )
+      return modules.find((module) => module.name === name)?.version ?? ''
+    }),
+  )
+}
+
+test('an upgrade on a running pair goes node by node and costs one swap, and a rollback as well', async (t) => {
+  await withPair(t, { timeout: '5s' }, async (pair) => {
+    await pair.serves()
+    const [before] = await versions(pair)
+    const beganMs = monotonicMs()
+    const said = await pair.n1.mustRun(
+      ['module', 'upgrade', name, await versionOf(pair, '7.0.0')],
+      { timeoutMs: 120_000 },
+    )
+    const steps = ['n2  stopped', 'n2  has the new configuration', 'n2  started']
+    const then = ['n1  handed over to the other node', 'n1  stopped', 'n1  has', 'n1  started']
+    t.regex(said, new RegExp([...steps, ...then].join('[^]*')))
+    t.deepEqual(await versions(pair), ['7.0.0', '7.0.0'])
+    await pair.is(pair.n2, 'PRIM Ready')
+    await pair.is(pair.n1, 'SECOND Ready')
+    await pair.clientsGoOn()
+    const silenceMs = await pair.longestSilenceMs(beganMs)
+    t.log(`the longest time without an answer: ${silenceMs.toFixed(0)} ms`)
+    t.true(silenceMs < 10_000, `clients had no answer for ${silenceMs} ms`)
+
+    await pair.n1.mustRun(['module', 'rollback', name], { timeoutMs: 120_000 })
+    t.deepEqual(await versions(pair), [before, before])
+    await pair.is(pair.n1, 'PRIM Ready')
+    await pair.is(pair.n2, 'SECOND Ready')
+    await pair.clientsGoOn()
+    t.is((await pair.runners()).length, 3)
+    await pair.promisesHold(t)
+  })
+})
