@@ -1,6 +1,5 @@
 /** The command line of the benchmarks. */
-import { parseArgs } from 'node:util'
-import { LabError } from '@holdfast/lab'
+import { LabError, parseArguments } from '@holdfast/lab'
 
 export type DiskKind = 'memory' | 'tmpfs' | 'plain'
 
@@ -67,8 +66,8 @@ export function parseCommand(args: readonly string[]): Command {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return parseArguments(
+    {
       args: [...args],
       allowPositionals: true,
       options: {
@@ -84,11 +83,9 @@ function parse(args: readonly string[]) {
         async: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
-    })
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new LabError(`${error.message}\n\n${usage}`, { cause: error })
-  }
+    },
+    usage,
+  )
 }
 
 function wholeNumber(name: string, text: string | undefined, absent: number, most: number): number {

@@ -1,6 +1,5 @@
 /** The command line of the demo. */
-import { parseArgs } from 'node:util'
-import { LabError } from '@holdfast/lab'
+import { LabError, parseArguments } from '@holdfast/lab'
 
 export interface DemoOptions {
   readonly app: 'ledger' | 'postgresql'
@@ -19,7 +18,19 @@ export const usage = `npm run demo -- [--app ledger|postgresql] [--timeout 1000m
 
 /** Undefined: only help was asked for. */
 export function parseOptions(args: readonly string[]): DemoOptions | undefined {
-  const { values } = parse(args)
+  const { values } = parseArguments(
+    {
+      args: [...args],
+      options: {
+        app: { type: 'string' },
+        timeout: { type: 'string' },
+        json: { type: 'boolean' },
+        keep: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    },
+    usage,
+  )
   if (values.help === true) return undefined
   const app = values.app ?? 'ledger'
   if (app !== 'ledger' && app !== 'postgresql') {
@@ -30,22 +41,4 @@ export function parseOptions(args: readonly string[]): DemoOptions | undefined {
     throw new LabError(`--timeout ${timeout}: write for instance 1000ms or 5s`)
   }
   return { app, timeout, json: values.json === true, keep: values.keep === true }
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        app: { type: 'string' },
-        timeout: { type: 'string' },
-        json: { type: 'boolean' },
-        keep: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new LabError(`${error.message}\n\n${usage}`, { cause: error })
-  }
 }

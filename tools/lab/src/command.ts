@@ -95,13 +95,13 @@ export async function mustRun(
 export function startDetached(
   command: string,
   args: readonly string[],
-  options: { readonly logFile: string; readonly env?: Readonly<Record<string, string>> },
+  options: { readonly logFile: string },
 ): ChildProcess {
   const log = openSync(options.logFile, 'a')
   try {
     const child = spawn(command, args, {
       cwd: '/',
-      env: { ...baseEnvironment(), ...options.env },
+      env: baseEnvironment(),
       stdio: ['ignore', log, log],
       detached: true,
     })

@@ -16,6 +16,7 @@ import type { Network } from './network.js'
 import { isRunning, killAll, processesIn, processesLike, signal } from './processes.js'
 import { type Cable, cablesOf, hostDirectory, hostNamespace, type LabSpec } from './spec.js'
 import { monotonicMs, until } from './wait.js'
+import { Watchdog, watchdogDevice } from './watchdog.js'
 
 export const scriptsDirectory = fileURLToPath(new URL('../scripts/', import.meta.url))
 const repositoryDirectory = fileURLToPath(new URL('../../../', import.meta.url))
@@ -31,6 +32,8 @@ export class Host {
   readonly #spec: LabSpec
   readonly #network: Network
   readonly #freezer: Freezer
+  #watchdog: Watchdog | undefined
+  #resets = 0
   /** Power and freezing are one at a time: who is killed while somebody freezes the host does not die. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -72,6 +75,16 @@ export class Host {
     return init === undefined ? undefined : insideOf(init, path)
   }
 
+  /** The watchdog runs: the power is cut unless the host feeds it. */
+  get isGuarded(): boolean {
+    return this.#watchdog?.isArmed ?? false
+  }
+
+  /** How often the watchdog has cut the power. Who wants the host back switches it on. */
+  get resets(): number {
+    return this.#resets
+  }
+
   /** Starts the host on its disks with a fresh `/run`, `/tmp` and boot id, its cables plugged in. */
   powerOn(): Promise<void> {
     return this.#oneAtATime(() => this.#powerOn())
@@ -87,7 +100,7 @@ export class Host {
     await this.#freezer.make()
     await this.#freezer.thaw()
     await this.#network.attach(this.name)
-    const init = [join(scriptsDirectory, 'init.sh'), this.directory, this.name, ...this.#kept()]
+    const script = [join(scriptsDirectory, 'init.sh'), this.directory, this.name, ...this.#kept()]
     const namespaces = ['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child']
     const [command, ...args] = this.#asMember([
       'nsenter',
@@ -97,10 +110,10 @@ export class Host {
       '--propagation',
       'private',
       'sh',
-      ...init,
+      ...script,
     ])
     const child = startDetached(command ?? '', args, { logFile: this.logFile('init') })
-    await until(
+    const init = await until(
       `${this.name} starts (see ${this.logFile('init')})`,
       async () => {
         if (child.exitCode !== null) {
@@ -111,6 +124,28 @@ export class Host {
       },
       { timeoutMs: 60_000, everyMs: 5 },
     )
+    await this.#installWatchdog(init)
+  }
+
+  /** Nodes have one, clients none. It lives as long as the power is on and as this process runs. */
+  async #installWatchdog(init: number): Promise<void> {
+    const { watchdogSeconds, nodes } = this.#spec
+    if (watchdogSeconds === undefined || !nodes.includes(this.name)) return
+    const file = insideOf(init, watchdogDevice)
+    this.#watchdog = await Watchdog.install(file, watchdogSeconds * 1_000, () => {
+      // Nobody waits for it, as for the hardware: a failure ends this process.
+      void this.#reset()
+    })
+  }
+
+  async #reset(): Promise<void> {
+    const expired = this.#watchdog
+    await this.#oneAtATime(async () => {
+      // Somebody else cut the power meanwhile.
+      if (this.#watchdog !== expired) return
+      await this.#powerOff()
+      this.#resets += 1
+    })
   }
 
   /**
@@ -150,14 +185,16 @@ export class Host {
 
   /** Runs a command in the host to its end. */
   async run(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    const [program, ...args] = await this.#entering(command)
-    return runCommand(program ?? '', args, options)
+    const { env, ...rest } = options
+    const [program, ...args] = await this.#entering(command, env)
+    return runCommand(program ?? '', args, rest)
   }
 
   /** Like `run`, but anything else than exit code 0 throws. */
   async mustRun(command: readonly string[], options: CommandOptions = {}): Promise<string> {
-    const [program, ...args] = await this.#entering(command)
-    return mustRun(program ?? '', args, options)
+    const { env, ...rest } = options
+    const [program, ...args] = await this.#entering(command, env)
+    return mustRun(program ?? '', args, rest)
   }
 
   /** The command line that runs a command in the host, for whoever wants to start it himself. */
@@ -170,9 +207,8 @@ export class Host {
     command: readonly string[],
     options: { readonly log: string; readonly env?: Readonly<Record<string, string>> },
   ): Promise<ChildProcess> {
-    const [program, ...args] = await this.#entering(command)
-    const env = options.env === undefined ? {} : { env: options.env }
-    return startDetached(program ?? '', args, { logFile: this.logFile(options.log), ...env })
+    const [program, ...args] = await this.#entering(command, options.env)
+    return startDetached(program ?? '', args, { logFile: this.logFile(options.log) })
   }
 
   /** Processes of the host whose command line (arguments with spaces between them) matches; ids as this machine sees them. */
@@ -204,15 +240,27 @@ export class Host {
   }
 
   async #end(): Promise<void> {
-    // A killed process that is frozen dies only when it thaws.
+    this.#watchdog?.remove()
+    this.#watchdog = undefined
+    // A killed process that is frozen dies only when it thaws, and one that thaws first could still do something.
+    for (const pid of await this.#processes()) signal(pid, 'SIGKILL')
     await this.#freezer.thaw()
     await killAll(this.name, () => this.#processes())
   }
 
-  async #entering(command: readonly string[]): Promise<readonly string[]> {
+  /**
+   * The environment is set inside: whoever enters the host is still on this machine, and a library that is preloaded into him
+   * would leave its files here.
+   */
+  async #entering(
+    command: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<readonly string[]> {
     const init = await this.#mustBeOn()
     const spaces = ['-t', String(init), '-m', '-u', '-i', '-n', '-p']
-    return this.#asMember(['nsenter', ...spaces, '--wd=/', '--', ...command])
+    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    const inside = settings.length === 0 ? command : ['env', ...settings, ...command]
+    return this.#asMember(['nsenter', ...spaces, '--wd=/', '--', ...inside])
   }
 
   /** The command joins the freezer group first, so that nothing of the host escapes a freeze. */

@@ -1,4 +1,5 @@
 /** A lab of several machines on one: for the demo, the end to end tests and the benchmarks. */
+export { parseArguments } from './arguments.js'
 export {
   type CommandOptions,
   type CommandResult,
@@ -12,6 +13,7 @@ export { Lab, labIds, type LabOptions, removeLeftovers } from './lab.js'
 export { type CableChoice, type Loss, Network } from './network.js'
 export { type Cable, freeAddress, type LabSpec } from './spec.js'
 export { monotonicMs, until } from './wait.js'
+export { watchdogDevice } from './watchdog.js'
 export { signal } from './processes.js'
 export { clusterXml, formCluster, type ModuleAnswer, Product } from './product.js'
 export { type Acknowledged, AcknowledgedFile } from './workload/acknowledged.js'

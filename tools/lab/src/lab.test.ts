@@ -2,9 +2,18 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { Lab, labIds, monotonicMs, runCommand, until } from './index.js'
+import {
+  Lab,
+  labIds,
+  monotonicMs,
+  removeLeftovers,
+  runCommand,
+  until,
+  watchdogDevice,
+} from './index.js'
 import { labDirectory } from './spec.js'
 
+const patience = { timeoutMs: 30_000 }
 const server =
   'require("net").createServer(s=>s.end("hello")).listen(7000,"0.0.0.0",()=>console.log("up"))'
 const dial = (address: string): string =>
@@ -113,6 +122,55 @@ test.serial('a host that is frozen while its power is cut starts again', async (
   })
 })
 
+test.serial(
+  'a node whose watchdog is armed loses its power unless it is fed, also when it stands still',
+  async (t) => {
+    const lab = await Lab.create({ nodes: ['n1'], clients: [], watchdogSeconds: 1 })
+    const node = lab.host('n1')
+    const write = (text: string) => node.mustRun(['sh', '-c', `printf ${text} >${watchdogDevice}`])
+    const isArmed = (wanted: boolean) =>
+      until(
+        `armed: ${String(wanted)}`,
+        () => (node.isGuarded === wanted ? true : undefined),
+        patience,
+      )
+    try {
+      t.false(node.isGuarded)
+      await write('.')
+      await isArmed(true)
+      await write('V')
+      await isArmed(false)
+      t.is(node.resets, 0)
+      await write('.')
+      await node.freeze()
+      await until('reset', () => (node.resets === 1 ? true : undefined), patience)
+      t.false(await node.isOn())
+      await node.powerOn()
+      t.false(node.isGuarded, 'the watchdog of a machine that begins is off')
+    } finally {
+      await lab.remove()
+    }
+  },
+)
+
+test.serial(
+  'the environment of a command of a host is set inside, whoever enters the host has none of it',
+  async (t) => {
+    await withLab(async (lab) => {
+      const node = lab.host('n1')
+      const env = { LD_PRELOAD: 'libnothing.so', MARK: 'inside' }
+      const child = await node.start(['sh', '-c', 'echo $MARK; sleep 600'], { log: 'x', env })
+      const said = () => readFile(node.logFile('x'), 'utf8')
+      const isTold = async () => ((await said()).includes('inside') ? true : undefined)
+      await until('the command runs', isTold, patience)
+      t.true((await said()).includes('libnothing.so'), 'the library is looked for inside')
+      const outside = await readFile(`/proc/${String(child.pid)}/environ`, 'utf8')
+      t.false(outside.includes('LD_PRELOAD'))
+      t.is(await node.mustRun(['printenv', 'MARK'], { env: { MARK: 'too' } }), 'too\n')
+    })
+  },
+)
+
 test.serial('process 1 of a host reaps orphans', async (t) => {
   await withLab(async (lab) => {
     const node = lab.host('n1')
@@ -142,6 +200,23 @@ test.serial('a lab whose owner was killed is removed by the next one', async (t)
   t.false(existsSync(labDirectory(id)))
   const namespaces = await runCommand('ip', ['netns', 'list'])
   t.false(namespaces.stdout.includes(`${id}-`))
+})
+
+test.serial('two processes that remove what a dead owner left do not meet', async (t) => {
+  const leave = `
+    const { Lab } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)})
+    const lab = await Lab.create({ nodes: ['n1', 'n2'], clients: ['c1'] })
+    console.log(lab.id)
+    process.kill(process.pid, 'SIGKILL')`
+  const { stdout } = await runCommand(process.execPath, ['--input-type=module', '-e', leave])
+  const id = stdout.trim()
+  t.true((await labIds()).includes(id))
+  const removed = (await Promise.all([removeLeftovers(), removeLeftovers()])).flat()
+  t.deepEqual(
+    removed.filter((name) => name === id),
+    [id],
+  )
+  t.false(existsSync(labDirectory(id)))
 })
 
 test.serial('a command that hangs in a host is ended by its time-out', async (t) => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { claimed } from './claim.js'
 import { LabError, mustRun, runCommand } from './command.js'
 import { Host } from './host.js'
 import { deleteNamespace, Network } from './network.js'
@@ -29,6 +30,7 @@ export interface LabOptions {
   readonly lans?: readonly string[]
   readonly disks?: 'plain' | 'tmpfs'
   readonly srvMegabytes?: number
+  readonly watchdogSeconds?: number
 }
 
 const overlayFileSystem = 0x794c7630
@@ -44,8 +46,7 @@ export class Lab {
   private constructor(spec: LabSpec) {
     this.spec = spec
     this.network = new Network(spec)
-    const names = [...spec.nodes, ...spec.clients]
-    this.#hosts = new Map(names.map((name) => [name, new Host(spec, this.network, name)]))
+    this.#hosts = new Map(hostsOf(spec, this.network).map((host) => [host.name, host]))
   }
 
   /** Builds a lab with all hosts switched on; removes leftovers of dead owners first. A failure removes what was made. */
@@ -59,6 +60,9 @@ export class Lab {
       lans: options.lans ?? ['default'],
       disks: options.disks ?? (await disksThatWork()),
       ...(options.srvMegabytes === undefined ? {} : { srvMegabytes: options.srvMegabytes }),
+      ...(options.watchdogSeconds === undefined
+        ? {}
+        : { watchdogSeconds: options.watchdogSeconds }),
     }
     checkSpec(spec)
     if (existsSync(recordFile(spec.id))) throw new LabError(`the lab ${spec.id} exists already`)
@@ -120,7 +124,7 @@ export class Lab {
    * interrupt and the end of the story may both ask for it.
    */
   async remove(): Promise<void> {
-    this.#removal ??= removeLab(this.spec).finally(() => {
+    this.#removal ??= removeLab(this.spec, this.hosts()).finally(() => {
       this.#removal = undefined
     })
     await this.#removal
@@ -150,23 +154,35 @@ export async function labIds(): Promise<readonly string[]> {
   return files.map((name) => name.slice(0, -'.json'.length)).sort()
 }
 
-/** Removes the labs whose owner is gone and that nobody asked to keep; returns their ids. */
+/**
+ * Removes the labs whose owner is gone and that nobody asked to keep; returns their ids. One that somebody else is removing is
+ * left to him.
+ */
 export async function removeLeftovers(): Promise<readonly string[]> {
   const removed: string[] = []
   for (const id of await labIds()) {
-    const record = await readRecord(id)
-    if (record === undefined || record.kept) continue
-    const startTime = await startTimeOf(record.owner.pid)
-    if (startTime !== undefined && startTime === record.owner.startTime) continue
-    await removeLab(record.spec)
-    removed.push(id)
+    const isRemoved = await claimed(`remove ${id}`, async () => {
+      const record = await readRecord(id)
+      if (record === undefined || record.kept || (await isOwned(record))) return false
+      await removeLab(record.spec, hostsOf(record.spec, new Network(record.spec)))
+      return true
+    })
+    if (isRemoved === true) removed.push(id)
   }
   return removed
 }
 
-async function removeLab(spec: LabSpec): Promise<void> {
-  const network = new Network(spec)
-  for (const name of [...spec.nodes, ...spec.clients]) await new Host(spec, network, name).remove()
+async function isOwned({ owner }: LabRecord): Promise<boolean> {
+  const startTime = await startTimeOf(owner.pid)
+  return startTime !== undefined && startTime === owner.startTime
+}
+
+function hostsOf(spec: LabSpec, network: Network): readonly Host[] {
+  return [...spec.nodes, ...spec.clients].map((name) => new Host(spec, network, name))
+}
+
+async function removeLab(spec: LabSpec, hosts: readonly Host[]): Promise<void> {
+  for (const host of hosts) await host.remove()
   await deleteNamespace(switchNamespace(spec.id))
   if (spec.srvMegabytes !== undefined) {
     for (const name of spec.nodes) await runCommand('umount', [smallDisk(spec, name)])

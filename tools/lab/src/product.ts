@@ -155,15 +155,17 @@ export class Product {
     return (await this.tryGet(`/modules/${name}`)) as ModuleAnswer | undefined
   }
 
-  /** Fields of the newest event of this name in the module's log on this node. */
+  /** Fields of the newest event of this name (and kind) in the module's log on this node. */
   async lastEvent(
     module: string,
     event: string,
+    isMeant: (fields: Readonly<Record<string, unknown>>) => boolean = () => true,
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
     const path = `/modules/${module}/log?limit=500&verbose=true`
     // The API validates its answers against its own schema.
     const answer = (await this.tryGet(path)) as LogAnswer | undefined
-    return answer?.entries.filter((entry) => entry.event === event).at(-1)?.fields
+    const meant = answer?.entries.filter((entry) => entry.event === event && isMeant(entry.fields))
+    return meant?.at(-1)?.fields
   }
 
   /** `PRIM Ready`, or `OFF`, or `?` when the daemon does not answer. */

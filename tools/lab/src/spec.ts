@@ -13,6 +13,8 @@ export interface LabSpec {
   readonly disks: 'plain' | 'tmpfs'
   /** Each node's `/srv` is a file system of this size of its own, in memory, that survives power cycles; undefined: part of the disk. */
   readonly srvMegabytes?: number
+  /** Each node has a watchdog that cuts its power when it is armed and not fed for so long; undefined: none. */
+  readonly watchdogSeconds?: number
 }
 
 /** One end of a cable: a port of a LAN's switch and the interface of the host that is plugged into it. */
