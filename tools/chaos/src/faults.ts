@@ -1,5 +1,5 @@
 /** Makes each kind of fault happen to a real pair, and ends it. What a fault finds broken already (a node that is off) is not done twice. */
-import { LabError, monotonicMs, type Product, signal } from '@holdfast/lab'
+import { LabError, monotonicMs, type Product, signal, until } from '@holdfast/lab'
 import type { KindName } from './kinds.js'
 import type { Fault } from './schedule.js'
 import { ballast, daemonProcess, type World } from './world.js'
@@ -13,6 +13,9 @@ interface Scene {
 
 /** Ends the fault. Nothing to do: the product helps itself. */
 type Heal = () => Promise<void>
+
+/** An armed watchdog has fired by then, on any machine. */
+const watchdogMsMax = 60_000
 
 const nothing: Heal = () => Promise.resolve()
 
@@ -126,11 +129,15 @@ function powerOffBoth({ world, primary, secondary, fault }: Scene): Promise<Heal
   return powerOff(world, fault.dice < 0.5 ? [primary, secondary] : [secondary, primary])
 }
 
-/** Stands for a watchdog: what hangs for too long does not go on, it is switched off. */
+/** What hangs for too long does not go on: its watchdog resets it, and where there is none we stand for one. */
 async function hang({ world, primary }: Scene): Promise<Heal> {
-  await primary.host.freeze()
+  const { host } = primary
+  await host.freeze()
   return async () => {
-    if (await primary.host.isOn()) await primary.host.powerOff()
+    if (host.isGuarded) {
+      const off = async (): Promise<true | undefined> => ((await host.isOn()) ? undefined : true)
+      await until(`the watchdog of ${host.name} resets it`, off, { timeoutMs: watchdogMsMax })
+    } else if (await host.isOn()) await host.powerOff()
     await world.pair.switchOn(primary)
   }
 }

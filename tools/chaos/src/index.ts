@@ -1,5 +1,8 @@
 /** Faults by seed on real daemons. */
 export { type Campaign, runCampaign } from './campaign.js'
+export { History } from './history.js'
 export { type KindName, kindNames } from './kinds.js'
-export { held, jsonLine, type Report } from './report.js'
+export { held, type Report } from './report.js'
+export { watchdogSecondsFor } from './schedule.js'
+export { jsonLine, lineOf, reportText } from './text.js'
 export { clockCanJump } from './world.js'

@@ -15,16 +15,21 @@ export interface Kind {
   readonly failover: Failover
   /** How often it is drawn, against the others. */
   readonly weight: number
-  /** Shortest and longest time until it is healed. */
+  /** Shortest and longest time until it is healed, for a time-out of one second: the schedule stretches it to the pair's. */
   readonly holdMs: readonly [number, number]
   /** Nothing notices the death of the application: the operator restarts it. */
   readonly killsApplication?: true
+  /** What stands still for too long is reset by its watchdog, and then the other node takes over. */
+  readonly standsStill?: true
 }
 
 export const kinds = {
   'kill-daemon-primary': kind('kill -9 of holdfastd', 'primary', 'never', 3, [0, 1500]),
   'kill-daemon-secondary': kind('kill -9 of holdfastd', 'secondary', 'never', 2, [0, 1500]),
-  'freeze-daemon-primary': kind('holdfastd stands still', 'primary', 'never', 2, [200, 3000]),
+  'freeze-daemon-primary': {
+    ...kind('holdfastd stands still', 'primary', 'never', 2, [200, 3000]),
+    standsStill: true,
+  },
   'freeze-daemon-secondary': kind('holdfastd stands still', 'secondary', 'never', 2, [200, 3000]),
   'kill-plane-primary': kind('kill -9 of the data plane', 'primary', 'may', 3, [0, 1500]),
   'kill-plane-secondary': kind('kill -9 of the data plane', 'secondary', 'never', 2, [0, 1500]),
@@ -50,7 +55,10 @@ export const kinds = {
     2,
     [400, 900],
   ),
-  'freeze-primary': kind('the node stands still for a moment', 'primary', 'never', 2, [50, 400]),
+  'freeze-primary': {
+    ...kind('the node stands still for a moment', 'primary', 'never', 2, [50, 400]),
+    standsStill: true,
+  },
   'freeze-secondary': kind('the node stands still', 'secondary', 'never', 2, [50, 3000]),
   'cut-primary': kind('all cables of the node', 'primary', 'may', 3, [200, 3000]),
   'cut-secondary': kind('all cables of the node', 'secondary', 'never', 2, [200, 3000]),
@@ -77,10 +85,10 @@ export const kinds = {
 } as const satisfies Readonly<Record<string, Kind>>
 
 /**
- * Faults of one round that silence a primary completely (its daemon, and the way its data takes) while its application runs on. Only a
- * watchdog ends that one in time: see "A killed daemon, then a cut" in docs/GUARANTEES.md.
+ * Faults of one round that silence a primary completely (its daemon, and the way its data takes) while its application runs on: the
+ * other node may take over. Only a watchdog ends the application in time: see "A killed daemon, then a cut" in docs/GUARANTEES.md.
  */
-export function needWatchdog(names: readonly KindName[]): boolean {
+export function silencePrimary(names: readonly KindName[]): boolean {
   return (
     names.some((name) => daemonIsSilent.includes(name)) &&
     names.some((name) => linkIsSilent.includes(name))

@@ -2,33 +2,49 @@
 /** `npm run chaos`: faults by seed on real daemons under load, and whether both promises held. */
 import { LabError, ledger, monotonicMs, postgresql } from '@holdfast/lab'
 import { runCampaign } from './campaign.js'
+import { History, seedIn } from './history.js'
 import type { KindName } from './kinds.js'
-import { type Options, parseOptions, usage } from './options.js'
-import { held, jsonLine, type Report } from './report.js'
+import { parseOptions, usage } from './options.js'
+import { held } from './report.js'
+import { watchdogSecondsFor } from './schedule.js'
+import { jsonLine, reportText } from './text.js'
 import { clockCanJump } from './world.js'
 
 const wholeMsMax = 60_000
 const clockKinds: readonly KindName[] = ['clock-jump-primary', 'clock-jump-secondary']
 
 async function main(args: readonly string[]): Promise<number> {
-  const anySeed = 1 + Math.floor(Math.random() * 999_999_998)
-  const options = parseOptions(args, anySeed)
+  const options = parseOptions(args)
   if (options === undefined) {
     console.log(usage)
     return 0
   }
-  console.log(`chaos: seed ${String(options.seed)}, application ${options.app}`)
+  const { app, resume, timeoutMs } = options
+  const begun = resume === undefined ? undefined : await seedIn(resume)
+  const seed = options.seed ?? begun ?? 1 + Math.floor(Math.random() * 999_999_998)
+  const kinds = possible(options.kinds)
+  const head = { seed, app, timeoutMs, kinds: kinds.join(',') }
+  const history = await History.open(resume, head)
+  const watchdogSeconds = watchdogSecondsFor(timeoutMs)
+  console.log(
+    `chaos: seed ${String(seed)}, application ${app}, time-out ${String(timeoutMs)} ms, ` +
+      (watchdogSeconds === undefined ? 'no watchdog' : `watchdog ${String(watchdogSeconds)} s`),
+  )
   const report = await runCampaign({
     ...options,
-    application: options.app === 'ledger' ? ledger : postgresql,
-    kinds: possible(options.kinds),
+    seed,
+    history,
+    kinds,
+    watchdogSeconds,
+    application: app === 'ledger' ? ledger : postgresql,
     endMs: monotonicMs() + options.minutes * 60_000,
     wholeMsMax,
     tell: (line) => {
       console.log(line)
     },
   })
-  tell(report, options)
+  console.log(reportText(report, seed))
+  if (options.json) console.log(jsonLine(report, seed))
   return held(report) ? 0 : 1
 }
 
@@ -36,26 +52,6 @@ function possible(kinds: readonly KindName[]): readonly KindName[] {
   if (clockCanJump()) return kinds
   console.log('chaos: without clock jumps, because the package libfaketime is missing')
   return kinds.filter((kind) => !clockKinds.includes(kind))
-}
-
-function tell(report: Report, options: Options): void {
-  const { min, median, p99 } = report.takeoverMs
-  console.log('')
-  for (const [kind, count] of report.perKind) {
-    if (count > 0) console.log(`  ${String(count).padStart(5)} ${kind}`)
-  }
-  console.log(`
-  faults              ${String(report.faults)} in ${String(report.rounds)} rounds
-  acknowledged, lost  ${String(report.lost)}
-  ran twice           ${String(report.doubleRuns)}
-  false failovers     ${String(report.falseFailovers)}
-  not whole in time   ${String(report.unhealed)}
-  replicas identical  ${report.replicasDiffer ? 'NO' : 'yes'}
-  take-over           ${String(min)} ms at least, ${String(median)} ms median, ${String(p99)} ms 99th percentile
-  seed                ${String(options.seed)}
-
-${held(report) ? 'Held fast.' : 'FAILED.'}`)
-  if (options.json) console.log(jsonLine(report, options.seed))
 }
 
 try {

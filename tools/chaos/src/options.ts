@@ -1,57 +1,80 @@
 /** The command line of `npm run chaos`. */
-import { parseArgs } from 'node:util'
-import { LabError } from '@holdfast/lab'
+import { LabError, parseArguments } from '@holdfast/lab'
 import { isKind, type KindName, kindNames } from './kinds.js'
 
 export interface Options {
   readonly app: 'ledger' | 'postgresql'
-  readonly seed: number
+  /** Undefined: any, or the one that a resumed campaign was begun with. */
+  readonly seed: number | undefined
   readonly from: number
   /** Infinity: as many as there is time for. */
   readonly faults: number
   /** Infinity: as long as the faults take. */
   readonly minutes: number
-  readonly timeout: string
+  readonly timeoutMs: number
+  /** Undefined: the results of this run are not kept. */
+  readonly resume: string | undefined
   readonly kinds: readonly KindName[]
   readonly json: boolean
 }
 
 export const usage = `npm run chaos -- [--minutes N] [--faults N] [--seed S] [--app ledger|postgresql]
-                 [--only KIND,KIND] [--from ROUND] [--timeout 1000ms] [--json]
+                 [--only KIND,KIND] [--from ROUND] [--timeout 5500ms] [--resume FILE] [--json]
 
   --minutes  how long; default: until 50 faults have happened
   --faults   how many
   --seed     the schedule of faults; default: another one each time
   --from     the first round of the schedule: to play one round again
   --only     only these kinds of fault
-  --timeout  silence after which a node counts as lost (default 1000ms)
+  --timeout  silence after which a node counts as lost (default 5500ms). All times of the faults grow
+             with it. From 3001ms on the nodes have a watchdog, and primaries also fall silent while
+             their application runs
+  --resume   keeps the results of all rounds in this file; where it has some, goes on after them, with
+             the same seed, and the report is about all
   --json     the verdict as one last line of JSON
 
 Kinds: ${kindNames().join(', ')}`
 
 const faultsByDefault = 50
+/** Shorter, a pair on a busy machine loses its heart without any fault. */
+const timeoutMsMin = 500
+const timeoutMsMax = 60_000
 
 /** Undefined: only help was asked for. */
-export function parseOptions(args: readonly string[], anySeed: number): Options | undefined {
-  const { values } = parse(args)
+export function parseOptions(args: readonly string[]): Options | undefined {
+  const { values } = parseArguments(
+    {
+      args: [...args],
+      options: {
+        app: { type: 'string' },
+        timeout: { type: 'string' },
+        minutes: { type: 'string' },
+        faults: { type: 'string' },
+        seed: { type: 'string' },
+        from: { type: 'string' },
+        only: { type: 'string' },
+        resume: { type: 'string' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    },
+    usage,
+  )
   if (values.help === true) return undefined
   const app = values.app ?? 'ledger'
   if (app !== 'ledger' && app !== 'postgresql') {
     throw new LabError(`--app ${app}: there are ledger and postgresql`)
-  }
-  const timeout = values.timeout ?? '1000ms'
-  if (!/^\d+(\.\d+)?(ms|s)$/.test(timeout)) {
-    throw new LabError(`--timeout ${timeout}: write for instance 1000ms or 5s`)
   }
   const minutes = numberIn('minutes', values.minutes) ?? Infinity
   const faults =
     numberIn('faults', values.faults) ?? (minutes === Infinity ? faultsByDefault : Infinity)
   return {
     app,
-    timeout,
+    timeoutMs: millisecondsIn(values.timeout ?? '5500ms'),
+    resume: values.resume,
     minutes,
     faults,
-    seed: numberIn('seed', values.seed) ?? anySeed,
+    seed: numberIn('seed', values.seed),
     from: numberIn('from', values.from) ?? 1,
     kinds: values.only === undefined ? kindNames() : values.only.split(',').map(kindIn),
     json: values.json === true,
@@ -71,24 +94,11 @@ function numberIn(name: string, text: string | undefined): number | undefined {
   return Number(text)
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        app: { type: 'string' },
-        timeout: { type: 'string' },
-        minutes: { type: 'string' },
-        faults: { type: 'string' },
-        seed: { type: 'string' },
-        from: { type: 'string' },
-        only: { type: 'string' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new LabError(`${error.message}\n\n${usage}`, { cause: error })
-  }
+function millisecondsIn(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})(ms|s)$/.exec(text) ?? []
+  const ms = Number(digits) * (unit === 's' ? 1_000 : 1)
+  if (ms >= timeoutMsMin && ms <= timeoutMsMax) return ms
+  throw new LabError(
+    `--timeout ${text}: write for instance 1000ms or 5s, from ${String(timeoutMsMin)}ms to ${String(timeoutMsMax)}ms`,
+  )
 }

@@ -16,6 +16,7 @@ import {
   type Runner,
   signal,
   until,
+  watchdogDevice,
   WitnessServer,
 } from '@holdfast/lab'
 
@@ -25,6 +26,8 @@ const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 const clockLibrary = `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`
 const clockFile = '/run/faketime'
 export const ballast = '/srv/ballast'
+/** With watchdogs: short, so that a take-over takes no longer than it must. */
+const rightTimeoutMs = 1_500
 /** A module that is stopped is started again by the operator at most so often. */
 const startAgainMs = 1_000
 /** A pair that is whole answers within this; when it does not, its application is dead. */
@@ -33,7 +36,9 @@ const answerMsMax = 3_000
 export interface WorldOptions {
   readonly application: Application
   /** `<heart timeout>` */
-  readonly timeout: string
+  readonly timeoutMs: number
+  /** `<watchdog timeout>`; undefined: the nodes have none. */
+  readonly watchdogSeconds: number | undefined
 }
 
 export const daemonProcess = /^\S*node \S*core\/dist\/main\.js/
@@ -51,14 +56,18 @@ export class World {
 
   /** n1 PRIM, n2 SECOND, both Ready, a witness on a third machine, clients that write. */
   static async create(options: WorldOptions): Promise<World> {
-    const { application } = options
+    const { application, watchdogSeconds } = options
     const megabytes = application.name === 'ledger' ? srvMegabytes.ledger : srvMegabytes.postgresql
     const pairOptions: PairOptions = {
       application,
-      timeout: options.timeout,
+      timeout: `${String(options.timeoutMs)}ms`,
       load: { workers: 4, pauseMs: 25 },
       lans: ['default', 'second'],
-      lab: { clients: ['c1', 'w1'], srvMegabytes: megabytes },
+      lab: {
+        clients: ['c1', 'w1'],
+        srvMegabytes: megabytes,
+        ...(watchdogSeconds === undefined ? {} : { watchdogSeconds }),
+      },
       ...(clockCanJump() ? { daemonEnvironment: clockEnvironment } : {}),
     }
     const lab = await Pair.lab(pairOptions)
@@ -71,8 +80,11 @@ export class World {
       prepare: `install -m 600 ${token} /etc/holdfast/witness.key`,
       edit: (xml) =>
         xml
-          .replace('mode="mirror" isolation="%ISOLATION%"', 'mode="mirror" isolation="wait" boot="auto" loop_interval="0"')
-          .replace('<heart ', `${witness.element}<heart `),
+          .replace(
+            /mode="mirror"( isolation="[^"]*")?/,
+            `mode="mirror" ${serviceAttributes(watchdogSeconds)}`,
+          )
+          .replace('<heart ', `${witness.element}${watchdogElement(watchdogSeconds)}<heart `),
     })
     await witness.start()
     await pair.serves()
@@ -93,15 +105,27 @@ export class World {
     if (!(await this.witness.runs())) await this.witness.start()
     for (const node of nodes) {
       await rm(join(node.host.disk, ballast), { force: true })
-      if (!(await node.host.isOn())) {
-        await this.pair.switchOn(node)
-        continue
+      try {
+        await this.#goOn(node)
+      } catch (error) {
+        // Its watchdog reset it meanwhile: a machine that begins anew has nothing that stands still.
+        if (!(error instanceof LabError) || (await node.host.isOn())) throw error
       }
-      await lab.network.heal({ host: node.host.name })
-      await node.host.thaw()
-      for (const pid of await node.host.processes(daemonProcess)) signal(pid, 'SIGCONT')
-      for (const pid of await node.dataPlanes()) signal(pid, 'SIGCONT')
+      await this.#switchOn(node)
     }
+  }
+
+  async #goOn(node: Product): Promise<void> {
+    if (!(await node.host.isOn())) return
+    await this.pair.lab.network.heal({ host: node.host.name })
+    await node.host.thaw()
+    for (const pid of await node.host.processes(daemonProcess)) signal(pid, 'SIGCONT')
+    for (const pid of await node.dataPlanes()) signal(pid, 'SIGCONT')
+  }
+
+  /** A machine that a watchdog reset starts again by itself; nothing happens to one that is on. */
+  async #switchOn(node: Product): Promise<void> {
+    if (!(await node.host.isOn())) await this.pair.switchOn(node)
   }
 
   /**
@@ -115,6 +139,7 @@ export class World {
     await until(
       'the pair is whole',
       async () => {
+        for (const node of this.pair.nodes) await this.#switchOn(node)
         const states = await Promise.all(this.pair.nodes.map((node) => node.state(name)))
         for (const [index, node] of this.pair.nodes.entries()) {
           const isDue = monotonicMs() - (orderedMs.get(node) ?? -Infinity) > startAgainMs
@@ -132,7 +157,13 @@ export class World {
   /** An order that may come at a bad moment: the refusal is the operator's answer then. */
   async tryOrder(node: Product, command: string): Promise<boolean> {
     const args = [command, '-m', this.application.name, '--no-wait']
-    return (await node.run(args, { timeoutMs: 10_000 })).code === 0
+    try {
+      return (await node.run(args, { timeoutMs: 10_000 })).code === 0
+    } catch (error) {
+      // The node is off.
+      if (!(error instanceof LabError)) throw error
+      return false
+    }
   }
 
   /**
@@ -171,6 +202,20 @@ export class World {
       ),
     )
     return lostEntries(acknowledged, [served, ...files.filter((copy) => copy !== undefined)])
+  }
+
+  /** How often watchdogs have reset nodes. */
+  resets(): number {
+    return this.pair.nodes.reduce((sum, { host }) => sum + host.resets, 0)
+  }
+
+  /** Why this node began to serve the last time, in its own words. */
+  async whyServes(node: Product): Promise<string> {
+    const isBegin = ({ from, role }: Readonly<Record<string, unknown>>): boolean =>
+      isServing(role) && !isServing(from)
+    const event = await node.lastEvent(this.application.name, 'stateChanged', isBegin)
+    const cause = event?.['cause']
+    return typeof cause === 'string' ? cause : 'no cause'
   }
 
   async doubleRuns(): Promise<readonly string[]> {
@@ -237,6 +282,23 @@ const clockEnvironment = {
 /** Debian's libfaketime, which the daemons and their children are started with; the monotonic clock stays the true one. */
 export function clockCanJump(): boolean {
   return existsSync(clockLibrary)
+}
+
+/** The other node waits until a primary without the right has asked in vain, noticed a second late, and was ended by its watchdog. */
+function serviceAttributes(watchdogSeconds: number | undefined): string {
+  const always = 'isolation="wait" boot="auto" loop_interval="0"'
+  if (watchdogSeconds === undefined) return always
+  const takeoverDelayMs = rightTimeoutMs + 1_000 + watchdogSeconds * 1_000
+  return `${always} right_timeout="${String(rightTimeoutMs)}ms" takeover_delay="${String(takeoverDelayMs)}ms"`
+}
+
+function watchdogElement(seconds: number | undefined): string {
+  if (seconds === undefined) return ''
+  return `<watchdog mode="required" device="${watchdogDevice}" timeout="${String(seconds)}s"/>`
+}
+
+function isServing(role: unknown): boolean {
+  return role === 'ALONE' || role === 'PRIM'
 }
 
 function isWhole(states: readonly string[]): boolean {
