@@ -32,6 +32,11 @@ export interface DaemonParts {
   /** Seen before its actions are carried out. */
   readonly onStep: (before: State, event: Event, next: State) => void
   readonly onAnswer: (verdict: Verdict) => void
+  /**
+   * Also where the machine knows of it: it then begins its wait for the right anew, longer than the other node waits for it. The
+   * product does that; histories leave it out until the machine ignores what it knows.
+   */
+  readonly tellsLossAgain: boolean
   /** It can't go on: the disk is full, or a history wants it to die here. */
   readonly dies: (how: 'daemon' | 'power') => void
 }
@@ -42,6 +47,8 @@ export class Daemon {
   state: State
   /** The daemon dies after this many more actions. */
   doom: { actions: number; readonly how: 'daemon' | 'power' } | undefined
+  /** What runs is not what the next daemon should find. */
+  cannotAdopt = false
   /** Where the machine was, as kept for the daemon's successor: it survives the daemon, not the power. */
   #place: State | undefined
   #inbox: Event[] = []
@@ -78,6 +85,15 @@ export class Daemon {
     this.parts.disk.cutOff()
     this.parts.application.forget()
     if (how === 'power') this.#place = undefined
+  }
+
+  /** The data plane that served is dead; a dead daemon leaves that to the next one. */
+  replacePlane(): void {
+    const { node } = this.parts
+    if (!node.daemonRuns) return
+    node.later('daemon', node.sim.random.integer(100, 900), () => {
+      this.#succeedPlane('the data plane died')
+    })
   }
 
   post(event: Event): void {
@@ -192,8 +208,11 @@ export class Daemon {
         replication.follow(node.name, action.epoch, action.full)
         break
       case 'refuse':
-        replication.refuse(node.name)
-        break
+        this.#whenPlaneIsThere(() => {
+          replication.refuse(node.name)
+          then()
+        })
+        return
       case 'unfollow':
         this.#soon(() => {
           replication.unfollow(node.name)
@@ -202,9 +221,11 @@ export class Daemon {
         return
       case 'detach':
         this.#soon(() => {
-          const isDone = replication.detach(node.name, action.epoch)
-          if (!isDone) this.#dataFailed('the data plane does not serve')
-          then()
+          this.#whenPlaneIsThere(() => {
+            const isDone = replication.detach(node.name, action.epoch)
+            if (!isDone) this.#dataFailed('the data plane does not serve')
+            then()
+          })
         })
         return
       case 'arm':
@@ -229,10 +250,30 @@ export class Daemon {
   #admit(epoch: number): void {
     const { node, replication } = this.parts
     node.later('daemon', node.sim.random.integer(1, 10), () => {
-      const isLetIn = replication.admit(node.name, epoch)
-      const verdict = isLetIn ? done : refused('E_SIM_PLANE', 'the data plane does not serve')
-      this.post({ kind: 'admitDone', epoch, verdict })
+      this.#whenPlaneIsThere(() => {
+        const isLetIn = replication.admit(node.name, epoch)
+        const verdict = isLetIn ? done : refused('E_SIM_PLANE', 'the data plane does not serve')
+        this.post({ kind: 'admitDone', epoch, verdict })
+      })
     })
+  }
+
+  /** Orders wait while a data plane is replaced. */
+  #whenPlaneIsThere(run: () => void): void {
+    const { node, replication } = this.parts
+    if (!replication.planes[node.name].isOrphan) run()
+    else node.later('daemon', 50, () => this.#whenPlaneIsThere(run))
+  }
+
+  /** Its follower is lost. The last thing that the former one did may have been to let it be current: that comes first. */
+  #succeedPlane(cause: string): void {
+    const { node, replication } = this.parts
+    if (!replication.succeed(node.name)) return
+    const { epoch, mode } = replication.planes[node.name]
+    if (mode === 'held') this.post({ kind: 'copyFinished', epoch })
+    const { place } = this.state
+    const isKnown = 'degrading' in place && place.degrading !== undefined
+    if (!isKnown || this.parts.tellsLossAgain) this.post({ kind: 'linkLost', epoch, cause })
   }
 
   #arm({ timer, epoch, delayMs }: Extract<Action, { kind: 'arm' }>): void {
@@ -254,9 +295,12 @@ export class Daemon {
     const plane = replication.planes[node.name]
     const role = place.role === 'demoting' ? place.from : place.role
     const serves = role === 'alone' || role === 'prim'
-    if (serves && !isServing(plane)) {
+    if (this.cannotAdopt) replication.dies(node.name, false)
+    else replication.succeed(node.name)
+    if (this.cannotAdopt || (serves && !isServing(plane))) {
+      this.cannotAdopt = false
       const isSettled = 'stage' in place && place.stage !== 'entering'
-      if (isSettled) this.#dataFailed('the data plane is gone')
+      if (isSettled) this.#dataFailed('what runs can not be adopted')
       return
     }
     if (!serves && role !== 'second') return

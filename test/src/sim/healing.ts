@@ -85,6 +85,7 @@ function isWholeAndStays(world: World): boolean {
 
 function repair(world: World): void {
   world.note('', 'everything works again')
+  world.spare()
   for (const line of ['heal', 'loss 0%', 'witness on', 'witness fast', 'copy normal']) {
     perform(world, line)
   }
@@ -92,7 +93,6 @@ function repair(world: World): void {
     for (const line of [`disk ok ${name}`, `app ok ${name}`, `thaw ${name}`, `power on ${name}`]) {
       perform(world, line)
     }
-    world.spare(name)
   }
 }
 

@@ -4,7 +4,8 @@ import { heal, isWhole } from './healing.js'
 import { linesOf, type Profile, profileOf, profiles, settingOf } from './profile.js'
 import { Random } from './random.js'
 import { perform } from './verbs.js'
-import { World, type WorldOptions } from './world.js'
+import type { Mutation } from './mutants.js'
+import { World } from './world.js'
 
 export interface HistoryOptions {
   readonly seed: number
@@ -14,7 +15,7 @@ export interface HistoryOptions {
   readonly lines?: readonly string[]
   readonly coverage?: Coverage
   readonly traced?: boolean
-  readonly mutation?: Pick<WorldOptions, 'step' | 'ignoresLink'>
+  readonly mutation?: Mutation
 }
 
 export interface Outcome {

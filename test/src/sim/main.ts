@@ -10,6 +10,7 @@ import { commit, failureOf, reportOf } from './report.js'
 import { runScenarioFile } from './scenario.js'
 import { shrink } from './shrink.js'
 import { sweepInParallel, type Tally } from './sweep.js'
+import { reasonFor, reasonsOf } from './unreached.js'
 
 const usage = `npm run sim -- [options]
   --machine NAME    ${machines.map(({ name }) => name).join(', ')} (default: all; for one history: mirror)
@@ -221,7 +222,10 @@ async function report(
     console.log(`${name}: longest ${what}: ${number}`)
   }
   console.log(`${name}: ${unreached.length} of ${transitions.length} transitions not reached`)
-  for (const key of unreached) console.log(`  ${key}`)
+  const reasons = reasonsOf(name)
+  for (const key of unreached) {
+    console.log(`  ${key} (${reasonFor(reasons, key)?.why ?? 'nobody knows why'})`)
+  }
   if (failing.length > 0) console.log(`${name}: failing seeds: ${failing.join(' ')}`)
 }
 

@@ -6,7 +6,7 @@ import { mirrorMachine } from './mirror-machine.js'
 import { shrink } from './shrink.js'
 import { sweep } from './sweep.js'
 
-testMachine(mirrorMachine, 60)
+testMachine(mirrorMachine)
 
 test('a history of the tests is long: writes are acknowledged, and faults hit a working pair', async (t) => {
   const tally = await sweep(mirrorMachine, { from: 1, count: 100, profile: 'witness' })

@@ -12,10 +12,13 @@ import {
 } from '@holdfast/plugin-mirror'
 import type { WorldOptions } from './world.js'
 
+/** What a known-bad variant changes. */
+export type Mutation = Pick<WorldOptions, 'step' | 'ignoresLink' | 'tellsLossAgain'>
+
 export interface Mutant {
   readonly name: string
   readonly mistake: string
-  readonly mutation: Pick<WorldOptions, 'step' | 'ignoresLink'>
+  readonly mutation: Mutation
 }
 
 export const mutants: readonly Mutant[] = [
@@ -206,6 +209,11 @@ export const scenarioMutants: readonly Mutant[] = [
     const actions = done.actions.filter(({ kind }) => kind !== 'detach')
     return event.kind === 'adopted' ? { ...done, actions } : done
   }),
+  {
+    name: 'tells-a-loss-again',
+    mistake: 'tells a loss that is known, and the wait for the right begins anew',
+    mutation: { tellsLossAgain: true },
+  },
 ]
 
 /** Whatever is told of one's own lineage is told to be this. */

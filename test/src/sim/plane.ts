@@ -31,6 +31,8 @@ export interface Plane {
   parked: number
   /** Calls that would wait fail instead. */
   refuses: boolean
+  /** The process is dead, and the kernel keeps the mount and its calls for a successor. */
+  isOrphan: boolean
 }
 
 export type LinkEvent =
@@ -76,7 +78,7 @@ export class Replication {
   unserve(name: NodeName): void {
     const plane = this.planes[name]
     this.#closeOwn(name, 'the other side stopped serving')
-    Object.assign(plane, { mode: 'idle', admits: false, parked: 0 })
+    Object.assign(plane, { mode: 'idle', admits: false, parked: 0, isOrphan: false })
     plane.pending.clear()
   }
 
@@ -108,8 +110,8 @@ export class Replication {
   }
 
   isBlocked(name: NodeName): boolean {
-    const { mode, parked, pending } = this.planes[name]
-    return mode === 'held' && (parked > 0 || pending.size > 0)
+    const { mode, parked, pending, isOrphan } = this.planes[name]
+    return (mode === 'held' || isOrphan) && (parked > 0 || pending.size > 0)
   }
 
   follow(name: NodeName, epoch: number, full: boolean): void {
@@ -133,7 +135,8 @@ export class Replication {
   write(name: NodeName): void {
     const plane = this.planes[name]
     if (plane.refuses) return
-    if (plane.mode === 'held' || plane.link?.phase === 'last') plane.parked = 1
+    const waits = plane.mode === 'held' || plane.isOrphan || plane.link?.phase === 'last'
+    if (waits) plane.parked = 1
     else if (plane.mode === 'alone' || plane.mode === 'live') this.#write(name, plane)
   }
 
@@ -147,9 +150,30 @@ export class Replication {
       plane.link = undefined
       if (!isQuiet) this.#hangUp(link, name, 'the other data plane died')
     }
-    Object.assign(plane, { mode: 'idle', admits: false, parked: 0 })
+    Object.assign(plane, { mode: 'idle', admits: false, parked: 0, isOrphan: false })
     plane.pending.clear()
     plane.unsynced.clear()
+  }
+
+  /** The process of a serving plane is gone; calls that were not answered come again to its successor. */
+  orphaned(name: NodeName): void {
+    const plane = this.planes[name]
+    const { link } = plane
+    Object.assign(plane, { isOrphan: true, admits: false })
+    if (link === undefined) return
+    link.isOpen[name] = false
+    plane.link = undefined
+    if (plane.mode === 'live') plane.mode = 'held'
+    this.#hangUp(link, name, 'the other data plane died')
+  }
+
+  /** A successor goes on in the standing of the one that died. False: there is nothing to succeed to. */
+  succeed(name: NodeName): boolean {
+    const plane = this.planes[name]
+    if (!plane.isOrphan) return false
+    plane.isOrphan = false
+    if (plane.mode === 'alone') this.#release(name)
+    return true
   }
 
   #write(name: NodeName, plane: Plane): void {
@@ -341,5 +365,6 @@ function idlePlane(): Plane {
     unsynced: new Set(),
     parked: 0,
     refuses: false,
+    isOrphan: false,
   }
 }

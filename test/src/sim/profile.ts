@@ -1,4 +1,5 @@
 /** The kinds of histories that a sweep runs: what the pair is configured to, and what may be done to it. */
+import { ambush, cutAsItBecomesLive, lostOnTheWay } from './ambush.js'
 import type { NodeName } from './node.js'
 import type { Random } from './random.js'
 import type { Setting } from './setting.js'
@@ -10,7 +11,7 @@ export interface Profile {
   readonly cuts: boolean
   /** The operator may say "these are the good data" at any time, and disks may be replaced by empty ones. */
   readonly overrides: boolean
-  /** How many of ten histories are of this kind. */
+  /** How many of eleven histories are of this kind. */
   readonly share: number
 }
 
@@ -34,6 +35,13 @@ export const profiles: readonly Profile[] = [
     setting: { witness: 'none', isolation: 'wait' },
     cuts: true,
     overrides: false,
+    share: 1,
+  },
+  {
+    name: 'witness-or-alone',
+    setting: { witness: 'exclusive', isolation: 'alone' },
+    cuts: true,
+    overrides: true,
     share: 1,
   },
   {
@@ -98,7 +106,10 @@ const anywhere: readonly (readonly [number, Kind])[] = [
   [7, (node) => [`power on ${node}`, 'wait 200ms', `start ${node}`]],
   [1, (node) => [`power on ${node}`]],
   [3, (node) => [`kill daemon ${node}`]],
-  [1, (node) => [`kill data ${node}`]],
+  [2, (node) => [`kill data ${node}`]],
+  [1, (node) => [`kill data ${node} for good`]],
+  // What the next daemon finds is not what it should find.
+  [1, (node) => [`app lost ${node}`, `kill daemon ${node}`]],
   [2, (node, random) => [`die ${node} power after ${random.integer(1, 25)}`]],
   [2, (node, random) => [`die ${node} daemon after ${random.integer(1, 25)}`]],
   [5, (node) => [`start ${node}`]],
@@ -127,6 +138,18 @@ const anywhere: readonly (readonly [number, Kind])[] = [
   [2, () => ['heal lan1', 'heal lan2']],
 ]
 
+function ambushes(profile: Profile): readonly (readonly [number, Kind])[] {
+  const always: readonly (readonly [number, Kind])[] = [
+    [6, (node, random) => ambush(node, random, profile)],
+  ]
+  if (!profile.cuts) return always
+  return [
+    ...always,
+    [3, (node, random) => cutAsItBecomesLive(node, random, profile)],
+    [2, (node, random) => lostOnTheWay(node, random, profile)],
+  ]
+}
+
 const isolating: readonly (readonly [number, Kind])[] = [
   [4, () => ['cut']],
   [5, () => ['heal']],
@@ -154,6 +177,7 @@ const isolating: readonly (readonly [number, Kind])[] = [
 const overriding: readonly (readonly [number, Kind])[] = [
   [3, (node) => [`prim ${node}`]],
   [1, (node) => [`prim fullsync ${node}`]],
+  [1, () => crossed],
   [1, (node) => [`primforce ${node}`]],
   [2, (node) => [`second fullsync ${node}`]],
   [2, (node) => [`stop ${node}`, 'wait 1500ms', `prim ${node}`]],
@@ -162,6 +186,9 @@ const overriding: readonly (readonly [number, Kind])[] = [
     (node) => [`power off ${node}`, `disk replaced ${node}`, `power on ${node}`, `start ${node}`],
   ],
 ]
+
+/** Both operators say that theirs are the good data. */
+const crossed: readonly string[] = ['stop a', 'stop b', 'wait 2500ms', 'prim a', 'prim b']
 
 function handedOverInTheDark(node: NodeName, afterMs: number): readonly string[] {
   const given = [`disk slow ${node}`, `swap ${node}`, `wait ${afterMs}ms`]
@@ -184,6 +211,7 @@ function weighted(profile: Profile): readonly Kind[] {
     ...anywhere,
     ...(profile.cuts ? isolating : []),
     ...(profile.overrides ? overriding : []),
+    ...ambushes(profile),
   ]
   return all.flatMap(([weight, kind]) => Array<Kind>(weight).fill(kind))
 }

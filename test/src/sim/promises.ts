@@ -17,6 +17,7 @@ export interface Facts {
   isHindered(name: NodeName): boolean
   /** No path leads from one to the other and back, or the daemon of one stands still or is dead. */
   isCutOff(): boolean
+  readonly hasWitness: boolean
 }
 
 /** By whose word a node begins to serve. */
@@ -98,7 +99,9 @@ export class Promises {
   /** It goes on without any evidence, as the operator chose for nodes that are cut off from each other. */
   wentOnByChoice(name: NodeName): void {
     const isAlive = this.facts.node(other(name)).powered
-    if (isAlive && this.facts.isCutOff()) this.#isSplit = true
+    // The other one may have gone on with the right of a witness that does not answer here, and be dead by now.
+    const isBehind = this.facts.hasWitness && this.lostOn(name) > 0
+    if (isBehind || (isAlive && this.facts.isCutOff())) this.#isSplit = true
   }
 
   /** A restart where the application runs anyway is no decision to serve: what it may write is checked for itself. */

@@ -19,7 +19,8 @@ import { form } from './history.js'
 import { type NodeName, nodeNames } from './node.js'
 import { plainSetting, type Setting } from './setting.js'
 import { perform } from './verbs.js'
-import { World, type WorldOptions } from './world.js'
+import type { Mutation } from './mutants.js'
+import { World } from './world.js'
 
 export interface ScenarioResult {
   /** Each expected line that was not so, with what was seen. */
@@ -47,10 +48,7 @@ function readScenario(path: string): string {
   }
 }
 
-export function runScenario(
-  text: string,
-  mutation: Pick<WorldOptions, 'step' | 'ignoresLink'> = {},
-): ScenarioResult {
+export function runScenario(text: string, mutation: Mutation = {}): ScenarioResult {
   const lines = text.split('\n')
   const given = lines.find((line) => line.startsWith('given '))
   const world = new World({

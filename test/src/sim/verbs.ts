@@ -2,11 +2,12 @@
  * The words for what can be done to a simulated pair. Scenario files, random histories and shortened histories are all
  * made of these lines, so each of them can be read, cut and run again.
  */
-import type { OperatorCommand } from '@holdfast/sdk'
+import { HoldfastError, type OperatorCommand } from '@holdfast/sdk'
+import { places } from './coverage.js'
 import type { Lan } from './network.js'
 import { type NodeName, nodeNames } from './node.js'
 import { lans } from './setting.js'
-import { performLine, type Verb } from './words.js'
+import { examplesOf, performLine, type Verb } from './words.js'
 import type { World } from './world.js'
 
 const commands: readonly OperatorCommand[] = [
@@ -45,11 +46,11 @@ const verbs: readonly Verb<World>[] = [
     },
   },
   {
-    pattern: /^kill (daemon|data) (a|b)$/,
-    example: 'kill daemon a',
-    run: (world, [, what, node]) => {
+    pattern: /^kill (daemon|data) (a|b)( for good)?$/,
+    example: 'kill daemon a   kill data a   kill data a for good',
+    run: (world, [, what, node, forGood]) => {
       if (what === 'daemon') world.killDaemon(nodeOf(node))
-      else world.killPlane(nodeOf(node))
+      else world.killPlane(nodeOf(node), forGood !== undefined)
     },
   },
   {
@@ -96,11 +97,12 @@ const verbs: readonly Verb<World>[] = [
     },
   },
   {
-    pattern: /^app (fails|hangs|slow|stuck|ok) (a|b)$/,
-    example: 'app fails a',
+    pattern: /^app (fails|hangs|slow|stuck|lost|ok) (a|b)$/,
+    example: 'app fails a   app lost a',
     run: (world, [, what, node]) => {
       const application = world.application(nodeOf(node))
-      if (what === 'fails') application.failingStarts += 1
+      if (what === 'lost') world.failAdoption(nodeOf(node))
+      else if (what === 'fails') application.failingStarts += 1
       else if (what === 'hangs') application.hangingStarts += 1
       else if (what === 'slow') application.isSlowToStop = true
       else if (what === 'stuck') application.isStuck = true
@@ -146,9 +148,30 @@ const verbs: readonly Verb<World>[] = [
   },
 ]
 
+/** Of these none can be waited for in the middle of something else. */
+const isMoment = (line: string): boolean => !/^(wait \d|write|when) ?/.test(line)
+
+const ambush: Verb<World> = {
+  pattern: /^when (a|b) is ([a-z]+(?:\/[a-z]+)?): (.+)$/,
+  example: 'when b is second/leading: stop b',
+  run: (world, [line = '', node, place = '', what = '']) => {
+    if (!places.includes(place)) {
+      throw new HoldfastError('E_SIM_LINE', `"${line}": there is no place "${place}"`, {
+        hint: `known are: ${places.join(', ')}`,
+      })
+    }
+    if (!isMoment(what) || !verbs.some(({ pattern }) => pattern.test(what))) {
+      throw new HoldfastError('E_SIM_LINE', `"${what}" is not something that can be done then`, {
+        hint: `known are: ${examplesOf(verbs.filter(({ example }) => isMoment(example)))}`,
+      })
+    }
+    world.ambush(nodeOf(node), place, () => perform(world, what))
+  },
+}
+
 /** Does what the line says. Throws for a line that says nothing known. */
 export function perform(world: World, line: string): void {
-  void performLine(verbs, world, line) // No word of this machine takes real time.
+  void performLine([...verbs, ambush], world, line) // No word of this machine takes real time.
 }
 
 function nodeOf(text: string | undefined): NodeName {

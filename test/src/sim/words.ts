@@ -18,8 +18,12 @@ export function performLine<World>(
     if (match !== null) return verb.run(world, match)
   }
   throw new HoldfastError('E_SIM_LINE', `"${line}" is not something that can be done`, {
-    hint: `known are: ${verbs.map(({ example }) => example).join(' | ')}`,
+    hint: `known are: ${examplesOf(verbs)}`,
   })
+}
+
+export function examplesOf<World>(verbs: readonly Verb<World>[]): string {
+  return verbs.map(({ example }) => example).join(' | ')
 }
 
 /** Milliseconds of a pattern like `(\\d+)(ms|s)`. */

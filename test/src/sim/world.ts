@@ -9,12 +9,13 @@ import { Disk } from './disk.js'
 import { type Lan, Network } from './network.js'
 import { type NodeName, nodeNames, other, SimNode } from './node.js'
 import { Replication } from './plane.js'
-import { Promises, type Right } from './promises.js'
+import { Promises } from './promises.js'
 import { Random } from './random.js'
 import type { Coverage } from './reached.js'
+import { goesOnByChoice, rightOf } from './rights.js'
 import { configOf, lans, type Setting, takeoverDelayMs, timeoutMs } from './setting.js'
 import { Trace } from './simulation.js'
-import { describeStep } from './step-words.js'
+import { describeStep, placeOf } from './step-words.js'
 import { Witness } from './witness.js'
 
 export interface WorldOptions {
@@ -23,6 +24,8 @@ export interface WorldOptions {
   readonly step?: StepFunction
   /** A wrong world: silence of the heartbeats alone counts, as if there were no replication link. */
   readonly ignoresLink?: boolean
+  /** See `DaemonParts`. */
+  readonly tellsLossAgain?: boolean
   readonly coverage?: Coverage | undefined
   readonly traced?: boolean
 }
@@ -32,7 +35,16 @@ interface Host {
   readonly disk: Disk
   readonly application: Application
   readonly daemon: Daemon
+  readonly ambushes: Ambush[]
 }
+
+interface Ambush {
+  /** Of `placeOf`. */
+  readonly place: string
+  readonly run: () => void
+}
+
+const ambushesMax = 50
 
 /** The service manager starts a daemon again that died. */
 const restartMs = { from: 200, to: 1_500 }
@@ -52,6 +64,7 @@ export class World {
   steps = 0
   clientsWrite = true
   wasDiskReplaced = false
+  #isSpared = false
   readonly #hosts: Record<NodeName, Host>
   readonly #isOver = (): boolean => this.promises.violation !== undefined
 
@@ -66,6 +79,7 @@ export class World {
       acknowledgesAlone: (name) => this.replication.planes[name].mode === 'alone',
       talks: () => this.#canTalk(),
       isHindered: (name) => this.#isHindered(name),
+      hasWitness: this.setting.witness !== 'none',
       isCutOff: () =>
         !this.network.isCalm ||
         this.network.isCutOff ||
@@ -169,22 +183,32 @@ export class World {
     })
   }
 
-  /** kill -9 of the data plane: its directories are gone for the application. */
-  killPlane(name: NodeName): void {
-    const { node } = this.#hosts[name]
+  /**
+   * kill -9 of the data plane. One that served gets a successor, and the application only waits, unless that fails as well:
+   * then the directories are gone for it.
+   */
+  killPlane(name: NodeName, forGood: boolean): void {
+    const { node, daemon } = this.#hosts[name]
     if (!node.powered) return
     this.note(name, 'data plane dies')
-    const plane = this.replication.planes[name]
-    const { mode, epoch } = plane
+    const { mode, epoch, isOrphan } = this.replication.planes[name]
     node.ends('plane')
-    this.replication.dies(name, false)
-    if (mode === 'idle') return
-    if (mode !== 'following') {
-      const cause = 'the data plane died'
-      this.#post(name, { kind: 'dataFailed', cause, wallMs: node.wallMs })
-    } else {
-      this.#post(name, { kind: 'linkLost', epoch, cause: 'the data plane died' })
+    const isServing = mode !== 'idle' && mode !== 'following'
+    // A successor that dies before it serves is the end.
+    if (isServing && !forGood && !isOrphan) {
+      this.replication.orphaned(name)
+      daemon.replacePlane()
+      return
     }
+    this.replication.dies(name, false)
+    const cause = 'the data plane died'
+    if (mode === 'following') this.#post(name, { kind: 'linkLost', epoch, cause })
+    else if (isServing) this.#post(name, { kind: 'dataFailed', cause, wallMs: node.wallMs })
+  }
+
+  /** The next daemon that is to adopt what runs here can't. */
+  failAdoption(name: NodeName): void {
+    this.#hosts[name].daemon.cannotAdopt = true
   }
 
   freeze(name: NodeName, what: 'daemon' | 'node'): void {
@@ -209,9 +233,10 @@ export class World {
     this.#hosts[name].daemon.doom = { actions, how }
   }
 
-  /** What was to die later does not. */
-  spare(name: NodeName): void {
-    this.#hosts[name].daemon.doom = undefined
+  /** What was to happen later does not. */
+  spare(): void {
+    this.#isSpared = true
+    for (const name of nodeNames) this.#hosts[name].daemon.doom = undefined
   }
 
   replaceDisk(name: NodeName): void {
@@ -237,6 +262,12 @@ export class World {
     const cause = identity ?? 'operator'
     const { wallMs } = node
     daemon.post({ kind: 'commanded', command, full, identity, cause, wallMs, ticket: 0 })
+  }
+
+  /** Once, as soon as the machine of this node gets to this place. */
+  ambush(name: NodeName, place: string, run: () => void): void {
+    const waiting = this.#hosts[name].ambushes
+    if (waiting.length < ambushesMax) waiting.push({ place, run })
   }
 
   /** One write of a client at whoever runs the application. */
@@ -333,9 +364,22 @@ export class World {
       onAnswer: (verdict) => {
         this.answer = verdict
       },
+      tellsLossAgain: this.options.tellsLossAgain ?? false,
       dies: (how) => (how === 'power' ? this.powerOff(name) : this.killDaemon(name)),
     })
-    return { node, disk, application, daemon }
+    return { node, disk, application, daemon, ambushes: [] }
+  }
+
+  /** A moment later, so that it happens while the actions of the step are carried out, or after them. */
+  #spring(name: NodeName, from: string, to: string): void {
+    const { ambushes } = this.#hosts[name]
+    if (from === to || ambushes.length === 0 || this.#isSpared) return
+    const index = ambushes.findIndex(({ place }) => place === to)
+    const [sprung] = index < 0 ? [] : ambushes.splice(index, 1)
+    if (sprung === undefined) return
+    this.agenda.after(this.random.integer(0, 3), () => {
+      if (!this.#isSpared) sprung.run()
+    })
   }
 
   #onStep(name: NodeName, before: State, event: Event, next: State): void {
@@ -345,35 +389,11 @@ export class World {
     if (isFailed) this.node(name).hinderedAt = this.agenda.now
     this.options.coverage?.reached(transitionOf(before, event))
     if (this.trace !== undefined) this.note(name, describeStep(before, event, next))
+    this.#spring(name, placeOf(before), placeOf(next))
     if (goesOnByChoice(before, event, next)) this.promises.wentOnByChoice(name)
     if (before.place.role === next.place.role) return
     if (next.place.role === 'prim') this.promises.becameWhole(name)
     const begins = next.place.role === 'alone' && before.place.role !== 'prim'
     if (begins) this.promises.decidedToServe(name, rightOf(before, event))
   }
-}
-
-function rightOf(before: State, event: Event): Right {
-  const isOrdered =
-    event.kind === 'commanded' && (event.command === 'prim' || event.command === 'primforce')
-  if (isOrdered) return 'operator'
-  if (before.place.role === 'wait') {
-    const isByChoice = before.place.demand === 'prim' || event.kind === 'ticked'
-    return isByChoice ? 'operator' : 'evidence'
-  }
-  const isGranted = event.kind === 'claimed' && event.claim === 'granted'
-  const isAgreed = event.kind === 'told' && event.message.kind === 'agreed'
-  return isGranted || isAgreed ? 'evidence' : 'isolation'
-}
-
-/** A serving node releases its writes with neither the peer's word nor the witness's. */
-function goesOnByChoice(before: State, event: Event, next: State): boolean {
-  const wasHeld = 'degrading' in before.place && before.place.degrading !== undefined
-  const isHeld = 'degrading' in next.place && next.place.degrading !== undefined
-  const goesAlone = next.place.role === 'alone' && before.memory !== next.memory && !isHeld
-  const isServing = before.place.role === 'alone' || before.place.role === 'prim'
-  if (!isServing || !goesAlone || (!wasHeld && event.kind !== 'peerSilent')) return false
-  const isGranted = event.kind === 'claimed' && event.claim === 'granted'
-  const isOutdated = event.kind === 'told' && event.message.kind === 'outdated'
-  return !isGranted && !isOutdated
 }

@@ -2,4 +2,4 @@
 import { testMachine } from '../machine.fixture.js'
 import { lifecycleMachine } from './index.js'
 
-testMachine(lifecycleMachine, 0)
+testMachine(lifecycleMachine)

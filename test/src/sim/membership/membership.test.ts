@@ -2,4 +2,4 @@
 import { testMachine } from '../machine.fixture.js'
 import { membershipMachine } from './index.js'
 
-testMachine(membershipMachine, 0)
+testMachine(membershipMachine)

@@ -2,4 +2,4 @@
 import { testMachine } from '../machine.fixture.js'
 import { rfsMachine } from './index.js'
 
-testMachine(rfsMachine, 0)
+testMachine(rfsMachine)
