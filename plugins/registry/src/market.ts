@@ -19,7 +19,7 @@ import {
 import type { Progress } from './jobs.js'
 import { askPeers, type PeerArchives, peerSource } from './peers.js'
 import type { Registries } from './registries.js'
-import { type Demand, demandsOf, type PluginChoice, resolvePlugins } from './resolve.js'
+import { type Demand, demandsOf, type Needed, resolvePlugins } from './resolve.js'
 
 /** Names of the places that are no registries; registries can't have them. */
 export const bundledName = 'bundled'
@@ -115,14 +115,14 @@ export class Market implements PeerArchives {
   }
 
   /**
-   * The plugins that have to be brought here, for `requires` (of `by`, id → range), or for the plugin that is named as for
-   * `fetch`. Throws with every reason why they can't be had.
+   * The plugins that are needed for `requires` (of `by`, id → range), or for the plugin that is named as for `fetch`.
+   * Throws with every reason why they can't be had.
    */
   async resolve(
     request:
       | { readonly requires: Readonly<Record<string, string>>; readonly by: string }
       | { readonly plugin: string },
-  ): Promise<readonly PluginChoice[]> {
+  ): Promise<readonly Needed[]> {
     const { control } = this.options
     const offers = await this.offers()
     const present = (await control.plugins())

@@ -2,6 +2,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Control, HoldfastError, type Log, type Store } from '@holdfast/sdk'
+import { suggestion } from './choose.js'
 import { readBytes } from './download.js'
 import { indexBytesMax, indexName, parseSigned, type RegistryIndex } from './format.js'
 
@@ -88,9 +89,10 @@ export class Registries {
   one(name: string): KnownRegistry {
     const found = this.known.find((one) => one.name === name)
     if (found !== undefined) return found
-    const names = this.known.map((one) => one.name).join(', ')
+    const names = this.known.map((one) => one.name)
+    const all = names.length === 0 ? 'none was added yet' : `registries: ${names.join(', ')}`
     throw new HoldfastError('E_REGISTRY_NAME_UNKNOWN', `there is no registry ${name}`, {
-      hint: names === '' ? 'none was added yet' : `registries: ${names}`,
+      hint: suggestion(name, names, all),
     })
   }
 

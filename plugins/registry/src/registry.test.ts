@@ -368,7 +368,7 @@ test('a plugin of a registry is found, brought here by its hash, and offered to 
   await registryIn(place, index(1, { modules: [], plugins }))
   await one.world.registries.add({ name: 'acme', address: place, unsigned: false })
   const [missing] = await one.market.resolve({ requires: { bell: '^1.0.0' }, by: 'shop' })
-  t.is(`${missing?.source ?? ''}/${missing?.version.version ?? ''}`, 'acme/1.1.0')
+  t.is(`${missing?.choice?.source ?? ''}/${missing?.version ?? ''}`, 'acme/1.1.0')
   const fetched = await one.market.fetch('bell@1.0.0', 'plugin', forever, () => undefined)
   t.deepEqual(await readFile(fetched.path), archive)
   t.is(fetched.vouched, 'the index of acme, signed by acme')

@@ -34,7 +34,7 @@ function around(
 
 const found = (requires: Ranges, world: Surroundings): readonly string[] =>
   resolvePlugins(demandsOf(requires, 'shop'), world).map(
-    ({ id, version: one }) => `${id} ${one.version}`,
+    ({ id, version: one, choice }) => `${id} ${one}${choice === undefined ? ' is here' : ''}`,
   )
 
 function refusal(t: ExecutionContext, requires: Ranges, world: Surroundings): string {
@@ -50,9 +50,9 @@ test('what is installed and fits stays; of what is missing the newest that fits 
     present('rfs', '0.1.0', { builtin: true }),
     present('bell', '1.0.0'),
   ])
-  t.deepEqual(found({ rfs: '^0.1.0', bell: '^1.0.0' }, world), [])
+  t.deepEqual(found({ rfs: '^0.1.0', bell: '^1.0.0' }, world), ['bell 1.0.0 is here'])
   t.deepEqual(found({ bell: '^1.1.0' }, world), ['bell 1.2.0'])
-  t.deepEqual(found({ bell: '*' }, world), [])
+  t.deepEqual(found({ bell: '*' }, world), ['bell 1.0.0 is here'])
 })
 
 test('what a plugin requires comes with it, and an older version is chosen when only that fits all', (t) => {

@@ -52,15 +52,25 @@ export function demandsOf(
   return Object.entries(requires).map(([id, range]) => ({ id, range, by }))
 }
 
-/** Only what is not installed. Throws `E_REGISTRY_REQUIRES` with every reason. */
+/** A plugin that is needed and no part of Holdfast. */
+export interface Needed {
+  readonly id: string
+  readonly version: string
+  /** Undefined: it is installed. */
+  readonly choice: PluginChoice | undefined
+}
+
+/** Throws `E_REGISTRY_REQUIRES` with every reason. */
 export function resolvePlugins(
   demands: readonly Demand[],
   around: Surroundings,
-): readonly PluginChoice[] {
+): readonly Needed[] {
   const together = new Search(around)
   const picked = together.solve(demands, new Map())
   if (picked !== undefined) {
-    return [...picked.values()].flatMap(({ choice }) => (choice === undefined ? [] : [choice]))
+    const all = [...picked].map(([id, { version, choice }]) => ({ id, version, choice }))
+    const parts = around.present.filter(({ builtin }) => builtin).map(({ id }) => id)
+    return all.filter(({ id }) => !parts.includes(id))
   }
   // Each alone first: what lacks something of its own is not the fault of the others.
   const alone = demands.flatMap((demand) => {

@@ -1,13 +1,21 @@
 /** What operators ask of registries, as routes of the API. */
 import { HoldfastError, type Route, type RouteRequest } from '@holdfast/sdk'
-import { moduleShelves, pluginShelves, search, type Shelf, sorted, suggestion } from './choose.js'
+import {
+  moduleShelves,
+  type Offer,
+  pluginShelves,
+  search,
+  type Shelf,
+  sorted,
+  suggestion,
+} from './choose.js'
 import type { Kind, RegistryVersion } from './format.js'
 import type { Jobs } from './jobs.js'
 import { bundledName, hereName, type Market } from './market.js'
 import type { Registries } from './registries.js'
 
 const text = { type: 'string' }
-const wanted = { ...text, minLength: 1, maxLength: 1_000 }
+const what = { ...text, minLength: 1, maxLength: 1_000 }
 const name = { type: 'string', pattern: '^[a-z][a-z0-9-]{0,31}$' }
 const id = { type: 'string', pattern: '^[a-z][a-z0-9_-]{0,63}$' }
 const object = (properties: object, required: readonly string[]): object => ({
@@ -144,23 +152,32 @@ function stockRoutes({ market }: Parts, kind: Kind): readonly (readonly [string,
         ...{ method: 'GET', path: `${path}/:id`, summary: `All versions of one ${kind}` },
         params: object({ id }, ['id']),
         response: list('versions'),
-        handle: async ({ params }) => ({ versions: allOf(params['id'] ?? '', await shelves()) }),
+        handle: async ({ params }) => {
+          const wanted = params['id'] ?? ''
+          const versions = allOf(wanted, await shelves())
+          if (versions.length > 0) return { versions }
+          throw absent(wanted, await market.offers())
+        },
       },
     ],
   ]
 }
 
-/** Throws `E_REGISTRY_UNKNOWN`. */
 function allOf(wanted: string, shelves: readonly Shelf<RegistryVersion>[]): readonly object[] {
-  const versions = shelves.flatMap(({ source, entries }) =>
+  return shelves.flatMap(({ source, entries }) =>
     entries
       .filter((entry) => entry.id === wanted)
       .flatMap((entry) => sorted(entry.versions).map((one) => ({ source, ...one }))),
   )
-  if (versions.length > 0) return versions
-  const ids = shelves.flatMap(({ entries }) => entries.map((entry) => entry.id))
-  throw new HoldfastError('E_REGISTRY_UNKNOWN', `no registry has ${wanted}`, {
-    hint: suggestion(wanted, ids, '"holdfast registry search" shows what there is'),
+}
+
+/** Whoever asks may not know whether it is a module or a plugin. */
+function absent(id: string, offers: readonly Offer[]): HoldfastError {
+  const known = offers.flatMap(({ modules, plugins }) =>
+    [...modules, ...plugins].map((one) => one.id),
+  )
+  return new HoldfastError('E_REGISTRY_UNKNOWN', `no registry has ${id}`, {
+    hint: suggestion(id, known, '"holdfast registry search" shows what there is'),
   })
 }
 
@@ -175,16 +192,18 @@ function resolving({ market }: Parts): readonly [string, Route] {
     {
       method: 'POST',
       path: '/registry/resolve',
-      summary:
-        'The plugins that are missing here: for `requires` of `by`, or for one that is named',
+      summary: 'The plugins that are needed for `requires` of `by`, or for one that is named',
       body: {
-        ...object({ requires: ranges, by: { ...text, maxLength: 100 }, plugin: wanted }, []),
+        ...object({ requires: ranges, by: { ...text, maxLength: 100 }, plugin: what }, []),
         oneOf: [{ required: ['requires', 'by'] }, { required: ['plugin'] }],
       },
       response: list('plugins'),
       handle: async (request) => ({
         plugins: (await market.resolve(bodyOf<Parameters<Market['resolve']>[0]>(request))).map(
-          ({ source, id: plugin, version }) => ({ source, id: plugin, ...version }),
+          ({ id: plugin, version, choice }) => ({
+            ...{ id: plugin, version, installed: choice === undefined },
+            ...(choice === undefined ? {} : { ...choice.version, source: choice.source }),
+          }),
         ),
       }),
     },
@@ -200,18 +219,18 @@ function jobRoutes({ market, jobs }: Parts): readonly (readonly [string, Route])
         path: '/registry/fetch',
         summary: 'Bring an archive to this node: [registry/]id[@range], or an address',
         body: object(
-          { what: wanted, kind: { enum: ['module', 'plugin'] }, unsigned: { type: 'boolean' } },
+          { what, kind: { enum: ['module', 'plugin'] }, unsigned: { type: 'boolean' } },
           ['what'],
         ),
         response: job,
         handle: (request) => {
-          const { what, kind = 'module', unsigned = false } = bodyOf<FetchRequest>(request)
-          const isAddress = kind === 'module' && /^https?:\/\//.test(what)
+          const { what: asked, kind = 'module', unsigned = false } = bodyOf<FetchRequest>(request)
+          const isAddress = kind === 'module' && /^https?:\/\//.test(asked)
           return Promise.resolve(
             jobs.start((signal, tell) =>
               isAddress
-                ? market.fetchAddress(what, unsigned, signal)
-                : market.fetch(what, kind, signal, tell),
+                ? market.fetchAddress(asked, unsigned, signal)
+                : market.fetch(asked, kind, signal, tell),
             ),
           )
         },

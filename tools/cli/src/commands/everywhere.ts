@@ -10,8 +10,15 @@ export async function everywhere(
   input: Input,
   work: (node: string | undefined) => Promise<string>,
 ): Promise<number> {
-  const { terminal } = context
-  const nodes = await chosenNodes(context, input)
+  return await onNodes(context, await chosenNodes(context, input), work)
+}
+
+/** `nodes` undefined: this one. */
+export async function onNodes(
+  { terminal }: Context,
+  nodes: readonly string[] | undefined,
+  work: (node: string | undefined) => Promise<string>,
+): Promise<number> {
   if (nodes === undefined) {
     terminal.out(await work(undefined))
     return exitCode.done

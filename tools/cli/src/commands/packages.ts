@@ -13,6 +13,7 @@ import { writeTable } from '../output/table.js'
 import type { ModuleView } from '../api/views.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { chosenModule, jsonOption } from './options.js'
+import { bringRequired, yesOption } from './plugin-install.js'
 import { rollOut, stopOption } from './rollout.js'
 import {
   type PackagePlace,
@@ -44,7 +45,7 @@ export const packageCommands: readonly CommandSpec[] = [
       { name: 'NAME', required: true, summary: 'name of the module from now on' },
       source,
     ],
-    options: [parameterOption, unsignedOption],
+    options: [parameterOption, unsignedOption, yesOption],
     examples: [
       'holdfast module install postgresql --param VIRTUAL_IP=10.0.0.100',
       'holdfast module install shop postgresql@^1.0.0',
@@ -56,7 +57,7 @@ export const packageCommands: readonly CommandSpec[] = [
     name: 'upgrade',
     summary: 'move to another version, node by node when the module runs; what you changed stays',
     arguments: [installedName, source],
-    options: [parameterOption, unsignedOption, stopOption, sourcesOption],
+    options: [parameterOption, unsignedOption, yesOption, stopOption, sourcesOption],
     examples: [
       'holdfast module upgrade postgresql',
       'holdfast module upgrade web ./web-2.0.0.safe',
@@ -187,7 +188,9 @@ function tellPackage(terminal: Terminal, view: PackageView): void {
   terminal.out(`${terminal.colour('bold', view.id)} ${view.version}  ${view.title}`)
   if (view.description !== undefined) terminal.out(`  ${view.description}`)
   if (view.from !== undefined) terminal.out(`  from: ${view.from}`)
-  terminal.out(`  signed by: ${view.signedBy ?? 'nobody whom this node trusts'}`)
+  const signer = view.signedBy ?? 'nobody whom this node trusts'
+  const vouched = view.vouched === undefined ? '' : `; ${view.vouched}, answers for it`
+  terminal.out(`  signed by: ${signer}${vouched}`)
   const requires = Object.entries(view.requires).map(([id, range]) => `${id} ${range}`)
   if (requires.length > 0) terminal.out(`  needs the plugins: ${requires.join(', ')}`)
   if (view.changed.length > 0) terminal.out(`  changed by hand: ${view.changed.join(', ')}`)
@@ -231,8 +234,12 @@ export async function keyOf(input: Input): Promise<string | undefined> {
   }
 }
 
-function chosenPlace(context: Context, input: Input, name: string): Promise<PackagePlace> {
-  return placeOf(context, name, input.argument('SOURCE'), input.flag('unsigned'))
+/** With the plugins that it requires. */
+async function chosenPlace(context: Context, input: Input, name: string): Promise<PackagePlace> {
+  const place = await placeOf(context, name, input.argument('SOURCE'), input.flag('unsigned'))
+  const { id, version, requires } = await inspect(context, place.path)
+  await bringRequired(context, { requires, by: `${id} ${version}` }, input.flag('yes'))
+  return place
 }
 
 function addressOf(name: string): string {

@@ -1,16 +1,19 @@
 /** `holdfast plugin`: what is installed, installing it, and why one is not active. */
-import { readFile, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { HoldfastError, type PluginsReport, type PluginView } from '@holdfast/sdk'
-import { cliErrors, exitCode, unreadable, usageError } from '../exit.js'
+import { exitCode, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { everywhere } from './everywhere.js'
-import { chosenNode, chosenNodes, jsonOption, nodesOption } from './options.js'
-
-/** Larger ones don't fit into one message between nodes: they are installed on each node by path. */
-const sentBytesMax = 640 * 1024
+import { chosenNode, jsonOption, nodesOption } from './options.js'
+import {
+  archiveOf,
+  installPlugin,
+  noteOf,
+  pluginsOf,
+  tellPlugin,
+  trustText,
+  yesOption,
+} from './plugin-install.js'
 
 const oneNode: OptionSpec = { ...nodesOption, summary: 'of this node instead of this one' }
 const idArgument: ArgumentSpec = { name: 'ID', required: true, summary: 'the plugin' }
@@ -42,11 +45,19 @@ export const pluginCommand: CommandSpec = {
     },
     {
       name: 'install',
-      summary: 'install an archive; no module uses it before it is configured so',
-      arguments: [{ name: 'FILE', required: true, summary: 'the archive', complete: 'file' }],
-      options: [nodesOption, { long: 'yes', summary: 'allow what it asks for without a question' }],
-      examples: ['holdfast plugin install checker-redis-1.0.0.hfp -H "*"'],
-      run: install,
+      summary: 'install a plugin; no module uses it before it is configured so',
+      arguments: [
+        {
+          ...{ name: 'WHAT', required: true, complete: 'file' },
+          summary: 'an archive, or [REGISTRY/]ID[@RANGE] of the registries, with what it requires',
+        },
+      ],
+      options: [nodesOption, yesOption],
+      examples: [
+        'holdfast plugin install checker-redis-1.0.0.hfp -H "*"',
+        'holdfast plugin install checker-redis@^1.0.0 -H "*"',
+      ],
+      run: installPlugin,
     },
     {
       name: 'remove',
@@ -87,9 +98,7 @@ function enabling(name: string, summary: string, enabled: boolean): CommandSpec 
 }
 
 async function plugins(context: Context, input: Input): Promise<readonly PluginView[]> {
-  const node = await chosenNode(context, input)
-  const answer = await context.client.get<{ plugins: readonly PluginView[] }>('/plugins', { node })
-  return answer.plugins
+  return await pluginsOf(context, await chosenNode(context, input))
 }
 
 async function list(context: Context, input: Input): Promise<number> {
@@ -109,96 +118,29 @@ async function list(context: Context, input: Input): Promise<number> {
   return exitCode.done
 }
 
-function noteOf(view: PluginView): string {
-  if (view.failure !== undefined) return `${view.failure.reason}  [${view.failure.code}]`
-  return view.enabled ? '' : 'disabled'
-}
-
-function trustText({ trust, signedBy, process }: PluginView): string {
-  const who = trust === 'signed' ? `signed by ${signedBy ?? '?'}` : trust
-  return process ? `${who}, a process` : who
-}
-
 async function tellInfo(context: Context, input: Input): Promise<number> {
   const what = input.argument('ID|FILE') ?? ''
   if (!/^[a-z][a-z0-9-]*$/.test(what)) {
     const node = await chosenNode(context, input)
     const body = await archiveOf(what, node !== undefined)
-    tellOne(context, input, await context.client.ask('POST', '/plugins/inspect', { body, node }))
+    tell(context, input, [
+      await context.client.ask<PluginView>('POST', '/plugins/inspect', { body, node }),
+    ])
     return exitCode.done
   }
   const found = (await plugins(context, input)).filter(({ id }) => id === what)
-  for (const view of found) tellOne(context, input, view)
+  tell(context, input, found)
   if (found.length > 0) return exitCode.done
   throw new HoldfastError('E_PLUGIN_UNKNOWN', `there is no plugin ${what}`, {
     hint: 'holdfast plugin list shows them',
   })
 }
 
-function tellOne(context: Context, input: Input, view: PluginView): void {
-  const { terminal } = context
-  if (input.flag('json')) {
-    terminal.out(JSON.stringify(view, undefined, 2))
-    return
+function tell({ terminal }: Context, input: Input, views: readonly PluginView[]): void {
+  for (const view of views) {
+    if (input.flag('json')) terminal.out(JSON.stringify(view, undefined, 2))
+    else tellPlugin(terminal, view)
   }
-  terminal.out(`${view.id} ${view.version}  ${trustText(view)}`)
-  const requires = Object.entries(view.requires).map(([id, range]) => `${id} ${range}`)
-  const lines: readonly (readonly [string, readonly string[]])[] = [
-    ['elements', view.elements],
-    ['may', view.capabilities],
-    ['requires', requires],
-    ['used by', view.usedBy],
-  ]
-  for (const [name, values] of lines) {
-    if (values.length > 0) terminal.out(`  ${name.padEnd(10)}${values.join(', ')}`)
-  }
-  const note = noteOf(view)
-  if (note !== '') terminal.out(`  ${note}`)
-}
-
-async function install(context: Context, input: Input): Promise<number> {
-  const nodes = await chosenNodes(context, input)
-  const archive = await archiveOf(input.argument('FILE') ?? '', nodes !== undefined)
-  const seen = await context.client.ask<PluginView>('POST', '/plugins/inspect', {
-    body: archive,
-    node: nodes?.[0],
-  })
-  tellOne(context, input, seen)
-  if (!input.flag('yes')) await confirm(context, seen)
-  const body = { ...archive, capabilities: seen.capabilities }
-  return everywhere(context, input, async (node) => {
-    const { id, version } = await context.client.ask<PluginView>('POST', '/plugins', { body, node })
-    return `plugin ${id} ${version} is installed`
-  })
-}
-
-/** Who does not answer has not allowed anything. */
-async function confirm(context: Context, view: PluginView): Promise<void> {
-  const { stdin, terminal } = context
-  if (view.capabilities.length === 0 && view.trust !== 'foreign') return
-  if (!stdin.isTTY) {
-    throw usageError('nobody is there to allow what the plugin asks for', 'read it, then add --yes')
-  }
-  const lines = createInterface({ input: stdin, output: process.stderr })
-  const answer = await lines.question('install it? [y/N] ')
-  lines.close()
-  if (/^y(es)?$/i.test(answer.trim())) return
-  terminal.err('nothing was installed')
-  throw new HoldfastError(cliErrors.state, 'the plugin was not allowed')
-}
-
-async function archiveOf(file: string, mustTravel: boolean): Promise<object> {
-  const path = resolve(file)
-  try {
-    const { size } = await stat(path)
-    if (size <= sentBytesMax) return { data: (await readFile(path)).toString('base64') }
-    if (!mustTravel) return { path }
-  } catch (error) {
-    throw unreadable(path, error)
-  }
-  throw new HoldfastError(cliErrors.file, `${path} is too large to be sent to other nodes`, {
-    hint: 'copy it to each node, and install it there',
-  })
 }
 
 async function remove(context: Context, input: Input): Promise<number> {

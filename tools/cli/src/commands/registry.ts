@@ -1,5 +1,6 @@
-/** `holdfast registry`: where modules come from. */
+/** `holdfast registry`: where modules and plugins come from. */
 import { resolve } from 'node:path'
+import { HoldfastError } from '@holdfast/sdk'
 import { exitCode, usageError } from '../exit.js'
 import { writeTable } from '../output/table.js'
 import type { ArgumentSpec, CommandSpec, Context, Input } from '../spec.js'
@@ -15,6 +16,7 @@ interface RegistryAnswer {
   readonly number: number
   readonly failure: string
   readonly modules: number
+  readonly plugins: number
   readonly expires?: string
   readonly expired?: string
 }
@@ -31,13 +33,15 @@ interface OfferAnswer {
   readonly platforms: readonly string[]
   readonly requires: Readonly<Record<string, string>>
   readonly bytes: number
+  /** Of a plugin. */
+  readonly capabilities?: readonly string[]
 }
 
 const name: ArgumentSpec = { name: 'NAME', required: true, summary: 'name of the registry' }
 
 export const registryCommand: CommandSpec = {
   name: 'registry',
-  summary: 'where modules come from: registries, and what they offer',
+  summary: 'where modules and plugins come from: registries, and what they offer',
   examples: [
     'holdfast registry search database',
     'holdfast registry add acme https://acme.example/holdfast/',
@@ -92,7 +96,7 @@ export const registryCommand: CommandSpec = {
     },
     {
       name: 'search',
-      summary: 'modules that can be installed: delivered, of registries, and of the other nodes',
+      summary: 'what can be installed: delivered, of registries, and of the other nodes',
       arguments: [{ name: 'WORDS', summary: 'all of them must be in id, title or description' }],
       options: [jsonOption],
       examples: ['holdfast registry search', 'holdfast registry search "sql database"'],
@@ -100,8 +104,8 @@ export const registryCommand: CommandSpec = {
     },
     {
       name: 'show',
-      summary: 'all versions of a module',
-      arguments: [{ name: 'ID', required: true, summary: 'the module' }],
+      summary: 'all versions of a module or plugin',
+      arguments: [{ name: 'ID', required: true, summary: 'the module or plugin' }],
       options: [jsonOption],
       examples: ['holdfast registry show postgresql'],
       run: show,
@@ -156,11 +160,16 @@ function tell({ terminal }: Context, { registries }: RegistriesAnswer, asJson = 
     const rows = registries.map((one) => [
       { text: one.name },
       { text: String(one.modules) },
+      { text: String(one.plugins) },
       { text: one.key === '' ? 'nobody' : one.key },
       { text: (one.expires ?? 'never fetched').slice(0, 16) },
       { text: one.address },
     ])
-    writeTable(terminal, ['REGISTRY', 'MODULES', 'SIGNED BY', 'EXPIRES', 'ADDRESS'], rows)
+    writeTable(
+      terminal,
+      ['REGISTRY', 'MODULES', 'PLUGINS', 'SIGNED BY', 'EXPIRES', 'ADDRESS'],
+      rows,
+    )
   }
   for (const { name: registry, failure, expired } of registries) {
     if (failure !== '') terminal.warning(`${registry}: ${failure}`)
@@ -172,42 +181,61 @@ function tell({ terminal }: Context, { registries }: RegistriesAnswer, asJson = 
 async function search(context: Context, input: Input): Promise<number> {
   const { client, terminal } = context
   const query = { text: input.argument('WORDS') }
-  const { modules } = await client.get<{ readonly modules: readonly OfferAnswer[] }>(
-    '/registry/modules',
-    { query },
-  )
-  if (input.flag('json')) terminal.out(JSON.stringify(modules, undefined, 2))
-  else if (modules.length === 0) terminal.out('Nothing found.  next: holdfast registry update')
+  const { modules } = await client.get<{ modules: readonly OfferAnswer[] }>('/registry/modules', {
+    query,
+  })
+  const { plugins } = await client.get<{ plugins: readonly OfferAnswer[] }>('/registry/plugins', {
+    query,
+  })
+  const found = [
+    ...modules.map((one) => ({ kind: 'module', ...one })),
+    ...plugins.map((one) => ({ kind: 'plugin', ...one })),
+  ]
+  if (input.flag('json')) terminal.out(JSON.stringify(found, undefined, 2))
+  else if (found.length === 0) terminal.out('Nothing found.  next: holdfast registry update')
   else {
-    const rows = modules.map(({ id = '', version, source, title }) => [
-      ...[{ text: id }, { text: version }, { text: source }, { text: title }],
+    const rows = found.map(({ kind, id = '', version, source, title }) => [
+      ...[{ text: kind }, { text: id }, { text: version }, { text: source }, { text: title }],
     ])
-    writeTable(terminal, ['MODULE', 'VERSION', 'FROM', 'TITLE'], rows)
+    writeTable(terminal, ['KIND', 'ID', 'VERSION', 'FROM', 'TITLE'], rows)
   }
   return exitCode.done
 }
 
 async function show(context: Context, input: Input): Promise<number> {
-  const { client, terminal } = context
-  const path = `/registry/modules/${encodeURIComponent(input.argument('ID') ?? '')}`
-  const { versions } = await client.get<{ readonly versions: readonly OfferAnswer[] }>(path)
+  const { terminal } = context
+  const id = input.argument('ID') ?? ''
+  const versions = await versionsOf(context, id)
   if (input.flag('json')) {
     terminal.out(JSON.stringify(versions, undefined, 2))
     return exitCode.done
   }
-  const rows = versions.map(({ version, source, platforms, requires, bytes, title }) => [
+  const rows = versions.map(({ version, source, platforms, requires, bytes, title, ...more }) => [
     ...[{ text: version }, { text: source }, { text: platforms.join(', ') }],
     { text: `${Math.ceil(bytes / 1024)} KB` },
-    {
-      text:
-        Object.entries(requires)
-          .map((pair) => pair.join(' '))
-          .join(', ') || 'none',
-    },
+    { text: requirementsOf(requires) },
+    { text: (more.capabilities ?? []).join(', ') },
     { text: title },
   ])
-  writeTable(terminal, ['VERSION', 'FROM', 'PLATFORMS', 'SIZE', 'PLUGINS', 'TITLE'], rows)
+  writeTable(terminal, ['VERSION', 'FROM', 'PLATFORMS', 'SIZE', 'PLUGINS', 'MAY', 'TITLE'], rows)
   return exitCode.done
+}
+
+/** Of a module and a plugin with the same name the module is meant, as everywhere. */
+async function versionsOf({ client }: Context, id: string): Promise<readonly OfferAnswer[]> {
+  type Answer = { readonly versions: readonly OfferAnswer[] }
+  const path = (kind: string): string => `/registry/${kind}/${encodeURIComponent(id)}`
+  try {
+    return (await client.get<Answer>(path('modules'))).versions
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'E_REGISTRY_UNKNOWN') throw error
+    return (await client.get<Answer>(path('plugins'))).versions
+  }
+}
+
+function requirementsOf(requires: Readonly<Record<string, string>>): string {
+  const list = Object.entries(requires).map((pair) => pair.join(' '))
+  return list.join(', ') || 'none'
 }
 
 async function mirror(context: Context, input: Input): Promise<number> {
@@ -235,9 +263,8 @@ async function publishFile(context: Context, input: Input): Promise<number> {
     validMs: timeOf(input, 'valid', '90d'),
     privatePem,
   })
-  const { number, expires, modules } = index
-  context.terminal.out(
-    `${directory}  index ${number}, ${modules.length} modules, good until ${expires}`,
-  )
+  const { number, expires, modules, plugins } = index
+  const stock = `${modules.length} modules, ${plugins.length} plugins`
+  context.terminal.out(`${directory}  index ${number}, ${stock}, good until ${expires}`)
   return exitCode.done
 }

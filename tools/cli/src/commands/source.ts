@@ -6,7 +6,7 @@ import { HoldfastError, type PackageSource } from '@holdfast/sdk'
 import type { Context, Input, OptionSpec } from '../spec.js'
 import { cliErrors, usageError } from '../exit.js'
 
-export type PackagePlace = Pick<PackageSource, 'path' | 'from'>
+export type PackagePlace = Pick<PackageSource, 'path' | 'from' | 'vouched'>
 
 /** What the node tells about a download. */
 export interface JobAnswer {
@@ -40,9 +40,7 @@ export async function placeOf(
 ): Promise<PackagePlace> {
   if (source !== undefined && isPath(source)) return { path: resolve(source) }
   try {
-    const body = { what: source ?? name, unsigned }
-    const job = await context.client.ask<JobAnswer>('POST', '/registry/fetch', { body })
-    return await ended<PackagePlace>(context, job, body.what)
+    return await fetched(context, source ?? name, 'module', undefined, unsigned)
   } catch (error) {
     const delivered = deliveredSources(source ?? name)
     if (delivered !== undefined && isAbsence(error)) return { path: delivered }
@@ -57,12 +55,30 @@ export async function placeOf(
   }
 }
 
-/** Follows a job until its end. `T` is what the node promises as its result. */
-export async function ended<T>(context: Context, job: JobAnswer, what: string): Promise<T> {
+/** Brings an archive to `node`, from where that node finds it. */
+export async function fetched(
+  context: Context,
+  what: string,
+  kind: 'module' | 'plugin',
+  node?: string,
+  unsigned = false,
+): Promise<PackagePlace> {
+  const body = { what, kind, unsigned }
+  const job = await context.client.ask<JobAnswer>('POST', '/registry/fetch', { body, node })
+  return await ended<PackagePlace>(context, job, what, node)
+}
+
+/** Follows a job of `node` until its end. `T` is what the node promises as its result. */
+export async function ended<T>(
+  context: Context,
+  job: JobAnswer,
+  what: string,
+  node?: string,
+): Promise<T> {
   let view = job
   while (view.state === 'running') {
     context.terminal.status(`${what}  ${progressText(view)}`)
-    view = await context.client.get<JobAnswer>(`/registry/jobs/${job.job}`)
+    view = await context.client.get<JobAnswer>(`/registry/jobs/${job.job}`, { node })
   }
   if (view.state === 'done') return view.result as T // As the route of the job promises.
   const { code = cliErrors.answer, message = 'it failed', hint } = view.error ?? {}
@@ -79,12 +95,14 @@ export function parametersOf(input: Input): Pick<PackageSource, 'parameters'> {
   return entries.length === 0 ? {} : { parameters: Object.fromEntries(entries) }
 }
 
-function isPath(source: string): boolean {
+/** Not an address and not a name in a registry. */
+export function isPath(source: string): boolean {
   if (/^[a-z]+:\/\//.test(source)) return false
-  return /^[./~]/.test(source) || /\.(safe|zip)$/.test(source) || existsSync(source)
+  return /^[./~]/.test(source) || /\.(safe|zip|hfp)$/.test(source) || existsSync(source)
 }
 
-const routeUnknown = 'E_API_ROUTE_UNKNOWN'
+/** The plugin that knows registries is not there. */
+export const routeUnknown = 'E_API_ROUTE_UNKNOWN'
 
 function isAbsence(error: unknown): boolean {
   const codes = ['E_REGISTRY_UNKNOWN', routeUnknown]
