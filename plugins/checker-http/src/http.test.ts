@@ -1,14 +1,10 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { checker } from '@holdfast/sdk'
-import { startPlugin } from '@holdfast/sdk/testing'
+import { startPlugin, testCertificate } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { check, plugin } from './index.js'
 
@@ -87,21 +83,16 @@ test('a server that hangs is down after its time, and of one that floods only th
 })
 
 test('a certificate of a stranger is refused unless its authority is known or nobody looks', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'hfhttp-'))
-  t.teardown(() => rm(directory, { recursive: true }))
-  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')]
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  const names = ['-subj', '/CN=shop', '-addext', 'subjectAltName=DNS:shop.example', '-days', '2']
-  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  const options = { key: readFileSync(key), cert: readFileSync(cert) }
+  const { keyFile, certificateFile } = await testCertificate(t, 'DNS:shop.example')
+  const options = { key: readFileSync(keyFile), cert: readFileSync(certificateFile) }
   const port = await listening(
     t,
     createSecure(options, (_, response) => response.end('ok')),
   )
   const url = `https://127.0.0.1:${String(port)}`
   t.regex(await said({ url }), /^down: .*self-signed/)
-  t.is(await said({ url, ca: cert, host: 'shop.example' }), 'up: status 200')
-  t.regex(await said({ url, ca: cert, host: 'other.example' }), /^down: .*altnames/)
+  t.is(await said({ url, ca: certificateFile, host: 'shop.example' }), 'up: status 200')
+  t.regex(await said({ url, ca: certificateFile, host: 'other.example' }), /^down: .*altnames/)
   t.is(await said({ url, verify: false }), 'up: status 200')
 })
 

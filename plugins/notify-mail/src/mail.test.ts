@@ -1,12 +1,8 @@
 /** Against a real SMTP server with TLS, and a certificate that openssl makes for this run. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import { type Notice, type NoticeMessage, notifier, type Verdict } from '@holdfast/sdk'
-import { startPlugin } from '@holdfast/sdk/testing'
+import { startPlugin, testCertificate } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { plugin } from './index.js'
@@ -118,10 +114,10 @@ class Server {
   ) {}
 
   static async start(t: ExecutionContext, options: SMTPServerOptions): Promise<Server> {
-    const { key, certificate } = await certificateOf(t)
-    const server = new Server(t, () => (smtp.server.address() as AddressInfo).port, certificate)
+    const { keyFile, certificateFile } = await testCertificate(t)
+    const server = new Server(t, () => (smtp.server.address() as AddressInfo).port, certificateFile)
     const smtp: SMTPServer = new SMTPServer({
-      ...{ key: readFileSync(key), cert: readFileSync(certificate), authOptional: true },
+      ...{ key: readFileSync(keyFile), cert: readFileSync(certificateFile), authOptional: true },
       onAuth: ({ username, password }, _session, answer) => {
         const isRight = password === 'right'
         if (!isRight) server.logins.push(password ?? '')
@@ -158,20 +154,4 @@ class Server {
     const host = await this.plugin(settings)
     return await host.contribution(notifier, 'mail').deliver(message, secret, never)
   }
-}
-
-async function certificateOf(t: ExecutionContext): Promise<{ key: string; certificate: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'hf-mail-'))
-  t.teardown(() => rm(directory, { recursive: true }))
-  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'ca.pem')]
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-keyout', key, '-out', certificate, '-days', '1', '-subj', '/CN=127.0.0.1'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1'],
-    ],
-    { stdio: 'pipe' },
-  )
-  return { key, certificate }
 }

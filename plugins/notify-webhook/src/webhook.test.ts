@@ -1,15 +1,11 @@
 /** Against a real HTTPS server, with a certificate that openssl makes for this run. */
-import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type NoticeMessage, notifier, type Verdict } from '@holdfast/sdk'
-import { startPlugin } from '@holdfast/sdk/testing'
+import { startPlugin, testCertificate } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { plugin } from './index.js'
 import { headersOf, keyOf } from './sign.js'
@@ -112,9 +108,9 @@ class Server {
     t: ExecutionContext,
     answer: (request: IncomingMessage, response: ServerResponse) => unknown,
   ): Promise<Server> {
-    const { key, certificate } = await certificateOf(t)
-    const server = new Server(t, () => (https.address() as AddressInfo).port, certificate)
-    const options = { key: readFileSync(key), cert: readFileSync(certificate) }
+    const { keyFile, certificateFile } = await testCertificate(t)
+    const server = new Server(t, () => (https.address() as AddressInfo).port, certificateFile)
+    const options = { key: readFileSync(keyFile), cert: readFileSync(certificateFile) }
     const https = createServer(options, (request, response) => {
       const parts: Buffer[] = []
       request.on('data', (part: Buffer) => parts.push(part))
@@ -144,20 +140,4 @@ class Server {
       .contribution(notifier, 'webhook')
       .deliver(message, one.secret ?? secret, signal)
   }
-}
-
-async function certificateOf(t: ExecutionContext): Promise<{ key: string; certificate: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'hf-webhook-'))
-  t.teardown(() => rm(directory, { recursive: true }))
-  const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'ca.pem')]
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-keyout', key, '-out', certificate, '-days', '1', '-subj', '/CN=127.0.0.1'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1'],
-    ],
-    { stdio: 'pipe' },
-  )
-  return { key, certificate }
 }

@@ -1,4 +1,5 @@
 /** The test host: a plugin without a cluster. Nothing of it is used in production. */
+export { testCertificate, type TestCertificate } from './certificate.js'
 export { settled, TestClock } from './clock.js'
 export {
   startPlugin,
