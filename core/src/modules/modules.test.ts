@@ -95,7 +95,7 @@ test('all mistakes are told at once with their places, and nothing is changed an
     t.is(error.code, 'E_CONFIG_INVALID')
     const file = join(node.directories.etc, 'modules/app/conf/userconfig.xml')
     t.deepEqual(error.message.replaceAll(`${file}:`, '').split('\n'), [
-      '3:22: attribute "boot" of <service>: allowed: on, off, auto',
+      '3:22: attribute "boot" of <service> is "perhaps": allowed: on, off, auto',
       '3:37: unknown attribute "colour" in <service>; allowed: boot, boot_delay, mode',
       '4:10: attribute "timeout" of <heart> is "fast": "fast" is not a duration; write a number with an optional suffix d, h, m, s, ms or us, for example 5s; without suffix it counts ms',
       '5:16: attribute "size" of <tyre> is "x": allowed: a whole number',

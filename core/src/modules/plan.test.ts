@@ -48,11 +48,16 @@ function checker(id: string, name: string): PluginManifest {
 const tcp = checker('checker-tcp', 'tcp')
 const ping = checker('checker-ping', 'ping')
 
-function planned(service: string, available: readonly PluginManifest[]): PlanResult {
+function planned(
+  service: string,
+  available: readonly PluginManifest[],
+  disabled: readonly PluginManifest[] = [],
+): PlanResult {
   return planModule(parseXml(service, 'f.xml'), {
     platform: 'linux',
     available,
     broken: new Map(),
+    disabled,
     coreTokens: [],
     satisfies,
   })
@@ -89,6 +94,16 @@ test('an unknown child of a shared element is told with all that are allowed, an
   t.deepEqual(messages(planned(xml, [mirror, tcp, ping])), [
     '3:2 unknown element <tcpp> in <check> (did you mean "tcp"?); allowed: ping, tcp',
     '4:8 attribute "port" of <ping> is "x": allowed: a whole number',
+  ])
+})
+
+test('an element or a mode of a disabled plugin is told with the plugin and how to enable it', (t) => {
+  const xml = '<service mode="mirror"><check><tcp port="1"/><ping port="2"/></check></service>'
+  t.deepEqual(messages(planned(xml, [mirror, ping], [tcp])), [
+    '1:31 <tcp> belongs to the plugin checker-tcp, which is disabled: holdfast plugin enable checker-tcp',
+  ])
+  t.deepEqual(messages(planned(xml, [tcp, ping], [mirror])), [
+    '1:10 mode "mirror" belongs to the plugin mirror, which is disabled: holdfast plugin enable mirror',
   ])
 })
 

@@ -24,17 +24,25 @@ export type PlanResult =
   | { readonly ok: true; readonly plan: ModulePlan }
   | { readonly ok: false; readonly findings: readonly Finding[] }
 
-export type Installed = Pick<
+export interface Installed extends Pick<
   GraphInput,
   'platform' | 'available' | 'broken' | 'coreTokens' | 'satisfies'
->
+> {
+  /** Not to be used: named only where the configuration asks for one of them. */
+  readonly disabled: readonly PluginManifest[]
+}
 
 export function planModule(service: XmlElement, installed: Installed): PlanResult {
   const findings: Finding[] = []
   const modules = installed.available.filter(({ scope }) => scope === 'module')
-  const topology = findTopology(service, modules, findings)
+  const { disabled } = installed
+  const topology = findTopology(service, modules, disabled, findings)
   if (topology === undefined) return { ok: false, findings }
-  const owners = findOwners(service, modules, topology, findings)
+  const owners = findOwners(
+    service,
+    { candidates: candidatesFor(topology, modules), disabled },
+    findings,
+  )
   const wanted = [...new Set([topology, ...owners.map(({ owner }) => owner)])]
   const graph = resolveOrder({
     ...installed,
@@ -58,6 +66,7 @@ export function planModule(service: XmlElement, installed: Installed): PlanResul
 function findTopology(
   service: XmlElement,
   modules: readonly PluginManifest[],
+  disabled: readonly PluginManifest[],
   findings: Finding[],
 ): PluginManifest | undefined {
   const modes = modules.flatMap(({ modes: own = [] }) => own).sort()
@@ -69,7 +78,10 @@ function findTopology(
   }
   const candidates = modules.filter((plugin) => plugin.modes?.includes(mode.value) === true)
   const [topology, second] = candidates
-  if (topology === undefined) {
+  const off = disabled.find((plugin) => plugin.modes?.includes(mode.value) === true)
+  if (topology === undefined && off !== undefined) {
+    findings.push({ ...positionOf(mode), message: disabledSentence(`mode "${mode.value}"`, off) })
+  } else if (topology === undefined) {
     const message = `attribute "mode" of <service> is "${mode.value}"; allowed: ${listed(modes)}`
     findings.push({ ...positionOf(mode), message })
   } else if (second !== undefined) {
@@ -86,23 +98,36 @@ interface Owned {
 }
 
 /** A topology that is not active owns nothing. */
+function candidatesFor(
+  topology: PluginManifest,
+  modules: readonly PluginManifest[],
+): readonly PluginManifest[] {
+  return modules.filter((plugin) => plugin === topology || plugin.modes === undefined)
+}
+
+interface Owners {
+  readonly candidates: readonly PluginManifest[]
+  readonly disabled: readonly PluginManifest[]
+}
+
 function findOwners(
   service: XmlElement,
-  modules: readonly PluginManifest[],
-  topology: PluginManifest,
+  { candidates, disabled }: Owners,
   findings: Finding[],
 ): readonly Owned[] {
-  const candidates = modules.filter((plugin) => plugin === topology || plugin.modes === undefined)
   const owned: Owned[] = []
   for (const child of service.children) {
     const sharing = candidates.filter((plugin) => sharedBy(plugin, child.name) !== undefined)
     const isShared =
       sharing.length > 0 && sharing.length === ownersOf(child, candidates, elementsOf).length
-    if (!isShared) owned.push(...ownerOf(child, 'service', candidates, elementsOf, findings))
-    else {
-      const childrenOf = (plugin: PluginManifest): string[] => sharedBy(plugin, child.name) ?? []
+    if (!isShared) {
+      const owners = { candidates, disabled, namesOf: elementsOf }
+      owned.push(...ownerOf(child, 'service', owners, findings))
+    } else {
+      const namesOf = (plugin: PluginManifest): string[] => sharedBy(plugin, child.name) ?? []
+      const owners = { candidates: sharing, disabled, namesOf }
       for (const part of child.children) {
-        owned.push(...ownerOf(part, child.name, sharing, childrenOf, findings))
+        owned.push(...ownerOf(part, child.name, owners, findings))
       }
     }
   }
@@ -121,12 +146,17 @@ function ownersOf(
 function ownerOf(
   element: XmlElement,
   parent: string,
-  candidates: readonly PluginManifest[],
-  namesOf: (plugin: PluginManifest) => readonly string[],
+  owners: Owners & { readonly namesOf: (plugin: PluginManifest) => readonly string[] },
   findings: Finding[],
 ): readonly Owned[] {
+  const { candidates, disabled, namesOf } = owners
   const [owner, second] = ownersOf(element, candidates, namesOf)
   const { name } = element
+  const [off] = ownersOf(element, disabled, namesOf)
+  if (owner === undefined && off !== undefined) {
+    findings.push({ ...positionOf(element), message: disabledSentence(`<${name}>`, off) })
+    return []
+  }
   if (owner === undefined) {
     const allowed = [...new Set(candidates.flatMap(namesOf))].sort()
     const near = nearest(name, allowed)
@@ -141,6 +171,10 @@ function ownerOf(
     return []
   }
   return [{ element: parent === 'service' ? `<${name}>` : `<${parent}><${name}>`, owner }]
+}
+
+function disabledSentence(what: string, { id }: PluginManifest): string {
+  return `${what} belongs to the plugin ${id}, which is disabled: holdfast plugin enable ${id}`
 }
 
 /** What a plugin binds: its own elements only, and for the topology the attributes of `<service>`. */

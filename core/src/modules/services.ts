@@ -110,6 +110,7 @@ export function installedFor(scope: 'node' | 'module', choice: Choice): Installe
     platform: process.platform,
     available: choice.sources.map(({ manifest }) => manifest),
     broken: choice.broken,
+    disabled: choice.disabled,
     coreTokens: coreTokens[scope],
     satisfies,
   }

@@ -2,6 +2,7 @@
  * The plugins of this node in memory: those of the installation and those that the operator added. Of each id a module
  * uses one version: the one with which it was configured, otherwise the newest that it allows.
  */
+import type { PluginManifest } from '@holdfast/sdk'
 import type { BrokenPlugin, Discovered, PluginSource } from '../kernel/discover.js'
 import { compareVersions, satisfies } from '../kernel/versions.js'
 import type { PluginStore } from './store.js'
@@ -16,6 +17,8 @@ export interface Choice {
   readonly sources: readonly PluginSource[]
   /** Id → why it can't be used. */
   readonly broken: ReadonlyMap<string, string>
+  /** What is there, and the operator does not want to be used. */
+  readonly disabled: readonly PluginManifest[]
 }
 
 export class PluginCatalog implements Discovered {
@@ -68,6 +71,7 @@ export class PluginCatalog implements Discovered {
   /** `ranges`: of what is not bound, only these versions. */
   choose(bound: Bound, ranges: Ranges = {}): Choice {
     const sources: PluginSource[] = []
+    const disabled: PluginManifest[] = []
     const broken = new Map(this.unusable.map(({ id, reason }) => [id.replace(/@.*$/, ''), reason]))
     const ids = new Set([...this.all.map(({ manifest }) => manifest.id), ...Object.keys(bound)])
     for (const id of [...ids].sort()) {
@@ -79,11 +83,13 @@ export class PluginCatalog implements Discovered {
           exact === undefined ? satisfies(version, range) : version === exact,
         ),
       )
-      if (this.off.includes(id)) broken.set(id, `it is disabled: holdfast plugin enable ${id}`)
-      else if (source !== undefined) sources.push(source)
+      if (this.off.includes(id)) {
+        broken.set(id, `it is disabled: holdfast plugin enable ${id}`)
+        if (source !== undefined) disabled.push(source.manifest)
+      } else if (source !== undefined) sources.push(source)
       else if (wanted !== undefined) broken.set(id, missing(id, wanted, candidates, this.unusable))
     }
-    return { sources, broken }
+    return { sources, broken, disabled }
   }
 }
 

@@ -8,6 +8,7 @@ import { at, placeInText, type Position, type XmlElement } from './document.js'
 import { allowedNames, type ElementSchema, isElement, readSchema } from './schema.js'
 
 export const bindErrorsMax = 20
+const shownMax = 80
 
 export interface Binding {
   readonly value: unknown
@@ -72,6 +73,8 @@ class Binder {
   readonly findings: Finding[] = []
   /** What the binder could not convert: the validator must not complain about it a second time. */
   private readonly failed = new Set<string>()
+  /** JSON pointer → the text as it is shown; nothing of a secret. */
+  private readonly texts = new Map<string, string>()
   private readonly elementNames = new Map<string, string>()
   private readonly schemas = new Map<string, ElementSchema>()
 
@@ -90,7 +93,10 @@ class Binder {
     for (const problem of compileSchema(schema)(value)) {
       const missing = problem.keyword === 'required' ? `/${escape(problem.property ?? '')}` : ''
       if (this.failed.has(problem.pointer + missing)) continue
-      const place = positionOf({ ...this, value }, problem.pointer)
+      const place = positionOf(
+        { value, positions: this.positions, places: this.places },
+        problem.pointer,
+      )
       const position = problem.pointer === '' ? root : place
       this.findings.push({ ...position, message: this.sentence(problem) })
     }
@@ -192,13 +198,15 @@ class Binder {
     place: { readonly schema: ElementSchema; readonly path: string; readonly label: string },
   ): void {
     const result = scalarOf(text, place.schema)
+    const shown = place.schema.isSecret ? '' : ` is "${text.slice(0, shownMax)}"`
+    this.texts.set(place.path, shown)
     if (result.ok) {
       target[name] = result.value
       return
     }
     this.failed.add(place.path)
     const position = this.positions.get(place.path) ?? { line: 1, column: 1 }
-    this.add(position, `${place.label} is "${text.slice(0, 80)}": ${result.reason}`)
+    this.add(position, `${place.label}${shown}: ${result.reason}`)
   }
 
   private sentence(problem: SchemaProblem): string {
@@ -212,7 +220,9 @@ class Binder {
     }
     const name = problem.pointer.slice(problem.pointer.lastIndexOf('/') + 1)
     if (this.elementNames.has(problem.pointer)) return `<${owner}>: ${problem.message}`
-    return `attribute "${name}" of <${owner}>: ${problem.message}`
+    const shown = this.texts.get(problem.pointer) ?? ''
+    const what = name === '$text' ? 'the text' : `attribute "${name}"`
+    return `${what} of <${owner}>${shown}: ${problem.message}`
   }
 
   private ownerOf(pointer: string): string {

@@ -7,6 +7,8 @@ export interface ElementSchema {
   readonly items: ElementSchema | undefined
   /** `"x-duration": "ms"`: the attribute is a duration, counted in this unit. */
   readonly duration: DurationUnit | undefined
+  /** `"x-secret": true`: what was written is never shown. */
+  readonly isSecret: boolean
 }
 
 const units: readonly DurationUnit[] = ['us', 'ms', 's', 'm', 'h', 'd']
@@ -26,6 +28,7 @@ export function readSchema(schema: unknown): ElementSchema {
     properties,
     items: entries['items'] === undefined ? undefined : readSchema(entries['items']),
     duration,
+    isSecret: entries['x-secret'] === true,
   }
 }
 

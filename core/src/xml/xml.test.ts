@@ -144,9 +144,9 @@ test('all errors come at once, each with its place, what is wrong and what is al
     'u.xml:2:3: attribute "mode" is missing in <vip>',
     'u.xml:2:8: attribute "tcpreset" of <vip> is "maybe": allowed: on, off (or true, false, yes, no)',
     'u.xml:2:25: unknown attribute "timout" in <vip> (did you mean "timeout"?); allowed: mode, retries, tcpreset, timeout',
-    'u.xml:2:37: attribute "timeout" of <vip>: must be >= 100',
+    'u.xml:2:37: attribute "timeout" of <vip> is "50": must be >= 100',
     'u.xml:2:50: attribute "retries" of <vip> is "ten": allowed: a whole number',
-    'u.xml:3:14: attribute "addr" of <address>: must match pattern "^[0-9.]+$"',
+    'u.xml:3:14: attribute "addr" of <address> is "x": must match pattern "^[0-9.]+$"',
     'u.xml:4:5: attribute "addr" is missing in <address>',
     'u.xml:6:3: <vip> is allowed only once in <s>',
     'u.xml:7:3: unknown element <usr> in <s> (did you mean "user"?); allowed: user, vip',
@@ -157,7 +157,17 @@ test('a missing element and a value outside an enumeration say what is allowed',
   const missing = refusal(t, () => bindElement(parseXml('<s/>', 'f'), schema, 'f'))
   t.is(missing.message, 'f:1:1: element <vip> is missing in <s>')
   const wrong = refusal(t, () => bindElement(parseXml('<s><vip mode="x"/></s>', 'f'), schema, 'f'))
-  t.is(wrong.message, 'f:1:9: attribute "mode" of <vip>: allowed: alias, mac')
+  t.is(wrong.message, 'f:1:9: attribute "mode" of <vip> is "x": allowed: alias, mac')
+})
+
+test('a secret is never shown, whatever is wrong with it', (t) => {
+  const key = { type: 'string', pattern: '^[0-9a-f]+$', 'x-secret': true }
+  const keyed = { type: 'object', properties: { key, wait: { type: 'integer', 'x-secret': true } } }
+  const wrong = refusal(t, () =>
+    bindElement(parseXml('<s key="hunter2" wait="soon"/>', 'f'), keyed, 'f'),
+  )
+  t.notRegex(wrong.message, /hunter2|soon/)
+  t.regex(wrong.message, /attribute "key" of <s>: must match pattern/)
 })
 
 test('at most 20 errors are listed, and the rest is counted', (t) => {
