@@ -4,6 +4,7 @@ settings=$HOLDFAST_RUN/apache.conf
 server_name=apache2
 server_words="-f $settings"
 server_log=$SAFEUSERVAR/apache.log
+stop_seconds=20
 . "$SAFEUSERBIN/server.sh"
 
 # Modules are those that are enabled on this node; everything else that an operator wrote is in the replicated directory.

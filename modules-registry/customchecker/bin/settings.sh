@@ -3,4 +3,5 @@
 server_name=idle_server
 server_words="$SAFEUSERBIN/idle_server custom"
 server_log=$SAFEUSERVAR/server.log
+stop_seconds=10
 . "$SAFEUSERBIN/server.sh"

@@ -8,6 +8,7 @@ package=/etc/firebird/3.0
 server_name=firebird
 server_words="-p $FB_PORT"
 server_log=$SAFEUSERVAR/firebird.log
+stop_seconds=50
 . "$SAFEUSERBIN/server.sh"
 
 # The directory that the server takes for its installation. It is this node's own; settings of the operator are at the end.

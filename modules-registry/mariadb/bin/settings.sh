@@ -6,6 +6,7 @@ data=$DB_DIRECTORY/data
 server_name=mariadbd
 server_words=--datadir=$data
 server_log=$SAFEUSERVAR/mariadb.log
+stop_seconds=50
 . "$SAFEUSERBIN/server.sh"
 socket=$run_directory/mariadb.sock
 

@@ -4,6 +4,7 @@ settings=$HOLDFAST_RUN/nginx.conf
 server_name=nginx
 server_words=$settings
 server_log=$SAFEUSERVAR/nginx.log
+stop_seconds=20
 . "$SAFEUSERBIN/server.sh"
 
 # Only this node's own places; everything that an operator wrote is in the replicated directory.
