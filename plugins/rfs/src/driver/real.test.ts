@@ -138,3 +138,31 @@ test('a data plane that is killed while it serves is replaced: the application g
     await pair.remove()
   }
 })
+
+test('an application does not wait for a data plane that is given up: its calls fail, so that it can be stopped', async (t) => {
+  const pair = await makePair({ id: 62, entry })
+  const { n1 } = pair
+  const data = n1.directories[0] ?? ''
+  try {
+    const events: ReplicaEvent[] = []
+    const driver = n1.daemon()
+    driver.watch((event) => events.push(event))
+    t.deepEqual(await driver.enter(transition('wait', 'alone'), never), { ok: true })
+    const writer = spawn('sh', ['-c', `while echo line >>${data}/file; do :; done; exit 3`], {
+      stdio: 'ignore',
+    })
+    const ended = once(writer, 'exit')
+    for (let deaths = 1; deaths <= 4; deaths++) {
+      signalProcess((await n1.planePid()) ?? 0, 'SIGKILL')
+      const isSettled = (line: string): boolean => /dataPlane(Not)?Replaced/.test(line)
+      t.true(await until(() => n1.logged.filter(isSettled).length === deaths))
+    }
+    t.true(n1.logged.some((line) => line.includes('dataPlaneNotReplaced')))
+    t.deepEqual(await ended, [3, null])
+    t.true(await until(() => events.some(({ kind }) => kind === 'dataFailed')))
+    t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    t.deepEqual(await mountTypes(data), [])
+  } finally {
+    await pair.remove()
+  }
+})

@@ -45,6 +45,8 @@ export class Replacement {
     if (status?.role !== 'serving') {
       const text = verdict.ok ? 'it does not answer' : verdict.reason
       log.write('critical', 'dataPlaneNotReplaced', { cause: ending, text })
+      // Nobody comes for what was kept. As long as the kernel has the connection the application waits, and can't be stopped.
+      await plane.kill()
       return undefined
     }
     const tookMs = Math.round(clock.monotonicMs() - startedMs)
