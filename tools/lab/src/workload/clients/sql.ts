@@ -11,6 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { recorder, stopOnTerm } from './record.js'
 
 const answerMsMax = 1_000
+/**
+ * Doubled with each failure in a row: a session begins with a program and a login, and on a machine so busy that this takes longer
+ * than a second nobody would ever be answered again.
+ */
+const doublingsMax = 3
 const retryPauseMs = 50
 
 const [file = '', workers = '4', pause = '5', statement = '', program = '', ...programArguments] =
@@ -40,11 +45,11 @@ class Session {
   }
 
   /** The node that committed the row; undefined: nobody knows whether it is committed. */
-  commit(id: string): Promise<string | undefined> {
+  commit(id: string, timeoutMs: number): Promise<string | undefined> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.end()
-      }, answerMsMax)
+      }, timeoutMs)
       this.#asked = {
         id,
         answer: (node) => {
@@ -78,12 +83,12 @@ async function work(worker: number): Promise<void> {
   let session = new Session()
   for (let count = 1; !stopping(); count++) {
     const id = `w${worker}-${count}`
-    let node = await session.commit(id)
-    while (node === undefined && !stopping()) {
+    let node = await session.commit(id, answerMsMax)
+    for (let failures = 1; node === undefined && !stopping(); failures++) {
       session.end()
       await delay(retryPauseMs)
       session = new Session()
-      node = await session.commit(id)
+      node = await session.commit(id, answerMsMax * 2 ** Math.min(failures, doublingsMax))
     }
     if (node !== undefined) record({ id, node })
     await delay(Number(pause))
