@@ -38,6 +38,10 @@ export async function check(config: ScriptsConfig, context: ModuleContext): Prom
       )
     }
   }
+  const starts = scriptNames.filter((script) => script.startsWith('start_'))
+  if (!starts.some((script) => files.includes(script) || files.includes(`${script}.sh`))) {
+    warnings.push(`bin has no script that starts anything (${starts.join(', ')})`)
+  }
   warnings.push(...misspelt(files))
   return { errors, warnings: warnings.map((message) => ({ path: '/user', message })) }
 }

@@ -248,7 +248,8 @@ test('the check finds interpreters that are missing and Windows line ends', asyn
   await writeFile(`${bin}/prestart`, '#!/no/such/shell\n', { mode: 0o755 })
   await writeFile(`${bin}/poststop`, '#!/usr/bin/env no-such-tool\n', { mode: 0o755 })
   await writeFile(`${bin}/transition`, '#!/bin/sh\r\necho\r\n', { mode: 0o755 })
-  const { errors } = await check(world.config, world.context)
+  const { errors, warnings } = await check(world.config, world.context)
+  t.regex(warnings.map(({ message }) => message).join(), /^bin has no script that starts anything/)
   t.deepEqual(
     errors.map(({ message }) => message.replace(/ \(.*\)/, '')),
     [
