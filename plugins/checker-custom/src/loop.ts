@@ -10,6 +10,8 @@ const steadyMs = 60_000
 /** From the polite signal to the one that nobody survives. */
 export const graceMs = 3_000
 const rememberedBytes = 500
+/** From the end of the program to the end of what it said. */
+const lastWordsMs = 500
 
 interface Parts {
   readonly name: string
@@ -68,9 +70,11 @@ export class Loop implements Pick<Checker, 'start' | 'stop'> {
       remembered = (remembered + chunk.toString()).slice(-rememberedBytes)
     })
     this.ended = new Promise((resolve) => {
+      let cancelGrace: Cancel = () => undefined
       const finish = (how: string): void => {
         if (this.child !== child) return
         this.child = undefined
+        cancelGrace()
         child.stderr.destroy()
         resolve()
         if (round === this.wanted) this.again(round, report, { how, remembered, startedMs })
@@ -79,7 +83,18 @@ export class Loop implements Pick<Checker, 'start' | 'stop'> {
         finish(error.message)
       })
       child.once('exit', (code, by) => {
-        finish(code === null ? `ended by ${by ?? 'a signal'}` : `ended with ${String(code)}`)
+        const how = code === null ? `ended by ${by ?? 'a signal'}` : `ended with ${String(code)}`
+        if (round !== this.wanted) {
+          finish(how)
+          return
+        }
+        // Its last words may still be in the pipe; a program that it left behind may hold that open for ever.
+        cancelGrace = clock.after(lastWordsMs, () => {
+          finish(how)
+        })
+        child.once('close', () => {
+          finish(how)
+        })
       })
     })
   }
