@@ -116,66 +116,6 @@ test('a rule can set a custom resource, and no resource that somebody watches', 
   t.regex(errors[0]?.message ?? '', /rfs\.uptodate can't be set by a rule/)
 })
 
-/** What is wrong, the text with a mark before the place, and the words that the error must have. */
-const broken: readonly (readonly [string, string, RegExp])[] = [
-  [
-    'a word in place of then',
-    'a: if (tcp.a == down) §than wait();',
-    /expected "then", found "than"/,
-  ],
-  ['no label', '§: if (tcp.a == down) then wait();', /expected the label of a rule, found ":"/],
-  ['no colon', 'a §if (tcp.a == down) then wait();', /expected ":", found "if"/],
-  [
-    'an unknown state',
-    'a: if (tcp.a == §dead) then wait();',
-    /expected a state \(init, down, up, unknown\)/,
-  ],
-  ['one equals sign', 'a: if (tcp.a §= down) then wait();', /expected "==" or "!=", found "="/],
-  [
-    'an unknown action',
-    'a: if (tcp.a == down) then §reboot();',
-    /stop\(\), stopstart\(\), wait\(\)/,
-  ],
-  [
-    'an action without parentheses',
-    'a: if (tcp.a == down) then wait§;',
-    /expected "\(", found ";"/,
-  ],
-  [
-    'no semicolon',
-    'a: if (tcp.a == down) then wait()§',
-    /expected ";", found the end of the rules/,
-  ],
-  ['no closing parenthesis', 'a: if ((tcp.a == down) §then wait();', /expected "\)", found "then"/],
-  [
-    'a resource without a name',
-    'a: if (§tcp == down) then wait();',
-    /expected a resource like tcp\.web/,
-  ],
-  ['two states', 'a: if (§up == down) then wait();', /one side of a comparison must be a resource/],
-  [
-    'two sets of resources',
-    'a: if (tcp.? == §tcp.*) then wait();',
-    /only be compared with a state/,
-  ],
-  ['a comment without end', 'a: if (tcp.a == down) then wait(); §/* b', /this comment has no end/],
-  ['rules in Lua', '§--Lua Rules\nRules = Rules + {}', /rules in Lua are not understood/],
-  ['a prefix that nobody knows', 'a: if (§0/1tcp.a == down) then wait();', /prefix "0\/1"/],
-  [
-    'one ampersand',
-    'a: if (tcp.a == down §& tcp.b == up) then wait();',
-    /expected "\)", found "&"/,
-  ],
-]
-
-for (const [what, marked, message] of broken) {
-  test(`the error names the place and what was expected: ${what}`, (t) => {
-    const { errors } = parseRules(marked.replace('§', ''))
-    t.is(errors[0]?.offset, marked.indexOf('§'))
-    t.regex(errors[0]?.message ?? '', message)
-  })
-}
-
 test('after an error it goes on behind the semicolon, so one look finds several', (t) => {
   const { rules, errors } = parseRules(`a: if (x) then wait(); b: if (tcp.b == down) then stop();
     c: if (tcp.c == down) then jump(); a: fi;`)

@@ -99,17 +99,29 @@ class Parser {
         'rules in Lua are not understood: write them as label: if (condition) then action();',
       )
     }
-    const label = this.match(labelForm) ?? this.expected('the label of a rule')
+    const label = this.label()
     this.take(':')
     this.word('if')
     this.take('(')
     const condition = this.or()
-    this.take(')')
+    this.closed()
     this.word('then')
     const then = this.consequence()
     this.take(';')
     const text = this.text.slice(begin, this.offset).trim().replaceAll(/\s+/g, ' ')
     return { label, condition, then, text, origin: this.origin, offset: begin }
+  }
+
+  private label(): string {
+    const begin = this.offset
+    if (/^(?:\/\/|#)/.test(this.text.slice(begin, begin + 2))) {
+      this.fail('comments stand between "/*" and "*/"')
+    }
+    const label = this.match(labelForm) ?? this.expected('the label of a rule')
+    if (label === 'if' && !this.text.startsWith(':', this.offset)) {
+      this.failAt(begin, 'this rule has no label: write label: if (condition) then action();')
+    }
+    return label
   }
 
   private or(): Condition {
@@ -138,7 +150,7 @@ class Parser {
     }
     if (!this.accept('(')) return this.comparison()
     const inner = this.or()
-    this.take(')')
+    this.closed()
     return inner
   }
 
@@ -170,7 +182,8 @@ class Parser {
     const name = this.resource()
     if (name !== undefined) return { kind: 'resource', name, offset }
     const word = this.match(wordForm)
-    if (word === 'cluster' && this.accept('(')) {
+    if (word === 'cluster') {
+      this.take('(')
       this.take(')')
       return { kind: 'resource', name: { side: 'local', class: 'cluster', id: 'peer' }, offset }
     }
@@ -188,6 +201,9 @@ class Parser {
     const found = resourceForm.exec(this.text)
     const [whole, side, className, id] = found ?? []
     if (whole === undefined || className === undefined || id === undefined) return undefined
+    if (className === 'local' || className === 'remote') {
+      this.fail(`"${className}." stands before class and name: ${className}.tcp.web`)
+    }
     this.advance(whole.length)
     return { side: side === 'remote' ? 'remote' : 'local', class: className, id }
   }
@@ -210,13 +226,19 @@ class Parser {
   private assignment(name: ResourceName, offset: number): Consequence {
     const written = this.text.slice(offset, this.offset).trim()
     this.take('=')
-    const value = this.operand('a state (init, down, up, unknown)')
-    if (value.kind !== 'state') return this.failAt(value.offset, 'expected a state')
-    if (name.side === 'remote' || name.class !== 'custom' || isWild(name)) {
-      const why = `${written} can't be set by a rule: whoever watches it says what it is`
-      return this.failAt(offset, `${why}; only one of class custom can be set (custom.x = up)`)
+    const valueOffset = this.offset
+    const word = this.match(wordForm)
+    const value = resourceValues.find((one) => one === word)
+    if (value === undefined) {
+      this.offset = valueOffset
+      return this.expected('a state (init, down, up, unknown)')
     }
-    return { kind: 'set', name: `custom.${name.id}`, value: value.value }
+    const objection = objectionTo(name)
+    if (objection !== undefined) {
+      const allowed = 'only one of class custom can be set (custom.x = up)'
+      return this.failAt(offset, `${written} can't be set by a rule: ${objection}; ${allowed}`)
+    }
+    return { kind: 'set', name: `custom.${name.id}`, value }
   }
 
   private word(word: string): void {
@@ -224,6 +246,11 @@ class Parser {
     if (this.match(wordForm) === word) return
     this.offset = offset
     this.expected(`"${word}"`)
+  }
+
+  /** The end of a parenthesis around a condition, which might go on as well. */
+  private closed(): void {
+    if (!this.accept(')')) this.expected('")", "&&" or "||"')
   }
 
   private take(sign: string): void {
@@ -269,4 +296,11 @@ class Parser {
   private failAt(offset: number, message: string): never {
     throw new ParseFailure(offset, message)
   }
+}
+
+/** Why a rule can't set this resource; undefined: it can. */
+function objectionTo(name: ResourceName): string | undefined {
+  if (name.side === 'remote') return 'it belongs to the other node'
+  if (isWild(name)) return '"?" and "*" mean several'
+  return name.class === 'custom' ? undefined : 'whoever watches it says what it is'
 }
