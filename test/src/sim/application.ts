@@ -70,6 +70,11 @@ export class Application {
     this.#waiting = []
   }
 
+  /** It ends by itself, and nobody is told. */
+  exits(): void {
+    if (this.runs) this.#set(false)
+  }
+
   /** Power is gone. */
   dies(): void {
     this.forget()

@@ -73,8 +73,10 @@ export class Daemon {
       return
     }
     this.#begin({ ...this.#place, peer: nothingKnown })
+    const life = this.parts.node.lives.daemon
     this.#adoptPlane()
-    this.post({ kind: 'adopted' })
+    // What it hears of its data plane can be its end.
+    if (this.parts.node.lives.daemon === life) this.post({ kind: 'adopted' })
   }
 
   /** The process is gone; with the power, also what it kept in memory for its successor. */

@@ -50,7 +50,8 @@ export function runHistory(options: HistoryOptions): Outcome {
     world.note('', `> ${line}`)
     perform(world, line)
   }
-  const mayAsk = profile.overrides
+  // Who allowed a split is asked whose data are kept.
+  const mayAsk = profile.overrides || world.promises.isSplit
   const healed =
     world.promises.violation === undefined
       ? heal(world, mayAsk)

@@ -1,6 +1,7 @@
 /** The machines that the simulator knows, by name. */
 import { HoldfastError } from '@holdfast/sdk'
 import { lifecycleMachine } from './lifecycle/index.js'
+import { lightMachine } from './light/index.js'
 import type { SimMachine } from './machine.js'
 import { membershipMachine } from './membership/index.js'
 import { mirrorMachine } from './mirror-machine.js'
@@ -11,6 +12,7 @@ export const machines: readonly SimMachine[] = [
   membershipMachine,
   rfsMachine,
   lifecycleMachine,
+  lightMachine,
 ]
 
 /** Throws E_SIM_USAGE. */

@@ -28,6 +28,12 @@ interface Ear {
   graceUntil: number
 }
 
+/**
+ * What was sent before the way back was cut, and what TCP sends before it misses the first acknowledgement. After that it
+ * sends again what it has sent already: a one-way cut soon silences a connection in both directions.
+ */
+const underWayMs = 600
+
 /** Two pulses: one to be heard, one for what is said then. */
 const calmMs = 2 * pulseMs
 
@@ -40,6 +46,7 @@ export interface NetworkHooks {
 
 export class Network {
   readonly #up: Record<NodeName, boolean>[] = lans.map(() => ({ a: true, b: true }))
+  readonly #cutAt: Record<NodeName, number>[] = lans.map(() => ({ a: 0, b: 0 }))
   readonly loss: number[] = lans.map(() => 0)
   readonly #ears: Record<NodeName, Ear>
   #stream: Stream | undefined
@@ -61,6 +68,18 @@ export class Network {
     return this.passes(from, flowLan)
   }
 
+  /** Does a connection on the LAN of the replication still bring anything new from `from`? */
+  flowCarries(from: NodeName): boolean {
+    return this.#carries(from, flowLan)
+  }
+
+  #carries(from: NodeName, lan: Lan): boolean {
+    const back = other(from)
+    if (!this.passes(from, lan)) return false
+    const { now } = this.hooks.node(from).sim.agenda
+    return this.passes(back, lan) || now - (this.#cutAt[lan]?.[back] ?? 0) < underWayMs
+  }
+
   isWhole(): boolean {
     return lans.every((lan) => this.passes('a', lan) && this.passes('b', lan))
   }
@@ -75,6 +94,8 @@ export class Network {
     const up = this.#up[lan]
     if (up === undefined || up[from] === isUp) return
     up[from] = isUp
+    const cutAt = this.#cutAt[lan]
+    if (cutAt !== undefined && !isUp) cutAt[from] = this.hooks.node(from).sim.agenda.now
     this.#disturbedAt = this.hooks.node(from).sim.agenda.now
     if (isUp && this.#stream?.lan === lan) this.#flush(this.#stream, from)
   }
@@ -186,7 +207,7 @@ export class Network {
     const { now } = node.sim.agenda
     const peer = other(node.name)
     const isHeard =
-      this.passes(peer, stream.lan) &&
+      this.#carries(peer, stream.lan) &&
       stream.isOpen[peer] &&
       this.hooks.node(peer).isAwake('daemon')
     if (isHeard) {

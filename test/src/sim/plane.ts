@@ -42,6 +42,7 @@ export type LinkEvent =
 export interface ReplicationHooks {
   node(name: NodeName): SimNode
   flowPasses(from: NodeName): boolean
+  flowCarries(from: NodeName): boolean
   tell(node: NodeName, event: LinkEvent): void
   acknowledged(node: NodeName, write: number): void
   overwriting(server: NodeName, follower: NodeName, full: boolean): void
@@ -302,7 +303,7 @@ export class Replication {
       if (!link.isOpen[node.name]) return
       const peer = this.hooks.node(other(node.name))
       const isHeard =
-        this.hooks.flowPasses(peer.name) && link.isOpen[peer.name] && peer.isAwake('plane')
+        this.hooks.flowCarries(peer.name) && link.isOpen[peer.name] && peer.isAwake('plane')
       const { now } = node.sim.agenda
       if (isHeard) link.heardAt[node.name] = now
       else if (now - link.heardAt[node.name] > timeoutMs) {

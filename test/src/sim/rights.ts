@@ -22,7 +22,9 @@ export function goesOnByChoice(before: State, event: Event, next: State): boolea
   const isHeld = 'degrading' in next.place && next.place.degrading !== undefined
   const goesAlone = next.place.role === 'alone' && before.memory !== next.memory && !isHeld
   const isServing = before.place.role === 'alone' || before.place.role === 'prim'
-  if (!isServing || !goesAlone || (!wasHeld && event.kind !== 'peerSilent')) return false
+  // Silence was noticed before the loss of the link, or after it.
+  const isLoss = event.kind === 'peerSilent' || event.kind === 'linkLost'
+  if (!isServing || !goesAlone || (!wasHeld && !isLoss)) return false
   const isGranted = event.kind === 'claimed' && event.claim === 'granted'
   const isOutdated = event.kind === 'told' && event.message.kind === 'outdated'
   return !isGranted && !isOutdated

@@ -94,6 +94,7 @@ export class World {
     this.replication = new Replication({
       node: (name) => this.node(name),
       flowPasses: (from) => this.network.flowPasses(from),
+      flowCarries: (from) => this.network.flowCarries(from),
       tell: (name, event) => this.#post(name, event),
       acknowledged: (name, write) => this.promises.acknowledged(name, write),
       overwriting: (server, follower, full) => this.promises.overwriting(server, follower, full),
