@@ -120,11 +120,14 @@ test('a reset by the watchdog excuses a failover only of what stood still', (t) 
   t.is(takeoverSince(afterOne('freeze-daemon-primary', 1).happened, 1), 1)
 })
 
-test('faults that together silence a primary make it look lost', (t) => {
+test('faults that together silence or isolate a primary make it look lost', (t) => {
   const killed = { kind: 'kill-daemon-primary', atMs: 1 } as const
   const separate = { kind: 'separate', atMs: 1 } as const
   t.false(isFalseFailover({ ...good, happened: [killed, separate] }))
   t.true(isFalseFailover({ ...good, happened: [separate] }))
+  const noWitness = { kind: 'kill-witness', atMs: 1 } as const
+  t.true(isFalseFailover({ ...good, happened: [noWitness] }))
+  t.false(isFalseFailover({ ...good, happened: [noWitness, separate] }))
 })
 
 test('a take-over is timed from the fault, and only when nobody but the primary was hit', (t) => {

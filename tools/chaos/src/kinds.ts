@@ -89,21 +89,47 @@ export const kinds = {
  * other node may take over. Only a watchdog ends the application in time: see "A killed daemon, then a cut" in docs/GUARANTEES.md.
  */
 export function silencePrimary(names: readonly KindName[]): boolean {
-  return (
-    names.some((name) => daemonIsSilent.includes(name)) &&
-    names.some((name) => linkIsSilent.includes(name))
-  )
+  return both(names, daemonIsSilent, linkIsSilent)
+}
+
+/**
+ * Faults of one round after which the primary can ask neither the other node nor the witness: it stops rather than go on without the
+ * right, and whoever gets the right first serves.
+ */
+export function isolatePrimary(names: readonly KindName[]): boolean {
+  return both(names, witnessIsAway, secondaryIsAway)
+}
+
+function both(
+  names: readonly KindName[],
+  ones: readonly KindName[],
+  others: readonly KindName[],
+): boolean {
+  return names.some((name) => ones.includes(name)) && names.some((name) => others.includes(name))
 }
 
 const daemonIsSilent: readonly KindName[] = ['kill-daemon-primary', 'freeze-daemon-primary']
+const nodesAreSeparate: readonly KindName[] = [
+  'separate',
+  'one-way-from-primary',
+  'one-way-from-secondary',
+]
 const linkIsSilent: readonly KindName[] = [
   'kill-plane-primary',
   'freeze-plane-primary',
   'cut-primary',
   'cut-first-lan',
-  'separate',
-  'one-way-from-primary',
-  'one-way-from-secondary',
+  ...nodesAreSeparate,
+]
+/** It is on the first LAN only. */
+const witnessIsAway: readonly KindName[] = ['kill-witness', 'cut-first-lan', 'cut-primary']
+const secondaryIsAway: readonly KindName[] = [
+  'kill-daemon-secondary',
+  'freeze-daemon-secondary',
+  'freeze-secondary',
+  'power-off-secondary',
+  'cut-secondary',
+  ...nodesAreSeparate,
 ]
 
 export type KindName = keyof typeof kinds

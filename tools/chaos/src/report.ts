@@ -1,5 +1,5 @@
 /** From what happened in each round to the figures at the end. Pure. */
-import { type KindName, kindNames, kindOf, silencePrimary } from './kinds.js'
+import { isolatePrimary, type KindName, kindNames, kindOf, silencePrimary } from './kinds.js'
 
 /** A fault that really happened; one that hit a node that was off already is none. */
 export interface Happened {
@@ -89,7 +89,8 @@ export function isFalseFailover({ happened, moved, resets }: RoundResult): boole
   const names = happened.map(({ kind }) => kind)
   const mayMove =
     names.some((name) => kindOf(name).failover !== 'never' || isReset(name, resets)) ||
-    silencePrimary(names)
+    silencePrimary(names) ||
+    isolatePrimary(names)
   return moved > 0 && !mayMove
 }
 
