@@ -99,6 +99,15 @@ function decideWithout(state: Waiting): Step {
   }
   if (!memory.paired)
     return startServing(state, `has the only current data and ${config.peer} is silent`)
+  if (isFailoverRefused(state)) {
+    return stay(
+      blocked(
+        state,
+        `${config.peer} served last and is silent, and failover is off`,
+        `start ${config.peer}; if it is lost for good, "stop" then "prim" here`,
+      ),
+    )
+  }
   if (!config.hasWitness) {
     return stay(
       blocked(
@@ -113,6 +122,11 @@ function decideWithout(state: Waiting): Step {
   const cause = `${config.peer} is silent: gives it the time to go on or to stop`
   const next = become(asked, { ...place, stage: 'yielding', epoch }, cause)
   return stay(next, within(epoch, config.takeoverDelayMs))
+}
+
+/** With failover off nobody takes over from the node that made this generation; that one itself may go on. */
+function isFailoverRefused({ config, memory }: Waiting): boolean {
+  return !config.failover && memory.generation.owner !== config.self
 }
 
 /** The time of the other node is over, or the witness gave no right some time ago. */
@@ -133,7 +147,8 @@ export function serveByDelta(state: Waiting, wallMs: number): Step {
   const isIsolated =
     peer.life === 'silent' && place.stage === 'deciding' && place.hold === undefined
   const isPossible = !config.hasWitness && memory.data === 'current' && memory.paired
-  if (!isIsolated || !isPossible || memory.syncedMs === undefined) return stay(state)
+  if (!isIsolated || !isPossible || isFailoverRefused(state)) return stay(state)
+  if (memory.syncedMs === undefined) return stay(state)
   const agoMs = wallMs - memory.syncedMs
   if (agoMs < 0 || agoMs > config.syncdeltaMs) return stay(state)
   const seconds = String(Math.ceil(agoMs / 1_000))
