@@ -189,10 +189,7 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
   if (isAt(state, 'wait') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
     if (claim === 'granted') return startServing(state, 'the witness granted it')
     // The stage stays, so that the witness is not asked again before the time is up.
-    const cause =
-      claim === 'refused'
-        ? 'the witness gave the right to the other node'
-        : 'the witness does not answer'
+    const cause = claim === 'refused' ? refusal(state) : 'the witness does not answer'
     const hint = `start ${state.config.peer}; if it is lost for good, "stop" then "prim" here`
     return stay({ ...state, cause, hint }, within(epoch, state.config.timeoutMs))
   }
@@ -201,8 +198,7 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
     if (claim === 'unknown' && state.config.isolation === 'alone') {
       return startServing(state, 'the witness does not answer; the operator chose to go on')
     }
-    if (claim === 'refused')
-      return demote(state, 'wait', 'stopwait', 'the witness gave the right to the other node')
+    if (claim === 'refused') return demote(state, 'wait', 'stopwait', refusal(state))
     return stay(state, within(epoch, state.config.timeoutMs))
   }
   if (
@@ -213,9 +209,14 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
     if (claim === 'granted') return goAlone(state)
     if (claim === 'unknown') return withoutWitness(state)
     // Granted is not used: if the other node went on, its generation says so when it is heard; until then nobody knows.
-    return demote(state, 'wait', 'stopwait', 'the witness gave the right to the other node')
+    return demote(state, 'wait', 'stopwait', refusal(state))
   }
   return stay(state)
+}
+
+/** The witness does not tell whether the right was used, and nobody else can: see docs/MIRROR.md. */
+function refusal({ config }: State): string {
+  return `the witness gave the right to go on to ${config.peer}, which may have used it`
 }
 
 function onAdmitDone(state: State, event: Extract<Event, { kind: 'admitDone' }>): Step {
