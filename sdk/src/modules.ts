@@ -12,7 +12,10 @@ export interface Modules {
 
 /** Whether this module's own topology still decides, for a watchdog. */
 export interface Liveness {
-  /** Resolves when it has decided and done all that it was told before; at once when it can't say, or there is none. */
+  /**
+   * Resolves when it has decided and done all that it was told before; at once when it can't say, or there is none. Rejects
+   * with a HoldfastError when what may run here must have ended by now: its message says why.
+   */
   alive(): Promise<void>
 }
 

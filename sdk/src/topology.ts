@@ -75,8 +75,9 @@ export interface Topology {
    */
   begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict>
   /**
-   * Resolves when all that was asked and told before is decided and done: it still decides. Asked by a watchdog while this
-   * node serves. A topology without it is not watched.
+   * Resolves when all that was asked and told before is decided and done: it still decides. Rejects with a HoldfastError
+   * that says why when what may run here must have ended by now, because another node may begin: the watchdog then lets
+   * the machine be reset. Asked by a watchdog while this node serves. A topology without it is not watched.
    */
   alive?(): Promise<void>
 }

@@ -1,11 +1,12 @@
 /**
  * One module's part: the watchdog is armed before this node serves and switched off after it has stopped serving. In
- * between the module's topology is asked again and again whether it still decides.
+ * between the module's topology is asked again and again whether it still decides, and whether this node may still serve.
  */
 import {
   type Cancel,
   type Clock,
   done,
+  HoldfastError,
   isServing,
   type Liveness,
   type Log,
@@ -16,7 +17,7 @@ import {
 } from '@holdfast/sdk'
 import type { Duty } from './decide.js'
 import type { Holder, Keeper } from './keeper.js'
-import { feedingPeriodMs, type WatchdogSettings } from './settings.js'
+import { askingPeriodMs, type WatchdogSettings } from './settings.js'
 
 export interface GuardWorld {
   readonly clock: Clock
@@ -37,6 +38,7 @@ export class Guard implements Resource, Holder {
   readonly #world: GuardWorld
   #cancel: Cancel = () => undefined
   #askedMs: number | undefined
+  #overdue: string | undefined
   #isArmed = false
   /** Of a question that was asked before the last arming, the answer says nothing. */
   #round = 0
@@ -65,7 +67,7 @@ export class Guard implements Resource, Holder {
 
   duty(): Duty {
     const { module, settings } = this.#world
-    return { module, askedMs: this.#askedMs, hangMs: settings.hang * 1_000 }
+    return { module, askedMs: this.#askedMs, hangMs: settings.hang * 1_000, overdue: this.#overdue }
   }
 
   /** Safe to repeat. */
@@ -75,6 +77,7 @@ export class Guard implements Resource, Holder {
     this.#round += 1
     this.#cancel()
     this.#askedMs = undefined
+    this.#overdue = undefined
     this.#world.keeper.release(this)
   }
 
@@ -89,7 +92,7 @@ export class Guard implements Resource, Holder {
       return done
     }
     this.#isArmed = true
-    this.#cancel = clock.every(feedingPeriodMs(settings.timeout), () => this.#ask())
+    this.#cancel = clock.every(askingPeriodMs(settings.timeout), () => this.#ask())
     return done
   }
 
@@ -98,10 +101,15 @@ export class Guard implements Resource, Holder {
     if (this.#askedMs !== undefined) return
     const round = this.#round
     this.#askedMs = this.clock.monotonicMs()
-    const answered = (): void => {
-      if (round === this.#round) this.#askedMs = undefined
+    const answered = (overdue?: string): void => {
+      if (round !== this.#round) return
+      this.#askedMs = undefined
+      this.#overdue = overdue
     }
-    // A rejection is an answer too: whoever fails ends its process, and that is not ours to do.
-    this.#world.liveness.alive().then(answered, answered)
+    this.#world.liveness.alive().then(
+      () => answered(),
+      // Any other rejection is an answer too: whoever fails ends its process, and that is not ours to do.
+      (thrown: unknown) => answered(thrown instanceof HoldfastError ? thrown.message : undefined),
+    )
   }
 }

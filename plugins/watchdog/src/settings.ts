@@ -17,6 +17,11 @@ export function feedingPeriodMs(timeoutSeconds: number): number {
   return (timeoutSeconds * 1_000) / 5
 }
 
+/** Seldom enough to cost nothing; a right that was lost is known soon after. */
+export function askingPeriodMs(timeoutSeconds: number): number {
+  return Math.min(feedingPeriodMs(timeoutSeconds), 500)
+}
+
 /** A daemon that stands still feeds no more: the time-out began at its last feeding, at the latest when it stopped. */
 export function delays({ watchdog }: WatchdogSettings): Delays {
   if (watchdog.mode === 'off') return {}

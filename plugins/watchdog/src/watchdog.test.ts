@@ -11,7 +11,14 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Cancel, Clock, Log, Role, Transition } from '@holdfast/sdk'
+import {
+  type Cancel,
+  type Clock,
+  HoldfastError,
+  type Log,
+  type Role,
+  type Transition,
+} from '@holdfast/sdk'
 import test from 'ava'
 import { check } from './check.js'
 import { neglect } from './decide.js'
@@ -160,6 +167,38 @@ test('a module that is served and decides nothing for too long is fed no more, w
   world.end()
 })
 
+test('a node that may not serve any more is fed no more until it has stopped, and is reset when it does not stop', async (t) => {
+  const world = new World()
+  let alive = answers
+  const shop = world.guard('shop', () => alive())
+  const mail = world.guard('mail', answers)
+  await shop.enter(change('wait', 'alone'))
+  await mail.enter(change('wait', 'alone'))
+  alive = () => Promise.reject(new HoldfastError('E_TEST', 'n2 may begin'))
+  await world.clock.pass(500)
+  world.written()
+  await world.clock.pass(9_000)
+  t.is(world.written(), '')
+  t.true(world.lines.includes('watchdogNotFed'))
+  await shop.leave(change('alone', 'wait'))
+  await world.clock.pass(2_000)
+  t.is(world.written(), '.')
+  world.end()
+})
+
+test('a module that may serve again in time is fed again, and a failure of the question itself resets nothing', async (t) => {
+  const world = new World()
+  let alive = (): Promise<void> => Promise.reject(new HoldfastError('E_TEST', 'n2 may begin'))
+  const shop = world.guard('shop', () => alive())
+  await shop.enter(change('wait', 'alone'))
+  await world.clock.pass(6_000)
+  t.is(world.written(), '.')
+  alive = () => Promise.reject(new Error('a bug'))
+  await world.clock.pass(4_000)
+  t.is(world.written(), '..')
+  world.end()
+})
+
 test('a module that hung and stopped serving no longer keeps the machine from being fed', async (t) => {
   const world = new World()
   const shop = world.guard('shop', hangs)
@@ -223,7 +262,7 @@ test('what is no device is refused: a file would take every byte and reset nothi
 })
 
 test('only a question that is open for as long as the limit is neglect', (t) => {
-  const duty = { module: 'shop', hangMs: 5_000 }
+  const duty = { module: 'shop', hangMs: 5_000, overdue: undefined }
   t.is(neglect([{ ...duty, askedMs: undefined }], 9_000_000), undefined)
   t.is(neglect([{ ...duty, askedMs: 1_000 }], 5_999), undefined)
   t.regex(neglect([{ ...duty, askedMs: 1_000 }], 6_000) ?? '', /^module shop is served/)

@@ -35,6 +35,8 @@ export function demote(
       full,
       hold,
       failure: undefined,
+      // An order to stop that comes while nobody let it go on is not a right to take one's time either.
+      isRefused: waits,
     },
     cause,
   )

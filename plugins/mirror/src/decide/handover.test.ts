@@ -49,6 +49,7 @@ function stopping(peer: MirrorRole): State {
       full: false,
       hold: undefined,
       failure: undefined,
+      isRefused: false,
     },
   }
 }

@@ -143,6 +143,8 @@ export type Place =
       readonly hold: string | undefined
       /** The application could not be stopped: nothing is handed over. */
       readonly failure: string | undefined
+      /** It steps down because nobody let it go on: the other node may begin before this one has stopped. */
+      readonly isRefused: boolean
     }
 
 export type PlaceOf<R extends MirrorRole> = Extract<Place, { role: R }>

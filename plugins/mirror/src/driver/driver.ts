@@ -5,6 +5,7 @@ import {
   type Clock,
   type CommandOptions,
   done,
+  HoldfastError,
   type Log,
   type ModuleContext,
   type ModuleState,
@@ -28,6 +29,7 @@ import {
 import { initialState, nothingKnown, step } from '../decide/decide.js'
 import { formatGeneration } from '../decide/lineage.js'
 import { plainRole } from '../decide/plan.js'
+import { overdue } from '../decide/right.js'
 import type { Action, Event, Memory, MirrorConfig, State } from '../decide/types.js'
 import { askWitnesses } from './claim.js'
 import { answered, DataOrders } from './data-orders.js'
@@ -129,6 +131,9 @@ export class MirrorDriver implements Topology {
 
   async alive(): Promise<void> {
     await this.#machine?.settled()
+    const state = this.#machine?.state()
+    const why = state === undefined ? undefined : overdue(state)
+    if (why !== undefined) throw new HoldfastError('E_MIRROR_OVERDUE', why)
   }
 
   state(): ModuleState {
