@@ -6,6 +6,7 @@ import {
   type PeerEvent,
   type Peers,
   refused,
+  type Replica,
   type Resource,
   type Role,
   type Store,
@@ -14,6 +15,7 @@ import {
   type Witness,
 } from '@holdfast/sdk'
 import test from 'ava'
+import type { State } from '../decide/types.js'
 import { machineConfig } from '../settings.js'
 import { MirrorDriver } from './driver.js'
 import { parseMessage } from './message.js'
@@ -132,6 +134,7 @@ class Cable {
 class Arbiter {
   readonly claims: string[] = []
   readonly #holders = new Map<number, string>()
+  isOutOfReach = false
 
   for(node: string): Witness {
     return {
@@ -139,6 +142,7 @@ class Arbiter {
       exclusive: true,
       claim: async (_module, generation) => {
         this.claims.push(`${String(generation)}:${node}`)
+        if (this.isOutOfReach) return await Promise.resolve('unknown')
         const holder = this.#holders.get(generation) ?? node
         this.#holders.set(generation, holder)
         return await Promise.resolve(holder === node ? 'granted' : 'refused')
@@ -151,6 +155,9 @@ class Node {
   readonly store = memoryStore()
   readonly done: string[] = []
   failEnter: string | undefined
+  /** The application does not stop before this is resolved. */
+  stops: Promise<void> | undefined
+  replica: Replica | undefined
   driver: MirrorDriver
   readonly #cable: Cable
 
@@ -174,6 +181,7 @@ class Node {
       async (change: Transition): Promise<Verdict> => {
         if (what === 'enter' && this.failEnter === change.to)
           return await Promise.resolve(refused('E_T', 'does not start'))
+        if (what === 'leave') await this.stops
         this.done.push(`${what} ${change.from}>${change.to}`)
         return await Promise.resolve(done)
       }
@@ -193,6 +201,7 @@ class Node {
         defaultprim: 'alone',
         maxloop: 3,
         loop_interval: 24,
+        isolation: this.witness === undefined ? ('alone' as const) : ('wait' as const),
         right_timeout: 400,
         takeover_delay: 500,
         syncdelta: 0,
@@ -220,7 +229,7 @@ class Node {
         },
         resources: [resource],
         witnesses: this.witness === undefined ? [] : [this.witness],
-        replica: undefined,
+        replica: this.replica,
         lans: [],
         random: Math.random,
       },
@@ -382,6 +391,80 @@ test('a restarted daemon adopts the running primary without stopping anything', 
   t.deepEqual(sinceThen, ['adopt prim'])
   await b.reaches('SECOND Ready')
 })
+
+test('a secondary that was taken over by a restarted daemon is not Ready before its link is known', async (t) => {
+  const { b } = await pair()
+  await b.driver.stop()
+  b.restartDaemon()
+  const shown: string[] = []
+  b.driver.watch(({ role, sub }) => shown.push(`${role} ${sub}`))
+  await b.driver.begin('adopt')
+  await b.reaches('SECOND Ready')
+  t.deepEqual([...new Set(shown)], ['SECOND Transient', 'SECOND Ready'])
+})
+
+test('a secondary whose link was lost while its daemon was down is never shown as Ready', async (t) => {
+  const { a, b } = await pair()
+  await a.driver.stop()
+  await b.driver.stop()
+  const { place } = (await b.store.volatile.read<State>('place')) ?? {}
+  if (place?.role !== 'second') throw new Error('it was a secondary')
+  b.replica = lostLink(place.epoch)
+  b.restartDaemon()
+  // It goes on to ask for a new link.
+  t.teardown(() => b.driver.stop())
+  const shown: string[] = []
+  b.driver.watch(({ role, sub }) => shown.push(`${role} ${sub}`))
+  await b.driver.begin('adopt')
+  await b.driver.alive()
+  t.deepEqual([...new Set(shown)], ['SECOND Transient'])
+})
+
+test('a primary that got no right and has not stopped says that it is overdue; one that is asked to stop may take its time', async (t) => {
+  const arbiter = new Arbiter()
+  const { a, b, cable } = await pair(arbiter)
+  t.teardown(() => Promise.all([a.driver.stop(), b.driver.stop()]))
+  let stopped = (): void => undefined
+  const slowly = (): void => {
+    a.stops = new Promise((resolve) => (stopped = resolve))
+  }
+  slowly()
+  await a.driver.command('stop', {})
+  await a.reaches('WAIT Transient')
+  await t.notThrowsAsync(a.driver.alive())
+  stopped()
+  await a.reaches('STOP NotReady')
+  a.stops = undefined
+  await a.driver.command('start', {})
+  await a.reaches('SECOND Ready')
+  await b.reaches('PRIM Ready')
+  await b.driver.command('swap', {})
+  await a.reaches('PRIM Ready')
+  await b.reaches('SECOND Ready')
+
+  slowly()
+  arbiter.isOutOfReach = true
+  cable.cut('b')
+  await a.reaches('WAIT Transient')
+  await t.throwsAsync(a.driver.alive(), { code: 'E_MIRROR_OVERDUE', message: /nobody let/ })
+  stopped()
+  await a.reaches('WAIT NotReady')
+  await t.notThrowsAsync(a.driver.alive())
+})
+
+/** The data plane ended while the daemon was down. */
+function lostLink(epoch: number): Replica {
+  const answer = (): Promise<Verdict> => Promise.resolve(done)
+  return {
+    ...{ admit: answer, detach: answer, refuse: answer, follow: answer, unfollow: answer },
+    heardMsAgo: () => Promise.resolve(undefined),
+    progress: () => undefined,
+    watch: (on) => {
+      on({ kind: 'linkLost', epoch, cause: 'a test' })
+      return () => undefined
+    },
+  }
+}
 
 test('a malformed message of the peer is refused', (t) => {
   t.is(parseMessage({ kind: 'agreed', epoch: 'x' }), undefined)

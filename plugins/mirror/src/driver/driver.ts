@@ -66,6 +66,8 @@ export class MirrorDriver implements Topology {
   #machine: RunningMachine<State, Event> | undefined
   #shown: ModuleState
   #progress: Progress | undefined
+  /** What a daemon before this one left is not taken over yet: whether its link still holds is not known. */
+  #isAdopting = false
   readonly #timers = new Map<string, Cancel>()
   #ticket = 0
 
@@ -107,6 +109,7 @@ export class MirrorDriver implements Topology {
       },
     )
     this.#machine = machine
+    this.#isAdopting = running !== undefined
     this.#show(initial)
     if (running !== undefined) await this.#adopt(initial)
     this.#listen()
@@ -203,6 +206,8 @@ export class MirrorDriver implements Topology {
   }
 
   async #onStep(state: State, event: Event): Promise<void> {
+    // The replica tells what became of the link before this event; so from here on the state is what is known.
+    if (event.kind === 'adopted') this.#isAdopting = false
     // What a restarted daemon goes on with is kept before anything is done on the ground of it.
     await this.#world.store.volatile.write('place', state)
     const before = this.#shown
@@ -314,9 +319,11 @@ export class MirrorDriver implements Topology {
 
   #show(state: State): void {
     const before = this.#shown
-    const same = before.role === present(state, 0, undefined).role
-    const sinceMs = same ? before.sinceMs : this.#world.clock.wallMs()
-    const shown = present(state, sinceMs, this.#progress)
+    const now = present(state, this.#world.clock.wallMs(), this.#progress)
+    const sinceMs = before.role === now.role ? before.sinceMs : now.sinceMs
+    const isProved = !(this.#isAdopting && now.role === 'SECOND')
+    const sub = isProved ? now.sub : 'Transient'
+    const shown = { ...now, sinceMs, sub }
     this.#shown = shown
     if (JSON.stringify(before) === JSON.stringify(shown)) return
     for (const on of this.#watchers) on(shown)
