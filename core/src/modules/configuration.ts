@@ -150,7 +150,14 @@ export class Configuration {
       ...{ id: part.rollout?.id ?? '', way, order: part, started, lead: serving?.node, warnings },
       from: before.about.version,
       to: aboutPackage(sources, order.name).version,
-      ...{ taken: [], doing: undefined, abandoned: undefined, end: undefined },
+      ...{
+        taken: [],
+        doing: undefined,
+        abandoned: undefined,
+        end: undefined,
+        returning: undefined,
+      },
+      previous: way === 'beside' ? undefined : { ...part, ...orderOf(before) },
     }
   }
 

@@ -65,3 +65,54 @@ test('an upgrade on a running pair goes node by node and costs one swap, and a r
     await pair.promisesHold(t)
   })
 })
+
+test('a version that does not start where it shall serve is replaced by the one before, by itself', async (t) => {
+  await withPair(t, { timeout: '5s' }, async (pair) => {
+    await pair.serves()
+    const [before] = await versions(pair)
+    const fails = '#!/bin/sh\necho "no such option" >&2\nexit 1\n'
+    const broken = await versionOf(pair, '8.0.0', () => fails)
+    const beganMs = monotonicMs()
+    const halted = await pair.n1.run(['module', 'upgrade', name, broken], { timeoutMs: 120_000 })
+    t.is(halted.code, 1)
+    t.regex(halted.stderr, /halted: swap: n2 is STOP .* all nodes have version \S+ again/)
+    t.regex(halted.stderr, /next: .*holdfast module rollback ledger/)
+    t.deepEqual(await versions(pair), [before, before])
+    await pair.clientsGoOn()
+    t.log(`without an answer for ${(await pair.longestSilenceMs(beganMs)).toFixed(0)} ms`)
+    await pair.is(pair.n2, 'PRIM Ready')
+    await pair.is(pair.n1, 'SECOND Ready')
+    await pair.n1.mustRun(['module', 'rollback', name], { timeoutMs: 120_000 })
+    await pair.promisesHold(t)
+  })
+})
+
+test('an upgrade whose daemon is killed goes on by itself, and a time-out needs a stop of both', async (t) => {
+  await withPair(t, { timeout: '5s' }, async (pair) => {
+    await pair.serves()
+    const upgrade = pair.n1.run(['module', 'upgrade', name, await versionOf(pair, '7.0.0')], {
+      timeoutMs: 120_000,
+    })
+    await pair.is(pair.n2, 'STOP NotReady')
+    await pair.n1.killDaemon()
+    await upgrade
+    await pair.is(pair.n2, 'PRIM Ready')
+    await pair.is(pair.n1, 'SECOND Ready')
+    t.deepEqual(await versions(pair), ['7.0.0', '7.0.0'])
+    await pair.clientsGoOn()
+
+    await pair.n2.host.mustRun([
+      'sed',
+      '-i',
+      's/name="HEART_TIMEOUT" value="5s"/name="HEART_TIMEOUT" value="6s"/',
+      `/etc/holdfast/modules/${name}/conf/userconfig.xml`,
+    ])
+    const refused = await pair.n2.run(['module', 'config', name, '--rolling'])
+    t.regex(refused.stderr, /timeout in <heart> can't change on one node alone: .*\(--stop\)/)
+    await pair.n2.mustRun(['module', 'config', name, '--stop'], { timeoutMs: 120_000 })
+    await pair.is(pair.n2, 'PRIM Ready')
+    await pair.is(pair.n1, 'SECOND Ready')
+    await pair.clientsGoOn()
+    await pair.promisesHold(t)
+  })
+})

@@ -1,6 +1,6 @@
 /** Rollouts step by step: a pair that follows orders, and one in which each step fails once. */
 import test from 'ava'
-import { decide, isReached, standsInTheWay } from './decide.js'
+import { decide, isOrphaned, isReached, lostBy, standsInTheWay, turnedBack } from './decide.js'
 import { Patience, restMs, transientMs } from './patience.js'
 import type { Rollout, Standing, Step, Way } from './types.js'
 import { viewOf } from './view.js'
@@ -12,6 +12,8 @@ const words = ({ what, nodes }: Step): string => `${what} ${nodes.join(',')}`
 /** Nodes that obey: what an order leads to is there when one looks again. */
 class World {
   readonly done: string[] = []
+  /** What a start leads to elsewhere. */
+  onStart: () => void = () => undefined
   rollout: Rollout
   private standings: readonly Standing[]
 
@@ -28,6 +30,7 @@ class World {
       ...{ id: 'r', way, from: '1', to: '2', lead, taken: [], warnings: [] },
       started: nodes.filter((node) => roles[node] !== 'STOP'),
       ...{ doing: undefined, abandoned: undefined, end: undefined },
+      ...{ previous: undefined, returning: undefined },
     }
   }
 
@@ -70,8 +73,10 @@ class World {
     for (const node of nodes) {
       if (what === 'stop') this.become(node, { role: 'STOP', sub: 'NotReady' })
       else if (what === 'apply') this.become(node, { hasTarget: true, version: '2' })
-      else if (what === 'start') this.become(node, { role: this.roleAtStart(), sub: 'Ready' })
-      else this.swap()
+      else if (what === 'start') {
+        this.become(node, { role: this.roleAtStart(), sub: 'Ready' })
+        this.onStart()
+      } else this.swap()
     }
     this.settle()
   }
@@ -101,7 +106,9 @@ class World {
   private assertServed(): void {
     const serving = this.standings.filter(({ role }) => role === 'PRIM' || role === 'ALONE')
     const isPair =
-      this.rollout.started.length > 0 && this.standings.every(({ role }) => role !== 'UP')
+      this.rollout.started.length > 0 &&
+      this.rollout.returning === undefined &&
+      this.standings.every(({ role }) => role !== 'UP')
     const isLost = this.done.some((step) => step.startsWith('swap')) && serving.length === 0
     if (isPair && this.rollout.way === 'rolling' && !isLost && serving.length !== 1) {
       throw new Error(`${String(serving.length)} nodes serve after ${this.done.join(', ')}`)
@@ -201,6 +208,41 @@ test('after a swap that failed the old version starts first, takes over, and the
   world.rollout = { ...world.rollout, started: ['n1', 'n2'], lead: undefined }
   t.is(world.run(), 'done')
   t.deepEqual(world.done, ['start n1', 'swap n2', 'stop n2', 'apply n2', 'start n2'])
+})
+
+test('a new version that nobody can serve goes back by itself, first where the data is', (t) => {
+  const world = new World(pair, 'rolling')
+  t.is(world.run('swap n1'), 'stuck: swap n1')
+  // As a mirror ends whose new primary fails again and again: the other one waits for its data.
+  world.become('n1', { role: 'WAIT', sub: 'NotReady' })
+  world.become('n2', { role: 'STOP', sub: 'NotReady' })
+  const swap: Step = { what: 'swap', nodes: ['n1'] }
+  t.is(lostBy(world.rollout, swap, world.all), 'swap: n2 is STOP NotReady (so)')
+  t.true(isOrphaned(world.rollout, world.all))
+  t.is(turnedBack(world.rollout, 'x'), undefined)
+  const previous = { ...world.rollout.order, digest: 'old' }
+  const back = turnedBack({ ...world.rollout, previous }, 'n2 fell')
+  t.is(back?.order.digest, 'old')
+  t.is(back === undefined ? back : turnedBack(back, 'again'), undefined)
+  world.rollout = back ?? world.rollout
+  world.become('n1', { hasTarget: true })
+  world.become('n2', { hasTarget: false })
+  world.done.length = 0
+  world.onStart = () => {
+    world.become('n1', { role: 'SECOND', sub: 'Ready' })
+  }
+  t.is(world.run(), 'done')
+  t.deepEqual(world.done, ['apply n2', 'start n2'])
+  t.deepEqual([world.node('n1').role, world.node('n2').role], ['SECOND', 'PRIM'])
+})
+
+test('with --stop as well: what does not start anywhere is replaced by what did', (t) => {
+  const world = new World({ n1: 'STOP', n2: 'STOP' }, 'stop')
+  const previous = { ...world.rollout.order, digest: 'old' }
+  const down = { ...world.rollout, started: ['n1', 'n2'], lead: 'n2', previous }
+  world.rollout = turnedBack(down, 'n2 fell') ?? world.rollout
+  t.is(world.run(), 'done')
+  t.deepEqual(world.done, ['apply n1', 'apply n2', 'start n2', 'start n1'])
 })
 
 test('a swap is over when the old primary follows, not when it begins to step down', (t) => {

@@ -33,6 +33,35 @@ export function isReached({ what, nodes }: Step, standings: readonly Standing[])
     })
 }
 
+/** Why what is to come of a step that was ordered will not come; undefined: it may. */
+export function lostBy(
+  { started }: Rollout,
+  { what, nodes }: Step,
+  standings: readonly Standing[],
+): string | undefined {
+  // A swap is lost with the node that was to take over, a start with the node itself.
+  const isConcerned = ({ node }: Standing): boolean =>
+    started.includes(node) &&
+    ((what === 'start' && nodes.includes(node)) || (what === 'swap' && !nodes.includes(node)))
+  const fallen = standings.find(
+    (one) => isConcerned(one) && one.isReached && isStopped(one) && one.sub !== 'Transient',
+  )
+  return fallen && `${what}: ${said(fallen)}`
+}
+
+/** Did it end with nobody who serves, or is about to, where somebody did before? */
+export function isOrphaned(rollout: Rollout, standings: readonly Standing[]): boolean {
+  return rollout.lead !== undefined && !standings.some(isServing)
+}
+
+/** The same nodes, back to the configuration from before. */
+export function turnedBack(rollout: Rollout, reason: string): Rollout | undefined {
+  const { previous, returning } = rollout
+  if (previous === undefined || returning !== undefined) return undefined
+  const nothing = { taken: [], doing: undefined, abandoned: undefined, end: undefined }
+  return { ...rollout, ...nothing, way: 'rolling', order: previous, returning: reason }
+}
+
 /** For a rollout with nothing under way. */
 export function decide(rollout: Rollout, standings: readonly Standing[]): Decision {
   const away = standings.find((standing) => !standing.isReached)
@@ -62,12 +91,12 @@ function wantedOf(rollout: Rollout, standings: readonly Standing[]): Decision {
     const down = downOf(rollout, standings)
     if (down !== undefined) return down
   }
-  const up = upOf(
-    rollout,
-    standings.filter(({ hasTarget }) => hasTarget),
-  )
-  if (up !== undefined) return up
   const pending = standings.filter(({ hasTarget }) => !hasTarget)
+  const still = pending.find((one) => isStopped(one) && one.sub !== 'Transient')
+  if (still !== undefined) return step('apply', still.node)
+  const current = standings.filter(({ hasTarget }) => hasTarget)
+  const up = upOf(rollout, current)
+  if (up !== undefined) return up
   // Who serves is the last one: until then it serves what it always did.
   const next = pending.find((one) => !isServing(one)) ?? pending[0]
   return next === undefined ? { kind: 'done' } : touch(next, rollout, standings)
@@ -92,14 +121,15 @@ function upOf(rollout: Rollout, candidates: readonly Standing[]): Decision | und
   for (const one of first) {
     if (one.failure !== undefined) return halt(`${one.node}: ${one.failure}`)
     if (isStopped(one)) return step('start', one.node)
-    if (!isSettled(one)) return { kind: 'wait', reason: said(one) }
+    if (one.sub === 'Transient') return { kind: 'wait', reason: said(one) }
   }
-  return undefined
+  // One that waits for another one must not keep that from being started.
+  const late = first.find((one) => !isSettled(one))
+  return late && { kind: 'wait', reason: said(late) }
 }
 
 /** Brings one node, which has the old configuration, a step nearer to the new one. */
 function touch(one: Standing, rollout: Rollout, standings: readonly Standing[]): Decision {
-  if (isStopped(one)) return step('apply', one.node)
   const others = standings.filter(({ node }) => node !== one.node && rollout.started.includes(node))
   const moving = others.find(({ sub }) => sub === 'Transient')
   if (moving !== undefined) return { kind: 'wait', reason: said(moving) }

@@ -23,7 +23,8 @@ export class Patience {
   /** Undefined: it may wait on. Otherwise why it is over. */
   endsAt(standings: readonly Standing[], waitsFor: string): string | undefined {
     const nowMs = this.clock.monotonicMs()
-    const now = standings.map((one) => `${said(one)} ${String(one.progress)}`).join()
+    const seen = standings.map((one) => `${said(one)} ${String(one.progress)}`)
+    const now = [waitsFor, ...seen].join()
     if (now !== this.seen) {
       this.seen = now
       this.sinceMs = nowMs

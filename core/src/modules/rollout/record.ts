@@ -24,6 +24,8 @@ export const rolloutSchema = {
     doing: step,
     abandoned: text,
     end: { type: 'object', required: ['kind'] },
+    previous: orderSchema,
+    returning: text,
     warnings: texts,
   },
 }

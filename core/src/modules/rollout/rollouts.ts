@@ -10,7 +10,7 @@ import type { ModuleLayout } from '../layout.js'
 import { removeTree } from '../participant.js'
 import { assertShape, type ModuleOrder } from '../protocol.js'
 import type { Records } from '../records.js'
-import { decide, isReached, said } from './decide.js'
+import { decide, isOrphaned, isReached, lostBy, said, turnedBack } from './decide.js'
 import { Patience } from './patience.js'
 import { rolloutSchema } from './record.js'
 import type { RolloutNodes } from './standing.js'
@@ -87,10 +87,15 @@ export class Rollouts {
 
   /** Verified before: from here on it goes by itself. */
   async begin(rollout: Rollout, sources: ModulePackage): Promise<void> {
-    const { name } = rollout.order
-    const kept = this.keptSources(name)
-    await removeTree(kept)
-    await writePackage(sources, kept)
+    const { name, digest } = rollout.order
+    const layout = this.options.layout(name)
+    await this.forgetSources(name)
+    await writePackage(sources, this.keptSources(name, digest))
+    const { previous } = rollout
+    if (previous !== undefined && previous.digest !== digest) {
+      const applied = await readPackage(join(layout.applied, 'package'))
+      await writePackage(applied, this.keptSources(name, previous.digest))
+    }
     const standings = await this.options.nodes.look(rollout.order)
     const led: Led = { rollout, standings, waitsFor: undefined }
     this.led.set(name, led)
@@ -149,6 +154,11 @@ export class Rollouts {
   /** A daemon that comes back does not know whether it gave the order: all of them may be given twice. */
   private async again(led: Led, step: Step): Promise<string | undefined> {
     const waitsFor = led.standings.filter(({ node }) => step.nodes.includes(node)).map(said)
+    const lost = this.ordered.has(step) ? lostBy(led.rollout, step, led.standings) : undefined
+    if (lost !== undefined) {
+      await this.end(led, { kind: 'halted', reason: lost })
+      return undefined
+    }
     if (this.ordered.has(step) || led.standings.some((one) => !one.isReached)) {
       return `${step.what}: ${waitsFor.join('; ')}`
     }
@@ -172,7 +182,11 @@ export class Rollouts {
     const { order } = led.rollout
     try {
       if (step.what === 'apply') {
-        await this.options.apply(order, await readPackage(this.keptSources(order.name)), step.nodes)
+        await this.options.apply(
+          order,
+          await readPackage(this.keptSources(order.name, order.digest)),
+          step.nodes,
+        )
         return
       }
       const command = step.what === 'stop' && this.isIdle(led, step) ? 'stopIdle' : step.what
@@ -197,13 +211,24 @@ export class Rollouts {
   }
 
   private async end(led: Led, end: End): Promise<void> {
-    const { order } = led.rollout
+    const { order, returning, from } = led.rollout
     led.standings = await this.options.nodes.look(order)
-    await this.remember(led, { end, doing: undefined })
-    await removeTree(this.keptSources(order.name))
     const log = this.options.log(order.name)
-    if (end.kind === 'done') log.write('event', 'rolloutDone', {})
-    else log.write('critical', 'rolloutHalted', { text: end.reason })
+    const isOver = end.kind === 'done' || !isOrphaned(led.rollout, led.standings)
+    const back = isOver ? undefined : turnedBack(led.rollout, end.reason)
+    if (back !== undefined) {
+      log.write('critical', 'rolloutTurnsBack', { text: back.returning ?? '' })
+      await this.remember(led, back)
+      return
+    }
+    const isBack = end.kind === 'done' && returning !== undefined
+    const last: End = isBack
+      ? { kind: 'halted', reason: `${returning}; all nodes have version ${from} again` }
+      : end
+    await this.remember(led, { end: last, doing: undefined })
+    await this.forgetSources(order.name)
+    if (last.kind === 'done') log.write('event', 'rolloutDone', {})
+    else log.write('critical', 'rolloutHalted', { text: last.reason })
   }
 
   private async remember(led: Led, change: Partial<Rollout>): Promise<void> {
@@ -211,8 +236,12 @@ export class Rollouts {
     await this.options.records.write(led.rollout.order.name, led.rollout)
   }
 
-  private keptSources(name: string): string {
-    return join(this.options.layout(name).home, 'rollout')
+  private keptSources(name: string, digest: string): string {
+    return join(this.options.layout(name).home, 'rollout', digest)
+  }
+
+  private async forgetSources(name: string): Promise<void> {
+    await removeTree(join(this.options.layout(name).home, 'rollout'))
   }
 
   private async pause(): Promise<void> {

@@ -33,6 +33,10 @@ export interface Rollout {
   /** A node refused the new configuration: what was stopped starts again, then it halts. */
   readonly abandoned: string | undefined
   readonly end: End | undefined
+  /** What every node gets again when the new configuration leaves nobody to serve. Undefined: nothing is known. */
+  readonly previous: ModuleOrder | undefined
+  /** It is on its way back, for this reason: `order` is what `previous` was. */
+  readonly returning: string | undefined
   /** What the nodes found in the configuration. */
   readonly warnings: readonly string[]
 }
