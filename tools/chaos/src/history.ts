@@ -82,10 +82,12 @@ export async function seedIn(file: string): Promise<number | undefined> {
 export function pastOf(text: string): Past | undefined {
   const [first, ...rest] = text.split('\n').slice(0, -1)
   if (first === undefined) return undefined
-  // Only this file writes these lines.
+  // Only this file writes these lines, the head first.
+  const head = JSON.parse(first) as Head
+  // As before.
   const lines = rest.map((line) => JSON.parse(line) as Line)
   return {
-    head: JSON.parse(first) as Head,
+    head,
     results: lines.flatMap((line) => ('result' in line ? [line.result] : [])),
     replicasDiffer: lines.some((line) => 'replicasDiffer' in line && line.replicasDiffer),
   }
