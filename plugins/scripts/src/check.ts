@@ -40,7 +40,9 @@ export async function check(config: ScriptsConfig, context: ModuleContext): Prom
   }
   const starts = scriptNames.filter((script) => script.startsWith('start_'))
   if (!starts.some((script) => files.includes(script) || files.includes(`${script}.sh`))) {
-    warnings.push(`bin has no script that starts anything (${starts.join(', ')})`)
+    warnings.push(
+      `bin has no script that starts anything (${starts.join(', ')}): only what another element starts will run`,
+    )
   }
   warnings.push(...misspelt(files))
   return { errors, warnings: warnings.map((message) => ({ path: '/user', message })) }

@@ -1,12 +1,13 @@
-import type { Role, Transition } from '@holdfast/sdk'
+import type { Program, Role, Transition } from '@holdfast/sdk'
 import test from 'ava'
-import { enterPlan, leavePlan, restartPlan, resumedPlan, type Step } from './decide.js'
+import { enterPlan, leavePlan, partsOf, restartPlan, resumedPlan, type Step } from './decide.js'
 
 /** What the driver makes of a plan: stop scripts twice (`x2`) or only forced (`force`). */
 function written(steps: readonly Step[]): string[] {
-  return steps.map((step) =>
-    step.kind === 'stop' ? `${step.script} ${step.nice ? 'x2' : 'force'}` : step.script,
-  )
+  return steps.map((step) => {
+    if (step.kind === 'stop') return `${step.script} ${step.nice ? 'x2' : 'force'}`
+    return step.kind.endsWith('Program') ? `${step.script} ${step.args.join(' ')}` : step.script
+  })
 }
 
 function both(from: Role, to: Role, action: Transition['action'] = 'start'): string {
@@ -125,4 +126,37 @@ test('a plan is gone on with at the script that was found running, forced if it 
   t.deepEqual(rest('stop_both', 'PRIM WAIT stop'), ['stop_both x2'])
   t.is(rest('stop_both', 'PRIM SECOND swap'), undefined)
   t.is(rest('start_prim', 'PRIM WAIT stop'), undefined)
+})
+
+test('programs start after the start script of their suite, stop before its stop script, and are found again', (t) => {
+  const call = (word: string) => ({ args: [word], timeoutMs: 1_000, environment: {} })
+  const program = (name: string, suite: Program['suite'], order: number): Program => ({
+    ...{ name, suite, order, path: `/${name}` },
+    ...{ start: call('start'), stop: call('stop') },
+  })
+  const programs = [program('web', 'prim', 1), program('db', 'prim', 0), program('log', 'both', 2)]
+  const to = (from: Role, to: Role): Transition => ({
+    ...{ from, to, action: 'start', cause: '', generation: '1:n1' },
+  })
+  const first = ['web stop', 'db stop', 'log stop']
+  t.deepEqual(written(leavePlan(to('stop', 'wait'), programs)), [
+    'transition',
+    ...first,
+    'prestart',
+  ])
+  const started = written(enterPlan(to('wait', 'prim'), [], programs))
+  const all = ['start_both', 'log start', 'start_prim', 'db start', 'web start']
+  t.deepEqual(started, ['transition', ...all])
+  t.deepEqual(written(enterPlan(to('wait', 'prim'), ['both', 'log', 'prim', 'db'], programs)), [
+    'transition',
+    'web start',
+  ])
+  t.deepEqual(partsOf('prim', programs), ['both', 'log', 'prim', 'db', 'web'])
+  const stopped = written(leavePlan(to('prim', 'second'), programs))
+  t.deepEqual(stopped, ['web stop', 'db stop', 'stop_prim x2'])
+  const restart = written(restartPlan(to('prim', 'prim'), programs))
+  t.deepEqual(restart, [...stopped, 'log stop', 'stop_both x2', ...all])
+  const plan = leavePlan(to('prim', 'second'), programs)
+  const rest = resumedPlan(plan, { script: 'db', args: ['stop'] })
+  t.deepEqual(rest && written(rest), ['db stop', 'stop_prim x2'])
 })

@@ -1,11 +1,12 @@
 /**
  * Which scripts run in which order for a transition. Each role has a set of suites; a transition stops what the next
  * role does not have and starts what the present one did not have. Suites: `both` runs wherever the module is active,
- * `prim` with the application, `second` beside the other's application, `sec` on SECOND, on ALONE and on UP.
+ * `prim` with the application, `second` beside the other's application, `sec` on SECOND, on ALONE and on UP. Programs of
+ * other plugins belong to a suite, too: they start after its script and stop before it.
  */
-import type { Role, Transition } from '@holdfast/sdk'
+import type { Program, Role, Transition } from '@holdfast/sdk'
 
-export type Suite = 'both' | 'prim' | 'second' | 'sec'
+export type Suite = Program['suite']
 export type ScriptName = `start_${Suite}` | `stop_${Suite}` | 'prestart' | 'poststop' | 'transition'
 
 /** `must`: when it fails, the transition fails. `may`: its failure is logged. */
@@ -24,6 +25,8 @@ export type Step =
       /** Called without, then with `force` as first argument; or only with it. */
       readonly nice: boolean
     }
+  | ProgramStep<'startProgram'>
+  | ProgramStep<'stopProgram'>
   | {
       readonly kind: 'hook'
       readonly failure: 'must' | 'may'
@@ -31,7 +34,15 @@ export type Step =
       readonly args: Args
     }
 
-/** Present state, next state, action. */
+interface ProgramStep<Kind> {
+  readonly kind: Kind
+  readonly program: Program
+  /** Its name. */
+  readonly script: string
+  readonly args: Args
+}
+
+/** Of a script: present state, next state, action. */
 export type Args = readonly string[]
 
 const startOrder: readonly Suite[] = ['both', 'prim', 'second', 'sec']
@@ -60,34 +71,53 @@ export function suitesOf(role: Role): readonly Suite[] {
   }
 }
 
+/** What runs in a role: suites by their name, programs by theirs. */
+export function partsOf(role: Role, programs: readonly Program[]): readonly string[] {
+  return suitesOf(role).flatMap((suite) => [
+    suite,
+    ...inSuite(suite, programs).map(({ name }) => name),
+  ])
+}
+
 /** Before address and data of the present role go away, and before those of a first role come. */
-export function leavePlan(transition: Transition): readonly Step[] {
+export function leavePlan(
+  transition: Transition,
+  programs: readonly Program[] = [],
+): readonly Step[] {
   return hops(transition).flatMap((hop): readonly Step[] => {
-    if (hop.from === 'stop') return [hook('transition', hop, 'may'), hook('prestart', hop, 'must')]
-    if (hop.to === 'stop') return stopOrder.map((suite) => stop(suite, hop, false))
+    if (hop.from === 'stop') {
+      // A script prestart calls the stop scripts; nobody but us could call these.
+      const left = stopOrder.flatMap((suite) => stopPrograms(suite, programs))
+      return [hook('transition', hop, 'may'), ...left, hook('prestart', hop, 'must')]
+    }
+    if (hop.to === 'stop') return stops(stopOrder, hop, programs, false)
     const gone = without(suitesOf(hop.from), suitesOf(hop.to))
-    return stopOrder.filter((suite) => gone.includes(suite)).map((suite) => stop(suite, hop, true))
+    return stops(gone, hop, programs, true)
   })
 }
 
-/** After address and data of the next role are there. `started`: what runs already after a call that was cut. */
-export function enterPlan(transition: Transition, started: readonly Suite[]): readonly Step[] {
+/** After address and data of the next role are there. `started`: parts that run already after a call that was cut. */
+export function enterPlan(
+  transition: Transition,
+  started: readonly string[],
+  programs: readonly Program[] = [],
+): readonly Step[] {
   return hops(transition).flatMap((hop): readonly Step[] => {
     if (hop.from === 'stop') return []
     if (hop.to === 'stop') return [hook('poststop', hop, 'may'), hook('transition', hop, 'may')]
-    const missing = without(without(suitesOf(hop.to), suitesOf(hop.from)), started)
-    const starts = startOrder.filter((suite) => missing.includes(suite))
-    return [hook('transition', hop, 'may'), ...starts.map((suite) => start(suite, hop))]
+    const missing = without(suitesOf(hop.to), suitesOf(hop.from))
+    const steps = starts(missing, hop, programs).filter((step) => !started.includes(partOf(step)))
+    return [hook('transition', hop, 'may'), ...steps]
   })
 }
 
 /** Stop and start the application in its place: role, address and data stay. */
-export function restartPlan(transition: Transition): readonly Step[] {
+export function restartPlan(
+  transition: Transition,
+  programs: readonly Program[] = [],
+): readonly Step[] {
   const suites = suitesOf(transition.from)
-  return [
-    ...stopOrder.filter((one) => suites.includes(one)).map((one) => stop(one, transition, true)),
-    ...startOrder.filter((one) => suites.includes(one)).map((one) => start(one, transition)),
-  ]
+  return [...stops(suites, transition, programs, true), ...starts(suites, transition, programs)]
 }
 
 /**
@@ -125,12 +155,53 @@ function hops({ from, to, action }: Transition): readonly Hop[] {
       ]
 }
 
-function start(suite: Suite, hop: Hop): Step {
-  return { kind: 'start', suite, script: `start_${suite}`, args: argsOf(hop) }
+type StartStep = Extract<Step, { kind: 'start' | 'startProgram' }>
+
+function partOf(step: StartStep): string {
+  return step.kind === 'start' ? step.suite : step.program.name
 }
 
-function stop(suite: Suite, hop: Hop, nice: boolean): Step {
-  return { kind: 'stop', suite, script: `stop_${suite}`, args: argsOf(hop), nice }
+function starts(
+  suites: readonly Suite[],
+  hop: Hop,
+  programs: readonly Program[],
+): readonly StartStep[] {
+  return startOrder
+    .filter((suite) => suites.includes(suite))
+    .flatMap((suite): readonly StartStep[] => [
+      { kind: 'start', suite, script: `start_${suite}`, args: argsOf(hop) },
+      ...inSuite(suite, programs).map((program): StartStep => {
+        const { name: script, start } = program
+        return { kind: 'startProgram', program, script, args: start.args }
+      }),
+    ])
+}
+
+function stops(
+  suites: readonly Suite[],
+  hop: Hop,
+  programs: readonly Program[],
+  nice: boolean,
+): readonly Step[] {
+  return stopOrder
+    .filter((suite) => suites.includes(suite))
+    .flatMap((suite): readonly Step[] => [
+      ...stopPrograms(suite, programs),
+      { kind: 'stop', suite, script: `stop_${suite}`, args: argsOf(hop), nice },
+    ])
+}
+
+function stopPrograms(suite: Suite, programs: readonly Program[]): readonly Step[] {
+  return inSuite(suite, programs)
+    .toReversed()
+    .map((program) => {
+      const { name: script, stop } = program
+      return { kind: 'stopProgram', program, script, args: stop.args }
+    })
+}
+
+function inSuite(suite: Suite, programs: readonly Program[]): readonly Program[] {
+  return programs.filter((one) => one.suite === suite).toSorted((a, b) => a.order - b.order)
 }
 
 function hook(script: ScriptName, hop: Hop, failure: 'must' | 'may'): Step {

@@ -22,9 +22,9 @@ test.afterEach.always(async (t) => {
 
 async function given(
   t: { readonly context: { readonly worlds: World[] } },
-  user: Parameters<typeof makeWorld>[0] = {},
+  ...[user, programs]: Parameters<typeof makeWorld>
 ): Promise<World> {
-  const world = await makeWorld(user)
+  const world = await makeWorld(user, programs)
   t.context.worlds.push(world)
   return world
 }
@@ -258,4 +258,34 @@ test('the check finds interpreters that are missing and Windows line ends', asyn
       "bin/transition has Windows line ends; convert it in the module's sources: sed -i 's/\\r$//' transition",
     ],
   )
+})
+
+test('a program of another plugin starts, survives the daemon, and its failed stop is no stop', async (t) => {
+  const call = (word: string) => ({
+    ...{ args: [word], timeoutMs: 5_000, environment: { AGENT_SAYS: word } },
+  })
+  const world = await given(t, {}, (bin) => [
+    {
+      ...{ name: 'ocf_web', suite: 'prim', order: 0, path: `${bin}/web` },
+      ...{ start: call('start'), stop: call('stop') },
+    },
+  ])
+  await world.script('start_prim', 'note runs')
+  await world.script(
+    'web',
+    'note begin; while [ ! -e go ]; do sleep 0.02; done; note $1 $AGENT_SAYS; [ ! -e bad ]',
+  )
+  const first = world.daemon()
+  void first.enter(transition('wait', 'prim'), never)
+  t.true(await until(async () => (await world.notes()).includes('web begin')))
+  first.crash()
+  const second = world.daemon()
+  const adopted = second.adopt('prim')
+  await world.script('go', '')
+  t.is(codeOf(await adopted), 'ok')
+  t.deepEqual(await world.notes(), ['start_prim runs', 'web begin', 'web start start'])
+  await world.script('bad', '')
+  const verdict = await second.leave(transition('prim', 'wait', 'stop'), never)
+  t.is(codeOf(verdict), 'E_SCRIPT_STOP_FAILED')
+  t.is(codeOf(await world.daemon().adopt('prim')), 'E_SCRIPT_INCOMPLETE')
 })

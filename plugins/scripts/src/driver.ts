@@ -4,6 +4,7 @@ import {
   done,
   type Log,
   type ModuleContext,
+  type Program,
   type Resource,
   type Role,
   type Store,
@@ -15,6 +16,7 @@ import { findScript } from './bin.js'
 import {
   enterPlan,
   leavePlan,
+  partsOf,
   restartPlan,
   resumedPlan,
   type Step,
@@ -32,6 +34,8 @@ export interface ScriptsParts {
   readonly module: ModuleContext
   readonly store: Store
   readonly config: ScriptsConfig
+  /** What other plugins want to have started and stopped. */
+  readonly programs: readonly Program[]
   /** Where Holdfast is installed: `SAFE` for scripts. */
   readonly installation: string
 }
@@ -39,10 +43,22 @@ export interface ScriptsParts {
 const startedName = 'started'
 const killWaitMs = 5_000
 const pollMs = 50
+const suites: readonly Suite[] = ['both', 'prim', 'second', 'sec']
 
 interface Started {
   readonly format: 1
-  readonly suites: readonly Suite[]
+  /** And programs, by their names. */
+  readonly suites: readonly string[]
+}
+
+/** How a script of the module or a program of another plugin is called. */
+interface Call {
+  readonly script: string
+  readonly args: readonly string[]
+  readonly timeoutMs: number
+  /** Undefined: it is looked for in the module's `bin/`. */
+  readonly path?: string
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export class ScriptsDriver implements Resource {
@@ -62,20 +78,21 @@ export class ScriptsDriver implements Resource {
 
   leave(transition: Transition, signal: AbortSignal): Promise<Verdict> {
     return this.inTurn(async () => {
-      const verdict = await this.carryOut(leavePlan(transition), signal)
+      const verdict = await this.carryOut(leavePlan(transition, this.parts.programs), signal)
       if (verdict.ok && suitesOf(transition.to).length === 0) await this.reportLeftovers()
       return verdict
     })
   }
 
   enter(transition: Transition, signal: AbortSignal): Promise<Verdict> {
-    return this.inTurn(async () =>
-      this.carryOut(enterPlan(transition, await this.started()), signal),
-    )
+    return this.inTurn(async () => {
+      const plan = enterPlan(transition, await this.started(), this.parts.programs)
+      return this.carryOut(plan, signal)
+    })
   }
 
   restart(transition: Transition, signal: AbortSignal): Promise<Verdict> {
-    return this.inTurn(() => this.carryOut(restartPlan(transition), signal))
+    return this.inTurn(() => this.carryOut(restartPlan(transition, this.parts.programs), signal))
   }
 
   /** Runs nothing. A start script that still runs is waited for, because its result is what the role depends on. */
@@ -84,13 +101,10 @@ export class ScriptsDriver implements Resource {
       const left = await this.runner.left()
       if (left !== undefined) await this.conclude(left)
       const started = await this.started()
-      const missing = suitesOf(role).filter((suite) => !started.includes(suite))
+      const missing = partsOf(role, this.parts.programs).filter((part) => !started.includes(part))
       return missing.length === 0
         ? done
-        : refused(
-            'E_SCRIPT_INCOMPLETE',
-            `not all start scripts have succeeded: ${missing.map((one) => `start_${one}`).join(', ')}`,
-          )
+        : refused('E_SCRIPT_INCOMPLETE', `not everything was started: ${missing.join(', ')}`)
     })
   }
 
@@ -113,7 +127,7 @@ export class ScriptsDriver implements Resource {
       const verdict = await this.perform(step, signal)
       if (verdict.ok) continue
       // Each stop script gets its chance, whatever became of the one before it.
-      if (step.kind !== 'stop' || signal.aborted) return verdict
+      if (!isStop(step) || signal.aborted) return verdict
       if (first.ok) first = verdict
     }
     return first
@@ -136,67 +150,88 @@ export class ScriptsDriver implements Resource {
   private async perform(step: Step, signal: AbortSignal): Promise<Verdict> {
     switch (step.kind) {
       case 'start': {
-        const verdict = await this.must(step, signal)
+        const verdict = await this.must(this.callOf(step), signal)
         if (verdict.ok) await this.setStarted(step.suite, true)
         return verdict
       }
+      case 'startProgram': {
+        const verdict = await this.must(this.callOf(step), signal)
+        if (verdict.ok) await this.setStarted(step.script, true)
+        return verdict
+      }
       case 'hook':
-        return this.must(step, signal, step.failure === 'must')
+        return this.must(this.callOf(step), signal, step.failure === 'must')
       case 'stop':
         await this.setStarted(step.suite, false)
         return this.stop(step, signal)
+      case 'stopProgram':
+        await this.setStarted(step.script, false)
+        return this.mustStop(this.callOf(step), signal)
     }
   }
 
-  private async must(
-    step: Extract<Step, { kind: 'start' | 'hook' }>,
-    signal: AbortSignal,
-    matters = true,
-  ): Promise<Verdict> {
-    const timeoutMs = this.parts.config.user.starttimeout * 1_000
-    const report = await this.runOrResume(step.script, step.args, timeoutMs, signal)
+  /** A stop script is called with `force` by `stop`. */
+  private callOf(step: Step): Call {
+    const { script, args } = step
+    const { starttimeout, nicestoptimeout } = this.parts.config.user
+    switch (step.kind) {
+      case 'startProgram':
+        return { script, path: step.program.path, ...step.program.start }
+      case 'stopProgram':
+        return { script, path: step.program.path, ...step.program.stop }
+      case 'start':
+      case 'hook':
+        return { script, args, timeoutMs: starttimeout * 1_000 }
+      case 'stop':
+        return { script, args, timeoutMs: nicestoptimeout * 1_000 }
+    }
+  }
+
+  private async must(call: Call, signal: AbortSignal, matters = true): Promise<Verdict> {
+    const report = await this.runOrResume(call, signal)
     if (report === undefined || succeeded(report.outcome)) return done
-    if (report.outcome.kind === 'aborted') return aborted(step.script)
+    if (report.outcome.kind === 'aborted') return aborted(call.script)
     if (!matters) return done
     return refused(
       'E_SCRIPT_FAILED',
-      `${step.script} ${describe(report.outcome, timeoutMs)}`,
+      `${call.script} ${describe(report.outcome, call.timeoutMs)}`,
       readHint(report),
     )
   }
 
   private async stop(step: Extract<Step, { kind: 'stop' }>, signal: AbortSignal): Promise<Verdict> {
-    const { nicestoptimeout, forcestoptimeout } = this.parts.config.user
+    const call = this.callOf(step)
     if (step.nice) {
-      const report = await this.runOrResume(step.script, step.args, nicestoptimeout * 1_000, signal)
+      const report = await this.runOrResume(call, signal)
       if (report === undefined) return done
       if (report.outcome.kind === 'aborted') return aborted(step.script)
     }
-    const timeoutMs = forcestoptimeout * 1_000
-    const args = ['force', ...step.args]
-    const report = await this.runOrResume(step.script, args, timeoutMs, signal)
+    const timeoutMs = this.parts.config.user.forcestoptimeout * 1_000
+    return this.mustStop({ ...call, args: ['force', ...step.args], timeoutMs }, signal)
+  }
+
+  /** The last call of a stop: when it fails, nobody knows whether the application has stopped. */
+  private async mustStop(call: Call, signal: AbortSignal): Promise<Verdict> {
+    const report = await this.runOrResume(call, signal)
     if (report === undefined || succeeded(report.outcome)) return done
-    if (report.outcome.kind === 'aborted') return aborted(step.script)
+    if (report.outcome.kind === 'aborted') return aborted(call.script)
     const killed = await this.killLeftovers()
     const after = killed.length === 0 ? '' : `; killed what it had left: ${killed.join(', ')}`
+    const [how] = call.args
     return refused(
       'E_SCRIPT_STOP_FAILED',
-      `${step.script} force ${describe(report.outcome, timeoutMs)}: the application may still run${after}`,
+      `${call.script} ${how ?? ''} ${describe(report.outcome, call.timeoutMs)}: the application may still run${after}`,
       readHint(report),
     )
   }
 
   /** Undefined: the module has no such script. */
-  private async runOrResume(
-    script: string,
-    args: readonly string[],
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<RunReport | undefined> {
+  private async runOrResume(call: Call, signal: AbortSignal): Promise<RunReport | undefined> {
     const { clock, log, module } = this.parts
+    const { script, args, timeoutMs } = call
     const startedMs = clock.monotonicMs()
     const left = await this.runner.left()
-    const path = await findScript(`${module.directories.package}/bin`, script)
+    const path = call.path ?? (await findScript(`${module.directories.package}/bin`, script))
     if (path === undefined) return undefined
     log.write('info', left === undefined ? 'scriptStarted' : 'scriptResumed', {
       script,
@@ -204,7 +239,7 @@ export class ScriptsDriver implements Resource {
     })
     const report =
       left === undefined
-        ? await this.runNew(script, path, args, timeoutMs, signal)
+        ? await this.runNew(call, path, signal)
         : await this.runner.finish(left, timeoutMs, signal)
     const { outcome, output } = report
     log.write(succeeded(outcome) ? 'info' : 'warning', 'scriptEnded', {
@@ -218,13 +253,12 @@ export class ScriptsDriver implements Resource {
   }
 
   private async runNew(
-    script: string,
+    { script, args, timeoutMs, environment }: Call,
     path: string,
-    args: readonly string[],
-    timeoutMs: number,
     signal: AbortSignal,
   ): Promise<RunReport> {
     const { config, module, installation } = this.parts
+    const common = environmentOf(config, module, process.env, installation)
     const isLogged = config.user.logging === 'userlog'
     if (isLogged) await this.tidy()
     return this.runner.run(
@@ -233,7 +267,7 @@ export class ScriptsDriver implements Resource {
         path,
         args,
         timeoutMs,
-        environment: environmentOf(config, module, process.env, installation),
+        environment: { ...common, ...environment },
         directory: `${module.directories.package}/bin`,
         logs: isLogged ? module.directories.logs : undefined,
       },
@@ -242,28 +276,42 @@ export class ScriptsDriver implements Resource {
   }
 
   private async conclude(left: RunRecord): Promise<void> {
-    const suite = suiteOfStart(left.script)
-    if (suite === undefined) {
+    const started = this.startedBy(left)
+    if (started === undefined) {
       await this.runner.cancel(left)
       return
     }
-    const timeoutMs = this.parts.config.user.starttimeout * 1_000
+    const { part, timeoutMs } = started
     const { outcome } = await this.runner.finish(left, timeoutMs, new AbortController().signal)
     this.parts.log.write(succeeded(outcome) ? 'info' : 'warning', 'scriptEnded', {
       script: left.script,
       result: describe(outcome, timeoutMs),
       output: left.output,
     })
-    if (succeeded(outcome)) await this.setStarted(suite, true)
+    if (succeeded(outcome)) await this.setStarted(part, true)
   }
 
-  private async started(): Promise<readonly Suite[]> {
+  /** The part of the application that a script or program which was found running starts; undefined: it starts none. */
+  private startedBy({
+    script,
+    args,
+  }: RunRecord): { readonly part: string; readonly timeoutMs: number } | undefined {
+    const suite = suites.find((one) => script === `start_${one}`)
+    if (suite !== undefined) {
+      return { part: suite, timeoutMs: this.parts.config.user.starttimeout * 1_000 }
+    }
+    const program = this.parts.programs.find(({ name }) => name === script)
+    if (program === undefined || program.start.args.join(' ') !== args.join(' ')) return undefined
+    return { part: program.name, timeoutMs: program.start.timeoutMs }
+  }
+
+  private async started(): Promise<readonly string[]> {
     return (await this.parts.store.volatile.read<Started>(startedName))?.suites ?? []
   }
 
-  private async setStarted(suite: Suite, isStarted: boolean): Promise<void> {
-    const others = (await this.started()).filter((one) => one !== suite)
-    const suites = isStarted ? [...others, suite] : others
+  private async setStarted(part: string, isStarted: boolean): Promise<void> {
+    const others = (await this.started()).filter((one) => one !== part)
+    const suites = isStarted ? [...others, part] : others
     const value: Started = { format: 1, suites }
     await this.parts.store.volatile.write(startedName, value)
   }
@@ -327,7 +375,6 @@ function readHint({ output }: RunReport): string | undefined {
   return output === undefined ? undefined : `read its output: ${output}`
 }
 
-function suiteOfStart(script: string): Suite | undefined {
-  const suites: readonly Suite[] = ['both', 'prim', 'second', 'sec']
-  return suites.find((suite) => script === `start_${suite}`)
+function isStop({ kind }: Step): boolean {
+  return kind === 'stop' || kind === 'stopProgram'
 }

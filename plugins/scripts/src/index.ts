@@ -1,13 +1,22 @@
 /** scripts: the module's own scripts start and stop the application with each change of role. */
 import { fileURLToPath } from 'node:url'
-import { clock, definePlugin, log, messageOf, moduleContext, resource, store } from '@holdfast/sdk'
+import {
+  clock,
+  definePlugin,
+  log,
+  messageOf,
+  moduleContext,
+  program,
+  resource,
+  store,
+} from '@holdfast/sdk'
 import { ScriptsDriver } from './driver.js'
 import type { ScriptsConfig } from './settings.js'
 
 export { check } from './check.js'
 export { delays } from './settings.js'
 
-const needs = { clock, log, module: moduleContext, store }
+const needs = { clock, log, module: moduleContext, programs: program, store }
 const tidyPeriodMs = 60_000
 
 export const plugin = definePlugin<typeof needs, ScriptsConfig>({

@@ -30,6 +30,8 @@ export async function packRegistry(): Promise<void> {
 
 export interface ModuleUse {
   readonly parameters?: Readonly<Record<string, string>>
+  /** Changes the configuration before it is applied: an expression of sed. */
+  readonly edit?: string
   /** What a node needs each time it was switched on, before the module starts there. */
   readonly eachBoot?: (host: Host) => Promise<void>
   /** Ends the server as a bug would; without it, its processes are killed. */
@@ -46,9 +48,12 @@ export async function installByName(
   node: Product,
   name: string,
   parameters: Readonly<Record<string, string>> = {},
+  edit?: string,
 ): Promise<void> {
   const given = Object.entries(parameters).flatMap(([key, value]) => ['--param', `${key}=${value}`])
   await node.mustRun(['module', 'install', name, ...given])
+  const file = `/etc/holdfast/modules/${name}/conf/userconfig.xml`
+  if (edit !== undefined) await node.host.mustRun(['sed', '-i', edit, file])
   await node.mustRun(['module', 'config', name])
 }
 
@@ -56,7 +61,7 @@ export async function installByName(
 export async function failsOverAndBack(
   t: ExecutionContext,
   application: Application,
-  { parameters = {}, eachBoot, kill, judge }: ModuleUse = {},
+  { parameters = {}, edit, eachBoot, kill, judge }: ModuleUse = {},
 ): Promise<void> {
   const { name, directory } = application
   await withPair(t, { module: false, application }, async (pair) => {
@@ -65,7 +70,7 @@ export async function failsOverAndBack(
       await host.mustRun(['mkdir', '-p', directory])
       await eachBoot?.(host)
     }
-    await installByName(n1, name, { DIRECTORY: directory, ...inMirror, ...parameters })
+    await installByName(n1, name, { DIRECTORY: directory, ...inMirror, ...parameters }, edit)
     await pair.serves()
     await serverDies(pair, kill)
 

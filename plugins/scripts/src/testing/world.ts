@@ -2,7 +2,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Clock, Log, ModuleContext, Store, Transition } from '@holdfast/sdk'
+import type { Clock, Log, ModuleContext, Program, Store, Transition } from '@holdfast/sdk'
 import { ScriptsDriver } from '../driver.js'
 import type { ScriptsConfig } from '../settings.js'
 
@@ -23,7 +23,10 @@ export interface Daemon extends ScriptsDriver {
   crash(): void
 }
 
-export async function makeWorld(user: Partial<ScriptsConfig['user']> = {}): Promise<World> {
+export async function makeWorld(
+  user: Partial<ScriptsConfig['user']> = {},
+  programs: (directory: string) => readonly Program[] = () => [],
+): Promise<World> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-scripts-'))
   const directories = {
     package: `${root}/package`,
@@ -70,6 +73,7 @@ export async function makeWorld(user: Partial<ScriptsConfig['user']> = {}): Prom
         module: context,
         store: mortalStore(store, life),
         config,
+        programs: programs(`${directories.package}/bin`),
         installation: '/opt/holdfast',
       })
       return Object.assign(driver, {

@@ -1,4 +1,4 @@
-/** Resource agents as the OCF describes them: where one is, what it is told, what its exit codes and its meta-data mean. Pure. */
+/** Resource agents as the OCF describes them: where one is, what it is told, and what its exit codes mean. Pure. */
 import type { RunResult, Seen } from '@holdfast/sdk'
 
 export interface AgentSettings {
@@ -16,7 +16,11 @@ export function pathOf(agent: string): string {
   return `${root}/resource.d/${agent.replace(':', '/')}`
 }
 
-export function environmentOf(settings: AgentSettings): Readonly<Record<string, string>> {
+/** What an agent is told for one call. Some measure their own waiting by the time that it may take. */
+export function environmentOf(
+  settings: AgentSettings,
+  times: { readonly timeoutMs: number; readonly everyMs?: number },
+): Readonly<Record<string, string>> {
   const { agent, ident, param, level } = settings
   const [provider = '', type = ''] = pathOf(agent).split('/').slice(-2)
   return {
@@ -28,6 +32,9 @@ export function environmentOf(settings: AgentSettings): Readonly<Record<string, 
     OCF_RESOURCE_PROVIDER: provider,
     OCF_RESOURCE_TYPE: type,
     OCF_CHECK_LEVEL: String(level),
+    OCF_RESKEY_CRM_meta_timeout: String(times.timeoutMs),
+    // Without one it is asked once: agents take 0 for a look before the first start.
+    ...(times.everyMs === undefined ? {} : { OCF_RESKEY_CRM_meta_interval: String(times.everyMs) }),
   }
 }
 
@@ -53,34 +60,4 @@ export function seenOf({ code, signal, timedOut, stderr }: RunResult): Seen {
   const [value, meaning] = meanings.get(code) ?? ['down', 'an exit code that the OCF does not know']
   const last = stderr.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
   return { value, cause: `${meaning} (${String(code)})${last === '' ? '' : `: ${last}`}` }
-}
-
-export interface Parameter {
-  readonly name: string
-  readonly required: boolean
-}
-
-export function parametersOf(metaData: string): readonly Parameter[] {
-  const tags = metaData.matchAll(/<parameter\s([^>]*)>/g)
-  return [...tags].flatMap(([, attributes = '']) => {
-    const name = /\bname=["']([^"']+)["']/.exec(attributes)?.[1]
-    return name === undefined
-      ? []
-      : [{ name, required: /\brequired=["'](?:1|true)["']/.test(attributes) }]
-  })
-}
-
-/** What is wrong with the parameters of an agent, each a sentence. */
-export function parameterProblems(
-  { param }: AgentSettings,
-  known: readonly Parameter[],
-): readonly string[] {
-  const names = known.map(({ name }) => name)
-  const unknown = param
-    .filter(({ name }) => !names.includes(name))
-    .map(({ name }) => `the agent has no parameter "${name}"; it has ${names.join(', ') || 'none'}`)
-  const missing = known
-    .filter(({ name, required }) => required && !param.some((one) => one.name === name))
-    .map(({ name }) => `the agent requires the parameter "${name}"`)
-  return [...unknown, ...missing]
 }

@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checker } from '@holdfast/sdk'
+import { checker, program } from '@holdfast/sdk'
 import { really, startPlugin, TestExec } from '@holdfast/sdk/testing'
 import test from 'ava'
 import { pathOf } from './agent.js'
 import { check, plugin } from './index.js'
+import { advisedTimes } from './metadata.js'
 
 /** An agent as the OCF wants it: a file stands for what it watches. */
 const agent = (directory: string): string => `#!/bin/sh
@@ -74,4 +75,74 @@ test('the monitor of an agent tells, and an agent that hangs or misses a paramet
     /install resource-agents/,
   )
   t.is(pathOf('heartbeat:nginx'), '/usr/lib/ocf/resource.d/heartbeat/nginx')
+})
+
+test('agents of the distribution start, are watched and stop with the times that they advise', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hfocf-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const exec = new TestExec()
+  exec.answer = really()
+  const state = join(directory, 'state')
+  const config = {
+    ocf: [
+      {
+        ...{ ident: 'd', agent: 'heartbeat:Dummy', class: 'prim' as const, retries: 0, level: 0 },
+        ...{ param: [{ name: 'state', value: state }], stoptimeout: 33 },
+      },
+    ],
+  }
+  t.deepEqual((await check(config, { exec })).errors, [])
+  const host = await startPlugin(plugin, { config, services: { exec } })
+  const dummy = host.contribution(program, 'ocf_d')
+  t.is(dummy.suite, 'prim')
+  t.deepEqual([dummy.start.timeoutMs, dummy.stop.timeoutMs], [20_000, 33_000])
+  t.is(dummy.stop.environment['OCF_RESKEY_CRM_meta_timeout'], '33000')
+  const call = async ({ args, environment }: typeof dummy.start): Promise<number | undefined> =>
+    (await exec.run(dummy.path, args, { timeoutMs: 20_000, env: environment })).code
+  const watch = host.contribution(checker, 'ocf.d')
+  t.deepEqual([watch.when, watch.rule?.action], ['prim', 'restart'])
+  const look = (): Promise<string> =>
+    new Promise((resolve) => {
+      void watch.start((value) => {
+        resolve(value)
+      })
+    }).then(async (value) => {
+      await watch.stop()
+      return String(value)
+    })
+  t.is(await look(), 'down')
+  for (const round of [1, 2]) {
+    t.is(await call(dummy.start), 0, `start ${String(round)}`)
+    t.is(await look(), 'up')
+  }
+  for (const round of [1, 2]) {
+    t.is(await call(dummy.stop), 0, `stop ${String(round)}`)
+    t.is(await look(), 'down')
+  }
+  await host.stop()
+})
+
+test('the advice of meta-data is taken by depth, and one ident names one thing', async (t) => {
+  const metaData = `
+    <action name="start" timeout="40" /><action name="stop" timeout='2m'/>
+    <action name="monitor" role="Promoted" timeout="7s" interval="9s"/>
+    <action timeout="30s" name="monitor" depth="0" interval="11s" />
+    <action name="monitor" depth="10" timeout="60s" interval="0"/>`
+  const advised = { startMs: 40_000, stopMs: 120_000 }
+  t.deepEqual(advisedTimes(metaData, 0), { ...advised, monitorMs: 30_000, everyMs: 11_000 })
+  t.deepEqual(advisedTimes(metaData, 10), { ...advised, monitorMs: 60_000, everyMs: undefined })
+  t.is(advisedTimes('', 0).startMs, undefined)
+
+  const exec = new TestExec()
+  exec.answer = really()
+  const entry = { ident: 'd', agent: 'heartbeat:Dummy', param: [], retries: 0, level: 0 }
+  const config = {
+    ocf: [{ ...entry, class: 'prim' as const }],
+    check: { ocf: [{ ...entry, when: 'prim' as const, interval: 10, timeout: 20 }] },
+  }
+  const { errors } = await check(config, { exec })
+  t.deepEqual(
+    errors.map(({ path }) => path),
+    ['/check/ocf/0/ident'],
+  )
 })
