@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { removeLeftovers } from '@holdfast/lab'
 import { Custody } from './custody.js'
+import { Room } from './room.js'
 import { concluded, countLine, nothingCounted, sum, summary, type TapCount } from './tap.js'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
@@ -62,23 +63,30 @@ async function main(patterns: readonly string[]): Promise<number> {
       : [{ name: 'chosen', patterns, flags: ['--concurrency=1'], timeoutMs: 30 * 60_000 }]
   const custody = new Custody()
   await custody.begin()
+  const room = await Room.make()
   const counts: TapCount[] = []
-  for (const group of chosen) counts.push(await run(group, custody))
+  for (const group of chosen) counts.push(await run(group, custody, room))
   await removeLeftovers()
   await custody.close()
+  await room.remove()
   const total = sum(counts)
   console.log(summary(total))
   return total.failed === 0 ? 0 : 1
 }
 
 /** Runs one group; shows each test as it ends, and everything about those that failed. */
-async function run(group: Group, custody: Custody): Promise<TapCount> {
+async function run(group: Group, custody: Custody, room: Room): Promise<TapCount> {
   console.log(`# ${group.name}`)
   const ours = [process.execPath, ava, '--tap', ...group.flags, ...group.patterns]
   const [command = '', ...args] = custody.joining(ours)
   const child = spawn(command, args, {
     cwd: repository,
-    env: { ...process.env, PATH: systemPath() },
+    env: {
+      ...process.env,
+      PATH: systemPath(),
+      TMPDIR: room.directory,
+      HOLDFAST_TEST_TMP: process.env['HOLDFAST_TEST_TMP'] ?? room.directory,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   })
