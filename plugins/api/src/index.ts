@@ -9,6 +9,7 @@ import {
   route,
   type Scope,
 } from '@holdfast/sdk'
+import { Audit } from './audit.js'
 import { EventStreams } from './events.js'
 import { Forwarder } from './forward.js'
 import { clusterRoutes } from './routes/cluster.js'
@@ -40,6 +41,7 @@ export const plugin = definePlugin<typeof needs, Settings>({
 async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Promise<void> {
   const events = new EventStreams(deps.control, deps.clock)
   const waits = new Waits(deps.control, deps.clock)
+  const audit = new Audit(deps.clock, deps.log)
   const forwarder = new Forwarder(deps.control, deps.peers)
   const app = await createServer({
     version: deps.control.version,
@@ -54,6 +56,7 @@ async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Prom
     ],
     events,
     forwarder,
+    audit,
     log: deps.log,
   })
   const binding = await prepareBinding(path)
@@ -62,6 +65,7 @@ async function serve(deps: Deps<typeof needs>, path: string, scope: Scope): Prom
     waits.endAll()
     events.endAll()
     await app.close()
+    audit.end()
   })
   scope.onStop(forwarder.serve((request, from) => inject(app, request, from)))
   await app.listen({ path: binding.path })

@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify'
+import type { Answered, Audit } from './audit.js'
 import { type Answer, answerOf, apiErrors, inputError, internalError } from './errors.js'
 import type { EventStreams } from './events.js'
 import type { ForwardedRequest, Forwarder, Method } from './forward.js'
@@ -27,6 +28,7 @@ export interface ServerParts {
   readonly routes: readonly ApiRoute[]
   readonly events: EventStreams
   readonly forwarder: Forwarder
+  readonly audit: Audit
   readonly log: Log
 }
 
@@ -49,7 +51,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   await app.register(swagger, { openapi: documentHead(parts.version) })
   app.addHook('preValidation', (request, reply) => forwardOrPrepare(request, reply, parts))
   app.addHook('onResponse', (request, reply, done) => {
-    writeAudit(parts.log, request, reply)
+    if (request.method !== 'GET') parts.audit.note(answeredBy(request, reply))
     done()
   })
   for (const route of parts.routes) mount(app, route)
@@ -277,15 +279,19 @@ function ofServer(error: FastifyError): HoldfastError | undefined {
   return undefined
 }
 
-/** Who changed what is a question that comes after an incident. The body is left out: it may hold a token. */
-function writeAudit(log: Log, request: FastifyRequest, reply: FastifyReply): void {
-  if (request.method === 'GET') return
+/** The body is left out, but for the words of a command: it may hold a token. */
+function answeredBy(request: FastifyRequest, reply: FastifyReply): Answered {
   const from = request.headers[fromHeader]
-  log.write('info', 'requestAnswered', {
+  const { body } = request
+  const isCommand = request.url.split('?')[0]?.endsWith('/commands/run') === true
+  const hasWords = isCommand && typeof body === 'object' && body !== null && 'command' in body
+  const command = hasWords && typeof body.command === 'string' ? body.command : undefined
+  return {
     request: `${request.method} ${request.url}`,
     status: reply.statusCode,
+    ...(command === undefined ? {} : { command: command.slice(0, 100) }),
     ...(typeof from === 'string' ? { from } : {}),
-  })
+  }
 }
 
 function documentHead(version: string) {
