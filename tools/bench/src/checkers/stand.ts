@@ -1,7 +1,7 @@
 /** Two real nodes and a client, and modules on them that are made ill on purpose. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Lab, LabError, Pair, patienceMs, type Product, until } from '@holdfast/lab'
+import { type Lab, LabError, type Pair, patienceMs, type Product, until } from '@holdfast/lab'
 import { application, idle, makeCertificates } from './application.js'
 import type { CheckerFault } from './fault.js'
 
