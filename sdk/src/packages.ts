@@ -20,6 +20,8 @@ export interface PackageParameter {
   readonly description: string | undefined
   readonly required: boolean
   readonly value: string
+  /** The values that are allowed, if they are a few words. */
+  readonly choices?: readonly string[]
 }
 
 export interface PackageView {

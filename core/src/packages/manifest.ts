@@ -36,6 +36,7 @@ export interface ParameterProperty {
   readonly type: 'string' | 'integer' | 'number' | 'boolean'
   readonly title?: string
   readonly description?: string
+  readonly enum?: readonly unknown[]
 }
 
 const text = (maxLength: number): object => ({ type: 'string', minLength: 1, maxLength })

@@ -215,10 +215,12 @@ export function viewOf(sources: ModulePackage, name: string): PackageView {
     description: manifest?.description,
     platforms: manifest?.platforms ?? [],
     requires: manifest?.requires ?? {},
-    parameters: Object.entries(properties).map(([parameter, { type, title, description }]) => ({
-      ...{ name: parameter, type, title, description },
+    parameters: Object.entries(properties).map(([parameter, property]) => ({
+      ...{ name: parameter, type: property.type, title: property.title },
+      description: property.description,
       required: required.includes(parameter),
       value: values.get(parameter) ?? '',
+      ...(property.enum === undefined ? {} : { choices: property.enum.map(String) }),
     })),
     files: sources.files.map(({ path }) => path).filter((path) => path !== originName),
     from: origin?.from,

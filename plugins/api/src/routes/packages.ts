@@ -34,6 +34,7 @@ const packageView = object(
         {
           ...{ name: text, type: text, title: text, description: text, value: text },
           required: { type: 'boolean' },
+          choices: { ...texts, description: 'Absent: anything that its schema allows' },
         },
         ['name', 'type', 'required', 'value'],
       ),

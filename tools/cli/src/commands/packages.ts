@@ -14,6 +14,7 @@ import type { ModuleView } from '../api/views.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from '../spec.js'
 import { chosenModule, jsonOption } from './options.js'
 import { bringRequired, yesOption } from './plugin-install.js'
+import { withAnswers } from './questions.js'
 import { rollOut, stopOption } from './rollout.js'
 import {
   type PackagePlace,
@@ -110,7 +111,8 @@ async function install(context: Context, input: Input): Promise<number> {
     )
   }
   const place = await chosenPlace(context, input, name)
-  const body = { name, ...place, ...parametersOf(input) }
+  const parameters = await withAnswers(context, place.path, parametersOf(input).parameters ?? {})
+  const body = { name, ...place, ...(Object.keys(parameters).length === 0 ? {} : { parameters }) }
   const report = await context.client.ask<InstallReport>('POST', '/modules', { body })
   context.terminal.out(`${name}  installed: ${report.title}, version ${report.version}`)
   tellNotes(context.terminal, report.notes)
