@@ -22,7 +22,7 @@ import { InstanceContainer } from './container.js'
 import type { PluginSource } from './discover.js'
 import { dependenciesOf, isOptional, needId } from './graph.js'
 import { LivePoints } from './live.js'
-import type { PluginLoader } from './loader.js'
+import type { LoadedPlugin, PluginLoader } from './loader.js'
 import { CollectingScope, type Contribution, type Stop } from './scope.js'
 
 export type PluginState =
@@ -68,6 +68,8 @@ export class PluginSet {
   /** An order may arrive while the daemon still opens its modules: no plugin may be started by both. */
   private readonly changes = new Serial('changes of a set of plugins', changesMax)
   private readonly live: LivePoints
+  /** Members that broke down after their activation: the next change starts them anew. */
+  private readonly lost = new WeakSet<ActivePlugin>()
 
   constructor(private readonly options: PluginSetOptions) {
     this.live = new LivePoints(options.clock, (point) => this.contributionsById(point))
@@ -110,6 +112,12 @@ export class PluginSet {
     return told.ok ? toldAgain : told
   }
 
+  /** Ids of active plugins whose instances `apply` would stop. */
+  replacedBy(plan: readonly PlannedPlugin[]): readonly string[] {
+    const kept = this.keepable(plan)
+    return this.active.map(({ source }) => source.manifest.id).filter((id) => !kept.has(id))
+  }
+
   /** The active plugins in their order, each with those whose instances it holds. */
   members(): readonly Pick<PluginActivity, 'id' | 'version' | 'after'>[] {
     return this.active.map(({ source, dependencies }) => {
@@ -133,8 +141,10 @@ export class PluginSet {
     const scope = new CollectingScope(manifest, (point, id) => this.isTaken(point, id))
     this.report(manifest, 'resolved')
     const begunMs = this.options.clock.monotonicMs()
+    let watchLoss: NonNullable<LoadedPlugin['onLost']> = () => undefined
     try {
-      const { definition } = await this.options.load(planned.source)
+      const { definition, onLost } = await this.options.load(planned.source)
+      watchLoss = onLost ?? watchLoss
       this.report(manifest, 'configured')
       const deps = this.dependencies(manifest, definition.needs)
       // A plugin may throw before its first await: the call itself belongs inside the promise.
@@ -151,16 +161,27 @@ export class PluginSet {
       await this.stopOne({ manifest, stops: scope.stops })
       return this.failed(manifest, thrown, 'E_PLUGIN_ACTIVATE')
     }
-    this.active.push({
+    const plugin: ActivePlugin = {
       source: planned.source,
       configText: textOf(planned.config),
       dependencies: dependenciesOf(manifest, plan.map(manifestOf)),
       contributions: scope.contributions,
       provided: scope.provided,
       stops: scope.stops,
-    })
+    }
+    this.active.push(plugin)
     this.report(manifest, 'active', this.options.clock.monotonicMs() - begunMs)
+    watchLoss((cause) => {
+      this.lose(plugin, cause)
+    })
     return done
+  }
+
+  /** It stays a member, and what it gave stays: others go on, and the operator is told. */
+  private lose(plugin: ActivePlugin, cause: string): void {
+    if (!this.active.includes(plugin)) return
+    this.lost.add(plugin)
+    this.failed(plugin.source.manifest, cause, 'E_PLUGIN_LOST')
   }
 
   private dependencies(manifest: PluginManifest, needs: Needs): Deps<Needs> {
@@ -206,6 +227,7 @@ export class PluginSet {
       if (current === undefined) continue
       const dependencies = dependenciesOf(source.manifest, manifests)
       const isSame =
+        !this.lost.has(current) &&
         current.source.manifest.version === version &&
         current.source.directory === source.directory &&
         current.configText === textOf(config) &&

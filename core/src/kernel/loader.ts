@@ -33,6 +33,8 @@ export interface LoadedPlugin {
   readonly definition: PluginDefinition
   readonly check: ConfigCheck | undefined
   readonly delays?: ConfigDelays | undefined
+  /** Set by the host: calls once when an active plugin no longer works, and will not again before it is started anew. */
+  readonly onLost?: (tell: (cause: string) => void) => void
 }
 
 export type PluginLoader = (source: PluginSource) => Promise<LoadedPlugin>

@@ -175,7 +175,7 @@ test('what a module uses is neither removed nor disabled; what none uses is', as
     await node.modules.deconfig({ name: 'app' })
     await plugins.setEnabled('bell', false)
     const { message } = await refusal(node.modules.config({ name: 'app' }))
-    t.regex(message, /it is disabled: holdfast plugin enable bell|unknown element <bell>/)
+    t.regex(message, /is disabled: holdfast plugin enable bell/)
     const report = plugins.doctor()
     t.regex(report.idle.find(({ id }) => id === 'bell')?.reason ?? '', /disabled/)
   })

@@ -11,6 +11,8 @@ import type { PluginSource } from '../discover.js'
 import { type FromChild, lineBytesMax, parseLine, type ToChild } from './messages.js'
 
 export const memoryBytesMax = 256 * 1024 * 1024
+/** The kernel's own limit for each process: what is taken between two looks must not endanger the node. */
+const dataBytesMax = 2 * memoryBytesMax
 const memoryPeriodMs = 1_000
 /** A child may write this many lines at once, and this many a second for ever. */
 const linesBurstMax = 1_000
@@ -65,7 +67,8 @@ export class PluginChild {
         this.signal()
       })
       this.child.once('close', (code, signal) => {
-        this.end(`it ended ${signal === null ? `with ${String(code)}` : `by ${signal}`}`)
+        const how = signal === null ? `with ${String(code)}` : `by ${signal}`
+        this.end(isNotStarted(code) ? `it can't be started: it ended ${how}` : `it ended ${how}`)
         resolve()
       })
     })
@@ -175,8 +178,16 @@ export class PluginChild {
   }
 }
 
+/** Node can't limit a child; the shell does, and becomes the program. */
 function commandOf({ manifest, directory }: PluginSource): readonly [string, ...string[]] {
   const entry = join(directory, manifest.entry)
-  if (!/\.m?js$/.test(entry)) return [entry]
-  return [process.execPath, '--max-old-space-size=128', entry]
+  const isScript = /\.m?js$/.test(entry)
+  const program = isScript ? [process.execPath, '--max-old-space-size=128', entry] : [entry]
+  const limit = `ulimit -c 0 && ulimit -d ${String(dataBytesMax / 1024)} && unset PWD && exec "$@"`
+  return ['/bin/sh', '-c', limit, 'holdfast-plugin', ...program]
+}
+
+/** The shell's own words for a program that is not there, or may not be run. */
+function isNotStarted(code: number | null): boolean {
+  return code === 126 || code === 127
 }

@@ -42,10 +42,13 @@ type CallBody =
 const needs = { clock, log, module: moduleContext }
 
 export function processPlugin(source: PluginSource): LoadedPlugin {
+  let tellLost: (cause: string) => void = () => undefined
   const definition = definePlugin<typeof needs, unknown>({
     needs,
     async activate(deps, config, scope) {
-      const plugin = new ProcessPlugin(source, deps.clock, deps.log, deps.module, config)
+      const plugin = new ProcessPlugin(source, deps, config, (cause) => {
+        tellLost(cause)
+      })
       scope.onStop(() => plugin.stop())
       const ready = await plugin.begin()
       for (const { name, when, rule } of ready.checkers) {
@@ -56,7 +59,13 @@ export function processPlugin(source: PluginSource): LoadedPlugin {
       }
     },
   })
-  return { definition, check: undefined }
+  return {
+    definition,
+    check: undefined,
+    onLost: (tell) => {
+      tellLost = tell
+    },
+  }
 }
 
 class ProcessPlugin {
@@ -70,13 +79,22 @@ class ProcessPlugin {
   private isStopped = false
   private whenReady: { resolve(ready: Ready): void; reject(cause: Error): void } | undefined
 
+  private readonly clock: Clock
+  private readonly log: Log
+  private readonly module: ModuleContext
+
   constructor(
     private readonly source: PluginSource,
-    private readonly clock: Clock,
-    private readonly log: Log,
-    private readonly module: ModuleContext,
+    services: { readonly clock: Clock; readonly log: Log; readonly module: ModuleContext },
     private readonly config: unknown,
-  ) {}
+    /** It is not started again. */
+    private readonly onLost: (cause: string) => void,
+  ) {
+    const { clock, log, module } = services
+    this.clock = clock
+    this.log = log
+    this.module = module
+  }
 
   /** Returns what it offers; its start time-out is the kernel's. */
   async begin(): Promise<Ready> {
@@ -194,8 +212,10 @@ class ProcessPlugin {
     const now = this.clock.monotonicMs()
     this.restarts = this.restarts.filter((at) => now - at < restartsPerMs)
     if (this.restarts.length >= restartsMax) {
-      const text = `its process ended ${String(restartsMax)} times within 10 minutes, it stays down: ${cause}`
-      this.log.write('critical', 'pluginProcessGone', { text })
+      const times = `${String(restartsMax + 1)} times within 10 minutes`
+      this.onLost(
+        `its process ended ${times}, it is started again by the next "holdfast module config": ${cause}`,
+      )
       return
     }
     this.log.write('warning', 'pluginProcessEnded', {
