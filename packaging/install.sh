@@ -20,7 +20,8 @@ for command in ip ss mount umount; do
   PATH="$PATH:/usr/sbin:/sbin" command -v $command >/dev/null || fail "$command is missing: install iproute2 and mount"
 done
 for part in sdk core plugins/mirror plugins/rfs plugins/vip plugins/scripts plugins/api plugins/registry \
-  plugins/witness-server plugins/witness-etcd plugins/witness-ping plugins/watchdog plugins/systemd tools/pack tools/cli; do
+  plugins/witness-server plugins/witness-etcd plugins/witness-ping plugins/watchdog plugins/systemd \
+  tools/pack tools/cli tools/new-plugin tools/new-module; do
   [ -d "$root/$part/dist" ] || fail "$part is not built: run npm ci --ignore-scripts && npm run build first"
 done
 
@@ -37,7 +38,7 @@ for manifest in "$root"/sdk/package.json "$root"/core/package.json "$root"/test/
   mkdir -p "$staging/$part"
   cp "$manifest" "$staging/$part/"
   case $part in
-  sdk | core | plugins/* | tools/pack | tools/cli)
+  sdk | core | plugins/* | tools/pack | tools/cli | tools/new-plugin | tools/new-module)
     cp -R "$root/$part/dist" "$staging/$part/"
     [ ! -f "$root/$part/plugin.json" ] || cp "$root/$part/plugin.json" "$staging/$part/"
     ;;
@@ -47,13 +48,16 @@ find "$staging" \( -name '*.test.js' -o -name '*.test.d.ts' -o -name '*.map' \) 
 # The modules that are delivered: archives and their index.
 node "$root/tools/pack/dist/main.js" >/dev/null || fail "the modules can't be packed"
 mkdir -p "$staging/modules-registry"
-cp -R "$root/modules-registry/dist" "$staging/modules-registry/"
+cp -R "$root/modules-registry/dist" "$root/modules-registry/lib" "$staging/modules-registry/"
 (cd "$staging" && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --silent) ||
   fail "npm ci failed in $staging"
 chmod 755 "$staging/core/dist/main.js" "$staging/tools/cli/dist/main.js" \
+  "$staging/tools/new-plugin/dist/main.js" "$staging/tools/new-module/dist/main.js" \
   "$staging/plugins/witness-server/dist/server/main.js"
 ln -s ../core/dist/main.js "$staging/bin/holdfastd"
 ln -s ../tools/cli/dist/main.js "$staging/bin/holdfast"
+ln -s ../tools/new-plugin/dist/main.js "$staging/bin/holdfast-plugin"
+ln -s ../tools/new-module/dist/main.js "$staging/bin/holdfast-module"
 ln -s ../plugins/witness-server/dist/server/main.js "$staging/bin/holdfast-witness"
 
 # Two renames: what runs keeps the files that it has open.
@@ -64,7 +68,9 @@ rm -rf "$library.old"
 trap - EXIT
 
 mkdir -p "$destination/usr/bin" "$destination/usr/sbin" "$destination/usr/lib/systemd/system"
-ln -sf ../lib/holdfast/bin/holdfast "$destination/usr/bin/holdfast"
+for command in holdfast holdfast-plugin holdfast-module; do
+  ln -sf ../lib/holdfast/bin/$command "$destination/usr/bin/$command"
+done
 ln -sf ../lib/holdfast/bin/holdfastd "$destination/usr/sbin/holdfastd"
 ln -sf ../lib/holdfast/bin/holdfast-witness "$destination/usr/sbin/holdfast-witness"
 cp "$root/packaging/holdfastd.service" "$root/packaging/holdfast-shutdown.service" \

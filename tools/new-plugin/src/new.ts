@@ -12,6 +12,7 @@ export async function newPlugin(directory: string, name: string): Promise<readon
       hint: 'use up to 32 lower-case letters and digits, for example redis',
     })
   }
+  const links = toolLinks()
   try {
     await mkdir(directory)
   } catch (thrown) {
@@ -26,27 +27,41 @@ export async function newPlugin(directory: string, name: string): Promise<readon
     await mkdir(dirname(join(directory, path)), { recursive: true })
     await writeFile(join(directory, path), text)
   }
-  await linkTools(directory)
+  await linkTools(directory, links)
   return Object.keys(files)
 }
 
+interface Links {
+  readonly '@holdfast/sdk': string
+  readonly typescript: string
+  readonly '@types/node': string
+}
+
+/** A node has everything to run, check and pack plugins, but no compiler. */
+function toolLinks(): Links {
+  try {
+    return {
+      '@holdfast/sdk': packageDirectory('@holdfast/sdk', '..'),
+      typescript: packageDirectory('typescript/package.json', '.'),
+      '@types/node': packageDirectory('@types/node/package.json', '.'),
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || !('code' in thrown)) throw thrown
+    throw new HoldfastError('E_PLUGIN_TOOLS', 'there is no TypeScript in this installation', {
+      hint: 'begin the project with the holdfast-plugin of a clone of Holdfast (docs/PLUGINS.md); check, pack and keygen work here too',
+      cause: thrown,
+    })
+  }
+}
+
 /** A registry is not needed: the installation has everything, and the sdk that the plugin will meet. */
-async function linkTools(directory: string): Promise<void> {
+async function linkTools(directory: string, links: Links): Promise<void> {
   const modules = join(directory, 'node_modules')
-  const links: readonly (readonly [string, string])[] = [
-    ['@holdfast/sdk', packageDirectory('@holdfast/sdk', '..')],
-    ['typescript', packageDirectory('typescript/package.json', '.')],
-    ['@types/node', packageDirectory('@types/node/package.json', '.')],
-  ]
-  for (const [name, target] of links) {
+  for (const [name, target] of Object.entries(links)) {
     await mkdir(dirname(join(modules, name)), { recursive: true })
     await symlink(target, join(modules, name))
   }
-  await writeProgram(
-    modules,
-    'tsc',
-    join(packageDirectory('typescript/package.json', '.'), 'lib/tsc.js'),
-  )
+  await writeProgram(modules, 'tsc', join(links.typescript, 'lib/tsc.js'))
   await writeProgram(modules, 'holdfast-plugin', fileURLToPath(new URL('main.js', import.meta.url)))
 }
 
