@@ -3,13 +3,15 @@ import type { ModuleState, Peers, ResourceValue } from '@holdfast/sdk'
 import type { Report } from '../decide/types.js'
 
 export function moduleReports(state: ModuleState): readonly Report[] {
-  const { detail, cause } = state
+  const { detail, role } = state
   if (detail === undefined) return []
   const isDegraded = detail.startsWith('degraded')
   const isStopped = state.role === 'STOP'
   const report = (name: string, isUp: boolean): Report => {
     const value = isStopped ? 'init' : isUp ? 'up' : 'down'
-    return { name, value, cause: isStopped ? 'the module is stopped' : cause, by: 'module' }
+    // What the topology does at the moment says nothing about the data.
+    const cause = isStopped ? 'the module is stopped' : `the data is ${detail}, as ${role}`
+    return { name, value, cause, by: 'module' }
   }
   return [
     // Whoever holds writes back has all of them.
