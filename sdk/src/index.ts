@@ -88,6 +88,7 @@ export {
   topology,
 } from './topology.js'
 export { Transitions } from './transitions.js'
+export { moduleVariables } from './variables.js'
 export { done, refused, type Verdict } from './verdict.js'
 export {
   type ClusterView,

@@ -11,13 +11,14 @@ import {
   type Log,
   messageOf,
   type ModuleContext,
+  moduleVariables,
   done,
   type Seen,
 } from '@holdfast/sdk'
 import { isAbsolute, join } from 'node:path'
 import { hasName, judge, judgeUnit, type Process } from './decide.js'
 import { allProcesses, commandLineOf, processOf } from './processes.js'
-import { handlerVariables, type Watched } from './settings.js'
+import type { Watched } from './settings.js'
 import type { Switches } from './switches.js'
 
 const knownEveryMs = 500
@@ -192,7 +193,7 @@ export class Monitor {
     const bin = join(module.directories.package, 'bin')
     const path = isAbsolute(handler) ? handler : join(bin, handler)
     const args = [module.name, `proc.${watched.ident}`]
-    const env = handlerVariables(module)
+    const env = moduleVariables(module)
     const options = { timeoutMs: handlerTimeoutMs, signal: abort.signal, cwd: bin, env }
     try {
       const { code, signal, timedOut, stderr } = await exec.run(path, args, options)

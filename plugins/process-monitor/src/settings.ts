@@ -5,7 +5,6 @@ import {
   type CheckerPhase,
   entryProblems,
   messageOf,
-  type ModuleContext,
 } from '@holdfast/sdk'
 
 export interface ProcSettings {
@@ -129,25 +128,5 @@ function expressionProblem(text: string): string | undefined {
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown
     return messageOf(thrown)
-  }
-}
-
-/**
- * What the scripts of the module are given too, for what they share with a handler. A process that a handler starts inherits
- * HOLDFAST_RUN, by which a stop finds what its scripts have left.
- */
-export function handlerVariables({ name, directories }: ModuleContext): Record<string, string> {
-  const { package: applied, state, run, logs } = directories
-  return {
-    HOLDFAST_MODULE: name,
-    SAFEMODULE: name,
-    HOLDFAST_BIN: `${applied}/bin`,
-    SAFEUSERBIN: `${applied}/bin`,
-    HOLDFAST_CONF: `${applied}/conf`,
-    SAFEUSERCONF: `${applied}/conf`,
-    HOLDFAST_STATE: state,
-    SAFEUSERVAR: state,
-    HOLDFAST_RUN: run,
-    HOLDFAST_LOGS: logs,
   }
 }

@@ -1,5 +1,5 @@
 /** The configuration of `<user>` and the environment that scripts get. Pure. */
-import type { Delays, ModuleContext } from '@holdfast/sdk'
+import { type Delays, type ModuleContext, moduleVariables } from '@holdfast/sdk'
 
 /** As the schema in plugin.json binds it, defaults filled in. Times in seconds, size in KB. */
 export interface ScriptsConfig {
@@ -20,13 +20,10 @@ export function delays({ user }: ScriptsConfig): Delays {
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/**
- * Our names, and those of the product whose scripts many people have. Nothing of the daemon's own environment
- * but PATH and what moves its directories.
- */
+/** Nothing of the daemon's own environment but PATH and what moves its directories. */
 export function environmentOf(
   { user }: ScriptsConfig,
-  { name, id, node, nodes, directories }: ModuleContext,
+  context: ModuleContext,
   daemon: Readonly<Record<string, string | undefined>>,
   installation: string,
 ): Readonly<Record<string, string>> {
@@ -38,22 +35,10 @@ export function environmentOf(
     LC_ALL: 'C.UTF-8',
     ...(root === undefined ? {} : { HOLDFAST_ROOT: root }),
     ...Object.fromEntries((user.var ?? []).map((one) => [one.name, one.value])),
-    HOLDFAST_MODULE: name,
-    HOLDFAST_MODULE_ID: String(id),
-    HOLDFAST_NODE: node,
-    HOLDFAST_PEER: nodes.find((one) => one !== node) ?? '',
-    HOLDFAST_BIN: `${directories.package}/bin`,
-    HOLDFAST_CONF: `${directories.package}/conf`,
-    HOLDFAST_STATE: directories.state,
-    HOLDFAST_RUN: directories.run,
-    HOLDFAST_LOGS: directories.logs,
+    ...moduleVariables(context),
     SAFE: installation,
     SAFEBIN: `${installation}/bin`,
     SAFEVAR: state,
-    SAFEMODULE: name,
-    SAFEUSERBIN: `${directories.package}/bin`,
-    SAFEUSERCONF: `${directories.package}/conf`,
-    SAFEUSERVAR: directories.state,
   }
 }
 
