@@ -18,6 +18,7 @@ import { setsOf } from './diverged/sets.js'
 import { RfsDriver } from './driver/driver.js'
 import { areServed } from './driver/mounts.js'
 import type { RfsConfig } from './driver/settings.js'
+import { verificationCommands } from './verification/commands.js'
 
 export { check } from './driver/check.js'
 export { delays } from './driver/settings.js'
@@ -49,8 +50,13 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       directories,
       areServed: () => areServed(directories),
     })
-    for (const [words, one] of commands) scope.contribute(command, words, one)
+    const { verifications } = driver
+    const verifying = verificationCommands(verifications, driver.status)
+    for (const [words, one] of [...commands, ...verifying]) scope.contribute(command, words, one)
+    const { verify } = config.rfs
+    const unschedule = verify === undefined ? undefined : verifications.schedule(verify)
     scope.onStop(() => {
+      unschedule?.()
       cancel()
       driver.disconnect()
     })

@@ -11,7 +11,8 @@ import {
 } from 'node:fs/promises'
 import type { Clock, ModuleContext } from '@holdfast/sdk'
 import { type AsideLine, endOf, lineOf } from './format.js'
-import { objectOf, parseObject } from '../driver/wire.js'
+import { objectOf } from '../driver/object.js'
+import { parseObject } from '../driver/wire.js'
 
 export interface DivergedSet {
   /** Its directory below the base. */

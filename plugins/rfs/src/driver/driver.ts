@@ -25,11 +25,12 @@ import { type DriverParts, verdictOf } from './parts.js'
 import { Plane } from './plane.js'
 import { signalProcess } from './process.js'
 import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
-import { release } from './release.js'
+import { drain, release } from './release.js'
 import { Replacement } from './replacement.js'
 import { askSession, resolveAddress } from './sessions.js'
 import { launchOf, socketOf } from './settings.js'
-import { objectOf } from './wire.js'
+import { objectOf } from './object.js'
+import { Verifications } from '../verification/verifications.js'
 
 /** Mounting reads a journal of up to a million keys first. */
 const serveWaitMs = 120_000
@@ -43,6 +44,7 @@ export class RfsDriver implements Replica, Resource {
   readonly id = 'rfs'
   readonly order = 100
   readonly admissions: Admissions
+  readonly verifications: Verifications
   private readonly plane: Plane
   private readonly listeners = new Listeners()
   private readonly directories: readonly string[]
@@ -52,6 +54,8 @@ export class RfsDriver implements Replica, Resource {
   private attempt = 0
   private lastProgress: Progress | undefined
   private readonly replacement: Replacement
+  /** Undefined: no data plane runs. */
+  readonly status = (): Promise<PlaneStatus | undefined> => this.plane.status()
 
   constructor(private readonly parts: DriverParts) {
     const { clock, log, store, module, entry, config } = parts
@@ -78,6 +82,10 @@ export class RfsDriver implements Replica, Resource {
       log,
       plane: this.plane,
       keptFile: keptFile(socketOf(module)),
+    })
+    this.verifications = new Verifications({
+      ...{ clock, log, store, directories: this.directories, status: this.status },
+      order: (order, waitMs) => this.plane.order(order, waitMs),
     })
     this.admissions = new Admissions({
       clock,
@@ -150,7 +158,10 @@ export class RfsDriver implements Replica, Resource {
     if (node === undefined) return refused('E_RFS_ALONE', 'the module has no other node to follow')
     const ready = await this.ready()
     if (!ready.ok) return ready
-    const address = await resolveAddress(this.parts.peers.address(node, this.flow()), node)
+    const address = await resolveAddress(
+      this.parts.peers.address(node, this.parts.config.rfs.flow?.name),
+      node,
+    )
     if (typeof address !== 'string') return address
     const offer = await askSession(this.parts.peers, node, epoch)
     if ('ok' in offer) return offer
@@ -271,25 +282,13 @@ export class RfsDriver implements Replica, Resource {
 
   private async unserve(signal: AbortSignal): Promise<Verdict> {
     await this.replacement.settled()
-    await this.drain()
+    await drain(this.plane, this.parts.log, this.parts.config.rfs.timeout)
     const verdict = await this.giveUp(signal)
     if (!verdict.ok) return verdict
     this.role = 'idle'
     this.admissions.withdraw()
     this.lastProgress = undefined
     return done
-  }
-
-  /**
-   * Gives the follower what is still on its way, so that there is nothing to correct later. No promise depends on it:
-   * a change that the follower does not have was not acknowledged to the application.
-   */
-  private async drain(): Promise<void> {
-    const status = await this.plane.status()
-    if (status?.role !== 'serving' || status.link !== 'live') return
-    const waitMs = this.parts.config.rfs.timeout
-    const verdict = await verdictOf(this.plane.order({ order: 'drain' }, waitMs))
-    if (!verdict.ok) this.parts.log.write('warning', 'notDrained', { cause: verdict.reason })
   }
 
   private async giveUp(signal: AbortSignal): Promise<Verdict> {
@@ -335,6 +334,9 @@ export class RfsDriver implements Replica, Resource {
       case 'log':
         this.parts.log.write(event.level, event.name, event.fields)
         return
+      case 'verified':
+        void this.verifications.ended(event.report)
+        return
       case 'dataFailed':
         this.listeners.tell({ kind: 'dataFailed', cause: event.cause })
         return
@@ -362,6 +364,7 @@ export class RfsDriver implements Replica, Resource {
   }
 
   private async died(ending: string): Promise<void> {
+    void this.verifications.lost(`the data plane died: ${ending}`)
     if (this.role === 'serving') {
       const status = await this.replacement.run(ending)
       if (status !== undefined) {
@@ -391,9 +394,5 @@ export class RfsDriver implements Replica, Resource {
 
   private tellLost(epoch: number, cause: string): void {
     this.listeners.tell({ kind: 'linkLost', epoch, cause })
-  }
-
-  private flow(): string | undefined {
-    return this.parts.config.rfs.flow?.name
   }
 }

@@ -7,7 +7,8 @@ import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from './errno.js'
 import { isAlive, killProcess, type ProcessIdentity } from './process.js'
-import { objectOf, parseObject } from './wire.js'
+import { objectOf } from './object.js'
+import { parseObject } from './wire.js'
 
 export interface Kept {
   readonly format: 1

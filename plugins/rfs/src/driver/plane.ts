@@ -13,7 +13,8 @@ import {
 } from './process.js'
 import type { PlaneEvent, PlaneLaunch, PlaneOrder, PlaneStatus } from './protocol.js'
 import { type Answer, PlaneSocket } from './socket.js'
-import { objectOf, statusOf } from './wire.js'
+import { objectOf } from './object.js'
+import { statusOf } from './wire.js'
 
 export interface PlaneParts {
   readonly clock: Clock

@@ -69,6 +69,17 @@ export type PlaneOrder =
       readonly aside?: string
     }
   | { readonly order: 'unfollow' }
+  /** Serving, with a live follower: compare both trees while applications go on. The end is told by `verified`. */
+  | {
+      readonly order: 'verify'
+      /** Undefined: all of them. */
+      readonly volume?: number
+      /** Relative to the volume, a byte string (latin1); empty: everything. */
+      readonly path: string
+      /** What differs is sent to the follower again. */
+      readonly repair: boolean
+    }
+  | { readonly order: 'endVerify' }
   | { readonly order: 'exit' }
 
 export type PlaneRole = 'idle' | 'serving' | 'following'
@@ -113,6 +124,7 @@ export type PlaneEvent =
     }
   | { readonly event: 'progressed'; readonly epoch: number; readonly progress: Progress }
   | { readonly event: 'dataFailed'; readonly cause: string }
+  | { readonly event: 'verified'; readonly report: VerifyReport }
   | {
       readonly event: 'log'
       readonly level: LogLevel
@@ -120,6 +132,49 @@ export type PlaneEvent =
       readonly name: string
       readonly fields: Readonly<Record<string, unknown>>
     }
+
+/** How a name of the follower differs from that of the server. */
+export type DifferenceKind =
+  | 'missing'
+  | 'extra'
+  | 'type'
+  | 'mode'
+  | 'owner'
+  | 'time'
+  | 'size'
+  | 'attributes'
+  | 'target'
+  | 'device'
+  | 'content'
+  | 'links'
+  | 'unreadable'
+
+export interface Difference {
+  readonly directory: string
+  /** Relative to the directory; `.` is the directory itself. */
+  readonly path: string
+  readonly what: readonly DifferenceKind[]
+  /** Of content: which zone of the file. */
+  readonly zone?: number
+  readonly repaired: boolean
+}
+
+export interface VerifyReport {
+  /** `equal`: also when all that differed was repaired. `interrupted`: what was not looked at is not known. */
+  readonly outcome: 'equal' | 'different' | 'interrupted'
+  /** Why it was interrupted. */
+  readonly cause: string | undefined
+  readonly ms: number
+  readonly names: number
+  readonly bytes: number
+  /** Names that could not be asked about: their paths or attributes are too long. */
+  readonly skipped: number
+  readonly differences: number
+  readonly repaired: number
+  readonly zoneBytes: number
+  /** The first ones. */
+  readonly listed: readonly Difference[]
+}
 
 /** A longer line ends the connection, on both sides. */
 export const lineBytesMax = 1024 * 1024

@@ -7,7 +7,8 @@
  */
 import { type Clock, type Log, type Verdict, refused } from '@holdfast/sdk'
 import { describeHolders, type Holder } from './holders.js'
-import { pause } from './plane.js'
+import { verdictOf } from './parts.js'
+import { pause, type Plane } from './plane.js'
 
 export interface ReleaseParts {
   readonly clock: Clock
@@ -45,6 +46,17 @@ export async function release(parts: ReleaseParts, abort: AbortSignal): Promise<
     text: `the replicated directories are still in use${holders.length > 0 ? ` by ${describeHolders(holders)}` : ' by the kernel (a loop device, an export, another mount)'}; they are unmounted under it`,
   })
   return parts.unmount(true)
+}
+
+/**
+ * Gives the follower what is still on its way, so that there is nothing to correct later. No promise depends on it:
+ * a change that the follower does not have was not acknowledged to the application.
+ */
+export async function drain(plane: Plane, log: Log, waitMs: number): Promise<void> {
+  const status = await plane.status()
+  if (status?.role !== 'serving' || status.link !== 'live') return
+  const verdict = await verdictOf(plane.order({ order: 'drain' }, waitMs))
+  if (!verdict.ok) log.write('warning', 'notDrained', { cause: verdict.reason })
 }
 
 /** Undefined: still in use when the time is over. */

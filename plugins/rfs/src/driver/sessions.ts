@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { HoldfastError, messageOf, type Peers } from '@holdfast/sdk'
 import { type Refusal, refusal } from './refusal.js'
-import { objectOf } from './wire.js'
+import { objectOf } from './object.js'
 
 export interface Session {
   readonly session: string

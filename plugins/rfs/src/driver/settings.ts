@@ -1,7 +1,7 @@
 /** The plugin's configuration after its schema, and what the data plane is told of it. Pure. */
 import type { Delays, ModuleContext } from '@holdfast/sdk'
 import { type PlaneLaunch, portOf } from './protocol.js'
-import { objectOf } from './wire.js'
+import { objectOf } from './object.js'
 
 /** As the schema in plugin.json binds it, defaults filled in. */
 export interface RfsConfig {
@@ -12,6 +12,8 @@ export interface RfsConfig {
     readonly encryption: boolean
     readonly awake: boolean
     readonly reiallowedbw?: number
+    /** A cron expression. */
+    readonly verify?: string
     readonly replicated: readonly {
       readonly dir: string
       readonly tocheck?: readonly { readonly path: string }[]

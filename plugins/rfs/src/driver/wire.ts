@@ -1,6 +1,8 @@
 /** Reads what the data plane says. It is our own process, yet an older or newer one may be running. Pure. */
 import type { LogLevel, Progress } from '@holdfast/sdk'
 import type { PlaneEvent, PlaneLink, PlaneRole, PlaneStatus } from './protocol.js'
+import { objectOf } from './object.js'
+import { reportOf } from '../verification/report.js'
 import type { Refusal } from './refusal.js'
 
 export type Incoming =
@@ -75,6 +77,10 @@ function eventOf(name: string, fields: Fields): PlaneEvent | undefined {
       const progress = progressOf(fields['progress'])
       return progress === undefined ? undefined : { event: 'progressed', epoch, progress }
     }
+    case 'verified': {
+      const report = reportOf(fields['report'])
+      return report === undefined ? undefined : { event: 'verified', report }
+    }
     case 'log':
       return {
         event: 'log',
@@ -112,12 +118,6 @@ export function parseObject(line: string): Fields | undefined {
     if (error instanceof SyntaxError) return undefined
     throw error
   }
-}
-
-export function objectOf(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? { ...value }
-    : undefined
 }
 
 function numberOf(value: unknown): number {

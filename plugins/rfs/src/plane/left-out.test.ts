@@ -3,38 +3,9 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync 
 import { join } from 'node:path'
 import ava from 'ava'
 import { Exclusions, ruleProblem } from './exclusions.js'
-import { TestPlane, differences, join2, pair, shell } from './plane.fixture.js'
+import { type TestPlane, differences, join2, pair, pairWith, shell } from './plane.fixture.js'
 
 const test = ava.serial
-
-type Volumes = TestPlane['launch']['volumes']
-
-/** Both nodes get the same rules, on directories with a blank in their names. */
-async function pairWith(
-  notReplicated: NonNullable<Volumes[number]['notReplicated']>,
-  run: (server: TestPlane, follower: TestPlane) => Promise<void>,
-): Promise<void> {
-  const nodes = ['server', 'follower'].map((name) => {
-    const plane = TestPlane.prepare(name)
-    const directory = join(plane.base, 'my data')
-    mkdirSync(directory)
-    return plane.with({ volumes: [{ index: 0, directory, notReplicated }] })
-  })
-  const [server, follower] = nodes
-  if (server === undefined || follower === undefined) throw new Error('there are two')
-  try {
-    await server.start()
-    await follower.start()
-    await server.must('serve', { generation: 'g1', alone: true })
-    await run(server, follower)
-  } finally {
-    for (const node of nodes) await node.remove()
-  }
-}
-
-function dataOf(plane: TestPlane): string {
-  return plane.launch.volumes[0]?.directory ?? ''
-}
 
 test('rules leave out a path with all beneath it, what an expression finds, and with ! what it does not find', (t) => {
   const paths = new Exclusions([{ path: 'cache/tmp' }])
@@ -61,20 +32,20 @@ test('rules leave out a path with all beneath it, what an expression finds, and 
 test('what is left out stays on its own node: not copied, not compared, not sent, not removed', async (t) => {
   const rules = [{ path: 'cache' }, { regexpath: '\\.tmp$' }]
   await pairWith(rules, async (server, follower) => {
-    mkdirSync(join(dataOf(follower), 'cache'))
-    writeFileSync(join(dataOf(follower), 'cache/own'), 'of the follower')
-    writeFileSync(join(dataOf(follower), 'extra'), 'goes away')
+    mkdirSync(join(follower.directory, 'cache'))
+    writeFileSync(join(follower.directory, 'cache/own'), 'of the follower')
+    writeFileSync(join(follower.directory, 'extra'), 'goes away')
     await shell(
-      `cd '${dataOf(server)}'; mkdir cache keep; echo s > cache/s; echo k > keep/k; echo t > keep/t.tmp`,
+      `cd '${server.directory}'; mkdir cache keep; echo s > cache/s; echo k > keep/k; echo t > keep/t.tmp`,
     )
     await join2(server, follower)
-    const f = dataOf(follower)
+    const f = follower.directory
     t.is(readFileSync(join(f, 'cache/own'), 'utf8'), 'of the follower')
     t.false(existsSync(join(f, 'cache/s')))
     t.false(existsSync(join(f, 'extra')))
     t.false(existsSync(join(f, 'keep/t.tmp')))
     await shell(
-      `cd '${dataOf(server)}'; echo 2 > cache/live; mkdir cache/d; mv cache/live cache/d/; echo 3 > keep/u.tmp; ` +
+      `cd '${server.directory}'; echo 2 > cache/live; mkdir cache/d; mv cache/live cache/d/; echo 3 > keep/u.tmp; ` +
         `mv keep/u.tmp keep/v.tmp; rm keep/t.tmp; echo both > keep/both; ln keep/both keep/link; chmod 700 cache; sync -f .`,
     )
     await server.must('drain')
@@ -82,10 +53,10 @@ test('what is left out stays on its own node: not copied, not compared, not sent
     t.deepEqual((await shell(`cd '${f}'; find . | sort`)).split('\n'), [
       ...['.', './cache', './cache/own', './keep', './keep/both', './keep/k', './keep/link', ''],
     ])
-    await shell(`cd '${dataOf(server)}'; rm -r cache keep/v.tmp`)
+    await shell(`cd '${server.directory}'; rm -r cache keep/v.tmp`)
     await server.must('drain')
     // What differs at the end is exactly what the follower has for itself.
-    t.is((await differences(dataOf(server), f)).trim(), 'cache: missing: no | yes')
+    t.is((await differences(server.directory, f)).trim(), 'cache: missing: no | yes')
   })
 })
 
@@ -93,7 +64,7 @@ test('a rename or a link between what is replicated and what is not is refused a
   const rules = [{ path: 'a/cache' }, { regexpath: '^x/.*\\.tmp$' }]
   await pairWith(rules, async (server, follower) => {
     await join2(server, follower)
-    const at = dataOf(server)
+    const at = server.directory
     await shell(
       `cd '${at}'; mkdir -p a/cache x y e; echo 1 > a/cache/f; echo 2 > g; echo 3 > x/t.tmp`,
     )
@@ -115,7 +86,7 @@ test('a rename or a link between what is replicated and what is not is refused a
     // A program that knows what EXDEV means gets on: the file is copied.
     await shell(`mv '${at}/a/cache/f2' '${at}/f'`)
     await server.must('drain')
-    t.is(readFileSync(join(dataOf(follower), 'f'), 'utf8'), '1\n')
+    t.is(readFileSync(join(follower.directory, 'f'), 'utf8'), '1\n')
     t.is((await follower.must('status'))['link'], 'live')
   })
 })
@@ -123,20 +94,20 @@ test('a rename or a link between what is replicated and what is not is refused a
 test('a directory that goes away takes along what only the follower had in it', async (t) => {
   await pairWith([{ regexpath: '\\.tmp$' }], async (server, follower) => {
     await shell(
-      `mkdir -p '${dataOf(server)}/d' '${dataOf(server)}/r/into' '${dataOf(server)}/r/from'`,
+      `mkdir -p '${server.directory}/d' '${server.directory}/r/into' '${server.directory}/r/from'`,
     )
     await join2(server, follower)
     await follower.kill()
     follower.unmount()
-    for (const d of ['d', 'r/into']) writeFileSync(join(dataOf(follower), d, 'own.tmp'), 'x')
+    for (const d of ['d', 'r/into']) writeFileSync(join(follower.directory, d, 'own.tmp'), 'x')
     await follower.start()
     await server.must('detach', { epoch: 2, generation: 'g2' })
     await join2(server, follower, 3)
-    t.true(existsSync(join(dataOf(follower), 'd/own.tmp')))
-    await shell(`cd '${dataOf(server)}'; rmdir d; mv -T r/from r/into`)
+    t.true(existsSync(join(follower.directory, 'd/own.tmp')))
+    await shell(`cd '${server.directory}'; rmdir d; mv -T r/from r/into`)
     await server.must('drain')
     t.is((await follower.must('status'))['link'], 'live')
-    t.is(await differences(dataOf(server), dataOf(follower)), '')
+    t.is(await differences(server.directory, follower.directory), '')
   })
 })
 

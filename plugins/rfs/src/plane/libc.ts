@@ -239,6 +239,10 @@ export const fallocate = call<[fd: number, mode: number, offset: number, length:
 export const lseek = call<[fd: number, offset: number | bigint, whence: number]>(
   'int64_t lseek(int fd, int64_t offset, int whence)',
 )
+/** Begins to read from the disk; returns before it is there. */
+export const readahead = call<[fd: number, offset: number, length: number]>(
+  'int64_t readahead(int fd, int64_t offset, uint64_t count)',
+)
 export const fsync = call<[fd: number]>('int fsync(int fd)')
 export const fdatasync = call<[fd: number]>('int fdatasync(int fd)')
 export const syncfs = call<[fd: number]>('int syncfs(int fd)')

@@ -19,7 +19,8 @@ const IDLE_MS = 100
 const WATCHES_MAX = 64
 
 interface Timer {
-  readonly everyMs: number
+  /** Undefined: only once. */
+  readonly everyMs: number | undefined
   readonly run: () => void
   due: number
 }
@@ -28,7 +29,7 @@ export class Loop {
   readonly #bytes = Buffer.alloc(WATCHES_MAX * 8)
   readonly #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length)
   readonly #address = addressOf(this.#bytes)
-  readonly #timers: Timer[] = []
+  #timers: readonly Timer[] = []
   /** Called after everything that was ready was handled: what was collected is sent. */
   readonly #afterwards: (() => void)[] = []
   #watches: readonly Watch[] = []
@@ -50,7 +51,12 @@ export class Loop {
   }
 
   every(everyMs: number, run: () => void): void {
-    this.#timers.push({ everyMs, run, due: this.now + everyMs })
+    this.#timers = [...this.#timers, { everyMs, run, due: this.now + everyMs }]
+  }
+
+  /** Once, after this time. There are few who ask for it, one at a time each. */
+  after(delayMs: number, run: () => void): void {
+    this.#timers = [...this.#timers, { everyMs: undefined, run, due: performance.now() + delayMs }]
   }
 
   afterwards(run: () => void): void {
@@ -116,7 +122,8 @@ export class Loop {
   #runTimers(): void {
     for (const timer of this.#timers) {
       if (this.now < timer.due) continue
-      timer.due = this.now + timer.everyMs
+      if (timer.everyMs === undefined) this.#timers = this.#timers.filter((one) => one !== timer)
+      else timer.due = this.now + timer.everyMs
       timer.run()
     }
   }

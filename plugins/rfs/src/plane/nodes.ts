@@ -170,6 +170,11 @@ export class NodeTable {
     return this.#nodes.get(id) ?? (this.#recovered === undefined ? undefined : this.#inherit(id))
   }
 
+  /** The node with this id if it is in use: nothing is taken over for this question. */
+  inUse(id: number): Node | undefined {
+    return this.#nodes.get(id)
+  }
+
   /** The kernel may know any of these from a data plane that died. */
   inherit(names: RecoveredNames): void {
     this.#recovered = names

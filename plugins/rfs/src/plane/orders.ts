@@ -1,5 +1,6 @@
 /** Reads orders from the control socket. The plugin is our own program, yet another version of it may be running. Pure. */
 import type { PlaneOrder } from '../driver/protocol.js'
+import { isPath } from './journal/path.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -12,10 +13,13 @@ export function orderOf(line: Fields): PlaneOrder | string {
     case 'drain':
     case 'refuse':
     case 'unfollow':
+    case 'endVerify':
     case 'exit':
       return { order }
     case 'unserve':
       return { order, force: line['force'] === true }
+    case 'verify':
+      return verifyOf(line)
     case 'serve':
       if (typeof generation !== 'string') return '"generation" must be a text'
       if (typeof line['alone'] !== 'boolean') return '"alone" must be true or false'
@@ -39,4 +43,11 @@ export function orderOf(line: Fields): PlaneOrder | string {
   const { aside } = line
   if (aside !== undefined && typeof aside !== 'string') return '"aside" must be a text'
   return { order, ...common, address, port, ...(aside === undefined ? {} : { aside }) }
+}
+
+function verifyOf({ volume, path, repair }: Fields): PlaneOrder | string {
+  if (volume !== undefined && typeof volume !== 'number') return '"volume" must be a number'
+  if (typeof path !== 'string' || !isPath(path)) return '"path" must be a path in the volume'
+  const where = volume === undefined ? {} : { volume }
+  return { order: 'verify', ...where, path, repair: repair === true }
 }

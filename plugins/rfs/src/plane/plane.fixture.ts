@@ -58,7 +58,7 @@ export class TestPlane {
   }
 
   get directory(): string {
-    return join(this.base, 'data0')
+    return this.launch.volumes[0]?.directory ?? ''
   }
 
   get pid(): number {
@@ -263,5 +263,30 @@ export async function pair(
   } finally {
     await server.remove()
     await follower.remove()
+  }
+}
+
+type Rules = NonNullable<PlaneLaunch['volumes'][number]['notReplicated']>
+
+/** The same of two nodes with these rules of what is left out, on directories with a blank in their names. */
+export async function pairWith(
+  notReplicated: Rules,
+  run: (server: TestPlane, follower: TestPlane) => Promise<void>,
+): Promise<void> {
+  const nodes = ['server', 'follower'].map((name) => {
+    const plane = TestPlane.prepare(name)
+    const directory = join(plane.base, 'my data')
+    mkdirSync(directory)
+    return plane.with({ volumes: [{ index: 0, directory, notReplicated }] })
+  })
+  const [server, follower] = nodes
+  if (server === undefined || follower === undefined) throw new Error('there are two')
+  try {
+    await server.start()
+    await follower.start()
+    await server.must('serve', { generation: 'g1', alone: true })
+    await run(server, follower)
+  } finally {
+    for (const node of nodes) await node.remove()
   }
 }

@@ -74,6 +74,14 @@ export class Plane {
       case 'refuse':
         this.#serving('refuse').refuse()
         return {}
+      case 'verify': {
+        const { volume, path, repair } = order
+        this.#serving('verify').verify({ volume, path, repair })
+        return {}
+      }
+      case 'endVerify':
+        this.#serving('endVerify').verification.stop('it was told to stop')
+        return {}
       case 'unserve':
         return this.#change(() => this.#unserve(order.force))
       case 'follow':

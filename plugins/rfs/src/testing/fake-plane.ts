@@ -7,7 +7,8 @@ import { appendFileSync, closeSync, openSync, readFileSync, rmSync } from 'node:
 import { createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { PlaneLaunch, PlaneLink, PlaneRole } from '../driver/protocol.js'
-import { objectOf, parseObject } from '../driver/wire.js'
+import { objectOf } from '../driver/object.js'
+import { parseObject } from '../driver/wire.js'
 
 const launchFile = process.argv[2] ?? ''
 const launch = JSON.parse(readFileSync(launchFile, 'utf8')) as PlaneLaunch // Written by the driver under test.

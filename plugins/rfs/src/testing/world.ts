@@ -18,7 +18,8 @@ import { RfsDriver } from '../driver/driver.js'
 import { parseMountinfo } from '../driver/mountinfo.js'
 import { signalProcess } from '../driver/process.js'
 import { socketOf, type RfsConfig } from '../driver/settings.js'
-import { objectOf, parseObject } from '../driver/wire.js'
+import { objectOf } from '../driver/object.js'
+import { parseObject } from '../driver/wire.js'
 
 export interface Node {
   readonly name: string

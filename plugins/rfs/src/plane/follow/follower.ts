@@ -7,7 +7,7 @@ import { errnoName } from '../libc.js'
 import { Connection } from '../link/connection.js'
 import { DiallerGreeting, type Greeted } from '../link/greeting.js'
 import { LINK_KIND } from '../link/handshake.js'
-import { KIND } from '../link/ops.js'
+import { HEAD, KIND, LEVEL } from '../link/ops.js'
 import type { InBuffer } from '../link/records.js'
 import { dialTcp } from '../link/sockets.js'
 import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
@@ -16,6 +16,7 @@ import { progressOf } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { TreeError } from '../resync/tree.js'
 import { syncAll } from '../sync.js'
+import { Answerer } from '../verification/answerer.js'
 import { Volume } from '../volume.js'
 import { ApplyFailure, Applier } from './applier.js'
 import { mustDistrust, opMeans } from './decide.js'
@@ -40,6 +41,7 @@ export class Follower {
   #greeting: DiallerGreeting | undefined
   #connection: Connection | undefined
   #applier: Applier | undefined
+  #answerer: Answerer | undefined
   #acknowledged = 0
   #copying = false
   #equal = false
@@ -206,6 +208,7 @@ export class Follower {
     this.#applier = new Applier(this.parts, this.#volumes, connection.ops, (reason) =>
       this.#fail(reason),
     )
+    this.#answerer = new Answerer(this.parts, this.#volumes, connection.ops)
   }
 
   #record(input: InBuffer): string | undefined {
@@ -218,6 +221,7 @@ export class Follower {
       if (means === 'becomesLive') this.#becomeLive()
     }
     try {
+      if (kind === KIND.QUESTION) return this.#answer(input)
       applier.apply(input)
       return undefined
     } catch (error) {
@@ -228,11 +232,17 @@ export class Follower {
     }
   }
 
+  #answer({ bytes, at, length }: InBuffer): string | undefined {
+    if (length < HEAD) return 'it is too short'
+    const body = bytes.subarray(at + HEAD, at + length)
+    return this.#answerer?.answer(bytes[at + 1] ?? 0, bytes.readUInt32LE(at + 4), body)
+  }
+
   /** The trees are equal. The server is told, and holds changes until it knows. */
   #becomeEqual(): void {
     this.#copying = false
     this.#equal = true
-    this.#connection?.ops.plain(KIND.READY)
+    this.#connection?.ops.plain(KIND.READY, LEVEL.VERIFY)
   }
 
   #becomeLive(): void {
@@ -275,6 +285,7 @@ export class Follower {
     this.progress = undefined
     this.#greeting?.abort()
     this.#connection?.close()
+    this.#answerer?.close()
     if (this.#copying) this.parts.resync.order({ kind: 'stop', run: this.#run })
     this.#copying = false
   }

@@ -30,6 +30,8 @@ export const KIND = {
   PULSE: 69,
   /** Like WRITE; the WRITE or FENCE that follows at once says that the whole write is applied. */
   WRITE_PART: 70,
+  /** A question of a verification (verification/messages.ts), answered by ANSWER. Only to a follower of LEVEL.VERIFY. */
+  QUESTION: 71,
 
   // From the follower
   APPLIED: 96,
@@ -38,7 +40,11 @@ export const KIND = {
   FAILED: 99,
   /** The follower knows that its tree is equal: it applies ops from now on. The first FENCE tells it that it is live. */
   READY: 100,
+  ANSWER: 101,
 } as const
+
+/** What a follower understands beyond the protocol's first version: it says so with READY. An unknown kind ends a link. */
+export const LEVEL = { VERIFY: 1 } as const
 
 /** Kinds below this are numbered. */
 export const NUMBERED = 64
@@ -202,6 +208,13 @@ export class OpWriter {
   /** FENCE, WINDOW, WINDOW_DONE, PULSE, and what the follower says with one number. */
   plain(kind: number, number = 0, value = 0): void {
     this.#open(kind, 0, 0, number, value, 0)
+    this.out.close()
+  }
+
+  /** QUESTION or ANSWER; `token` of the question comes back with its answer. */
+  about(kind: number, volume: number, token: number, body: Uint8Array): void {
+    const at = this.#open(kind, volume, 0, token, 0, body.length)
+    this.out.bytes.set(body, at)
     this.out.close()
   }
 

@@ -87,18 +87,21 @@ export interface Name {
 export const DT = { UNKNOWN: 0, DIRECTORY: 4 } as const
 const listing = Buffer.alloc(256 * 1024)
 
-/** All names of a directory, in the order of the directory, without `.` and `..`. */
-export function* namesOf(directory: number, path: BytePath): Generator<Name> {
+/**
+ * All names of a directory, in the order of the directory, without `.` and `..`. `into`: how much is read at once, for a
+ * caller who may not take long.
+ */
+export function* namesOf(directory: number, path: BytePath, into = listing): Generator<Name> {
   // The buffer is shared by all walks, so each filling is decoded before anything is yielded.
   lseek(directory, 0, SEEK.SET)
   for (;;) {
-    const size = must(getdents64(directory, listing, listing.length), 'list', path)
+    const size = must(getdents64(directory, into, into.length), 'list', path)
     if (size === 0) return
-    yield* decodeNames(size)
+    yield* decodeNames(into, size)
   }
 }
 
-function decodeNames(size: number): Name[] {
+function decodeNames(listing: Buffer, size: number): Name[] {
   const names: Name[] = []
   for (let at = 0; at < size; at += listing.readUInt16LE(at + 16)) {
     const inode = listing.readUInt32LE(at + 4) * 0x1_0000_0000 + listing.readUInt32LE(at)

@@ -56,6 +56,7 @@ export class Copy {
   #equal = false
   #ready = false
   #live = false
+  #level = 0
   progress: Progress | undefined
 
   constructor(
@@ -144,8 +145,14 @@ export class Copy {
     }
   }
 
+  /** What the live follower understands (LEVEL). */
+  get level(): number {
+    return this.#level
+  }
+
   /** The follower's loop knows that its copy is done. */
-  onReady(): void {
+  onReady(level: number): void {
+    this.#level = level
     this.#ready = true
     this.#liveIfReady()
   }

@@ -18,12 +18,12 @@ import { Reply } from '../fuse/reply.js'
 import { Request } from '../fuse/request.js'
 import { E } from '../libc.js'
 import type { Connection } from '../link/connection.js'
-import { HEAD, KIND } from '../link/ops.js'
-import type { InBuffer } from '../link/records.js'
+import { KIND } from '../link/ops.js'
 import type { PlaneParts } from '../parts.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { syncAll } from '../sync.js'
 import { Toucher } from '../touch.js'
+import { Verification, type VerifyOrder } from '../verification/verification.js'
 import type { Volume } from '../volume.js'
 import { isChange } from './change-parts.js'
 import { Changes } from './changes.js'
@@ -35,6 +35,7 @@ import { PENDING_BYTES_MAX, Pending } from './pending.js'
 import { Stream } from './stream.js'
 import { Succession } from './succession.js'
 import { Syncs } from './syncs.js'
+import { Told } from './told.js'
 import { WINDOW_MS, Windows } from './windows.js'
 
 const TIMES_MS = 500
@@ -51,6 +52,8 @@ export class Server {
   readonly #mounts: Mounts
   readonly #windows: Windows
   readonly #copy: Copy
+  readonly #told: Told
+  readonly verification: Verification
   readonly #succession: Succession
   #mode: Mode
   /** Of the last follower that was live. */
@@ -103,18 +106,22 @@ export class Server {
       },
       diverged: (cause) => this.#copy.drop(cause),
     })
+    const diskFailed = { cause: 'syncfs failed: the disk may have lost writes' }
     this.#windows = new Windows(journal, volumes, pool, () =>
-      parts.log('critical', 'diskFailed', {
-        cause: 'syncfs failed: the disk may have lost writes',
-      }),
+      parts.log('critical', 'diskFailed', diskFailed),
     )
     this.#copy = new Copy(parts, volumes, {
       onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
       onLost: (epoch, cause) => this.#becomeLost(epoch, cause),
       onProgress: (epoch, progress) => parts.tell({ event: 'progressed', epoch, progress }),
-      onRecord: (input) => this.#record(input),
+      onRecord: (input) => this.#told.record(input, this.#mode === 'live'),
       log: parts.log,
+    })
+    this.verification = this.#makeVerification()
+    this.#told = new Told({
+      ...{ copy: this.#copy, stream: this.#stream, syncs: this.#syncs },
+      ...{ windows: this.#windows, verification: this.verification },
     })
   }
 
@@ -140,6 +147,7 @@ export class Server {
       held: this.#parked.count,
       nodes: this.#mounts.volumes.reduce((sum, { table }) => sum + table.count, 0),
       descriptors: this.parts.descriptors.count,
+      ...this.verification.counters,
     }
   }
 
@@ -171,6 +179,11 @@ export class Server {
       throw new HoldfastError('E_RFS_REFUSING', 'this node is giving up its role')
     }
     this.#copy.admit(order)
+  }
+
+  /** Throws HoldfastError when there is nothing to compare with. */
+  verify(order: VerifyOrder): void {
+    this.verification.start(this.#mounts.volumes, order, this.#copy.level)
   }
 
   /** Alone from now on: the right to it was obtained and persisted by whoever orders this. */
@@ -220,6 +233,7 @@ export class Server {
   /** Unmounts. Throws E_RFS_BUSY while files are open, unless it is forced. */
   async stop(force: boolean): Promise<void> {
     this.#leaving = true
+    this.verification.stop('this node stopped serving')
     try {
       await this.#mounts.unmount(force)
     } catch (error) {
@@ -245,6 +259,7 @@ export class Server {
     const { now } = this.parts.loop
     // What an older session left waiting says nothing about the link over which the copy runs.
     this.#copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
+    this.verification.tick()
     if (this.#mode !== 'live') return
     if (now - this.#timesAt >= TIMES_MS) {
       this.#timesAt = now
@@ -303,6 +318,14 @@ export class Server {
     }
   }
 
+  #makeVerification(): Verification {
+    return new Verification({
+      ...this.parts,
+      ops: () => (this.#mode === 'live' ? this.#stream.ops : undefined),
+      settle: (volume, node) => this.#stream.settle(volume, volume.table.inUse(node)),
+    })
+  }
+
   get #fate(): Fate {
     return fateOf(this.#mode, { lastRound: this.#lastRound, full: this.#pending.full })
   }
@@ -339,6 +362,7 @@ export class Server {
 
   #becomeLost(epoch: number, cause: string): void {
     const wasLive = this.#mode === 'live'
+    this.verification.stop(`the link was lost: ${cause}`)
     this.#windows.giveUp()
     this.#stream.end()
     this.#lastRound = false
@@ -346,37 +370,6 @@ export class Server {
     for (const { failed } of this.#draining.splice(0)) failed(`the link was lost: ${cause}`)
     this.parts.tell({ event: 'linkLost', epoch, cause, wasLive })
     if (this.#mode === 'alone') this.#replay()
-  }
-
-  /** What the live follower says. */
-  #record(input: InBuffer): string | undefined {
-    const { bytes, at, length } = input
-    if (length < HEAD) return 'it is too short'
-    const number = bytes.readUInt32LE(at + 4)
-    const value = bytes.readUInt32LE(at + 8) + bytes.readUInt32LE(at + 12) * 0x1_0000_0000
-    switch (bytes[at]) {
-      case KIND.PULSE:
-        return undefined
-      case KIND.READY:
-        this.#copy.onReady()
-        return undefined
-      case KIND.FAILED:
-        return `the follower failed: ${bytes.toString('utf8', at + HEAD + 2, at + length)}`
-      default:
-    }
-    if (this.#mode !== 'live') return 'it came before the follower was live'
-    switch (bytes[at]) {
-      case KIND.APPLIED:
-        return this.#pending.acknowledge(value) ? undefined : 'it acknowledges what was not sent'
-      case KIND.SYNCED:
-        this.#syncs.remoteDone(number)
-        return undefined
-      case KIND.WINDOW_SYNCED:
-        this.#windows.remoteSynced(this.#stream.ops, value)
-        return undefined
-      default:
-        return `its kind is ${bytes[at] ?? -1}`
-    }
   }
 
   #checkDrained(): void {

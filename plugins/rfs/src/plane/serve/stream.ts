@@ -144,6 +144,11 @@ export class Stream {
     if (this.concerns(volume, node)) this.owe(volume, node)
   }
 
+  /** Tells the time of a node if it is owed. */
+  settle(volume: Volume, node: Node | undefined): void {
+    if (this.#writer !== undefined && node?.owed === true) this.#payTime(volume, node)
+  }
+
   get owes(): boolean {
     return this.#owed.length > 0
   }
