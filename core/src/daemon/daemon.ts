@@ -19,7 +19,7 @@ import { systemClock } from '../scheduling/clock.js'
 import { TrustedKeys } from '../trust/keyring.js'
 import { NodeControl } from './control.js'
 import { NodeMembership } from './membership.js'
-import { type NodePlugins, startNodePlugins } from './node-plugins.js'
+import { NodePlugins } from './node-plugins.js'
 import { readBootId, readVersion } from './version.js'
 
 export interface Daemon {
@@ -69,25 +69,27 @@ export async function startDaemon(
     },
   })
   states.attach(modules)
-  const started: { nodePlugins?: NodePlugins } = {}
   const control: NodeControl = new NodeControl(version, {
     ...{ cluster, modules, log, keys },
     plugins: new PluginService({
       ...{ catalog: plugins, store, version },
       modules: () => modules.pluginSets(),
-      node: () => started.nodePlugins?.activity() ?? [],
+      node: {
+        activity: () => nodePlugins.activity(),
+        changed: (id) => nodePlugins.changed(id),
+        neededBy: (id) => nodePlugins.neededBy(id),
+      },
       note: (event, fields) => {
         own.write('event', event, fields)
       },
     }),
   })
+  const nodePlugins = new NodePlugins({
+    ...{ directories, clock, log, core, plugins, load, control },
+  })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.
-  const [nodePlugins] = await Promise.all([
-    startNodePlugins({ ...{ directories, clock, log, core, plugins, load, control } }),
-    membership.enter() ? modules.open() : undefined,
-  ])
-  started.nodePlugins = nodePlugins
+  await Promise.all([nodePlugins.refresh(), membership.enter() ? modules.open() : undefined])
   own.write('info', 'daemonReady', { node: membership.self(), modules: modules.list().length })
   return {
     log,

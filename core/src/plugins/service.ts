@@ -7,9 +7,11 @@ import {
   type PluginManifest,
   type PluginsReport,
   type PluginView,
+  route,
 } from '@holdfast/sdk'
 import { codeOf } from '../files/atomic.js'
 import type { BrokenPlugin, PluginSource, Trust } from '../kernel/discover.js'
+import { needId } from '../kernel/graph.js'
 import { readManifest } from '../kernel/manifest.js'
 import { satisfies } from '../kernel/versions.js'
 import { elementNames } from '../modules/plan.js'
@@ -27,8 +29,17 @@ export interface PluginServiceOptions {
   readonly store: PluginStore
   readonly version: string
   readonly modules: () => readonly ModulePlugins[]
-  readonly node: () => readonly PluginActivity[]
+  readonly node: NodeSet
   readonly note: (event: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** The plugins of scope node that are active. */
+export interface NodeSet {
+  activity(): readonly PluginActivity[]
+  /** After an order about `id`: makes what is active equal to what is installed and enabled. */
+  changed(id: string): Promise<void>
+  /** Active plugins that could not be without `id`, each with why. */
+  neededBy(id: string): Promise<ReadonlyMap<string, string>>
 }
 
 interface Inspected {
@@ -79,7 +90,9 @@ export class PluginService {
       await store.add(id, version, inspected.archive)
       await catalog.refresh()
       note('pluginInstalled', { id, version, trust: trust.kind })
-      return viewOf(manifest, trust, { enabled: this.isEnabled(id), usedBy: [] })
+      await this.told(manifest)
+      const view = viewOf(manifest, trust, { enabled: this.isEnabled(id), usedBy: [] })
+      return { ...view, failure: this.failureOf(manifest) }
     })
   }
 
@@ -94,9 +107,11 @@ export class PluginService {
         })
       }
       if (view.usedBy.length > 0) throw inUse(`${id} ${version}`, view.usedBy)
+      if (view.scope === 'node') await this.assertDispensable(id)
       await store.remove(id, version)
       await catalog.refresh()
       note('pluginRemoved', { id, version })
+      await this.told(view)
     })
   }
 
@@ -107,16 +122,19 @@ export class PluginService {
       if (versions.length === 0) throw this.unknown(id, undefined)
       const usedBy = [...new Set(versions.flatMap((one) => one.usedBy))]
       if (!enabled && usedBy.length > 0) throw inUse(id, usedBy)
+      const [first] = versions
+      if (!enabled && first?.scope === 'node') await this.assertDispensable(id)
       const others = catalog.disabled.filter((other) => other !== id)
       await store.setDisabled(enabled ? others : [...others, id])
       await catalog.refresh()
       note(enabled ? 'pluginEnabled' : 'pluginDisabled', { id })
+      if (first !== undefined) await this.told(first)
     })
   }
 
   doctor(): PluginsReport {
     const { modules, node } = this.options
-    const own = node()
+    const own = node.activity()
     const sets = modules().map(({ module, failure, plugins }) => ({ module, failure, plugins }))
     const active = new Set(
       [...sets.flatMap(({ plugins }) => plugins), ...own].map(
@@ -128,6 +146,35 @@ export class PluginService {
       sets: [{ module: undefined, failure: undefined, plugins: own }, ...sets],
       idle: idle.map((view) => ({ id: view.id, version: view.version, reason: idleReason(view) })),
     }
+  }
+
+  /** Modules take up a plugin when they are configured, the node at once. */
+  private async told({ id, scope }: Pick<PluginView, 'id' | 'scope'>): Promise<void> {
+    if (scope === 'node') await this.options.node.changed(id)
+  }
+
+  private failureOf({ id, version }: PluginManifest): PluginView['failure'] {
+    const found = this.options.node.activity().find((one) => one.id === id)
+    return found?.version === version ? found.failure : undefined
+  }
+
+  /** Refuses what would take others with it, and the door through which this order came. */
+  private async assertDispensable(id: string): Promise<void> {
+    const { node, catalog } = this.options
+    const [[other, reason] = []] = await node.neededBy(id)
+    if (other !== undefined) {
+      throw new HoldfastError('E_PLUGIN_IN_USE', `plugin ${other} needs ${id}: ${reason ?? ''}`, {
+        hint: `disable ${other} first`,
+      })
+    }
+    const isDoor = catalog.sources.some(
+      ({ manifest }) =>
+        manifest.id === id && manifest.needs.some((need) => needId(need) === route.id),
+    )
+    if (!isDoor) return
+    throw new HoldfastError('E_PLUGIN_IN_USE', `plugin ${id} takes the orders of operators`, {
+      hint: 'without it nobody could give another one: stop holdfastd instead',
+    })
   }
 
   private async read(archive: PluginArchive): Promise<Inspected> {
@@ -210,7 +257,7 @@ function brokenView({ id, code, reason }: BrokenPlugin): PluginView {
 function idleReason(view: PluginView): string {
   if (view.failure !== undefined) return view.failure.reason
   if (!view.enabled) return `it is disabled: holdfast plugin enable ${view.id}`
-  if (view.scope === 'node') return 'it becomes active when holdfastd is restarted'
+  if (view.scope === 'node') return 'it could not be used: the log of its start says why'
   if (view.elements.length === 0) return 'no module needs it'
   return `no module has ${view.elements.join(' or ')} in this version`
 }
