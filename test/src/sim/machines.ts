@@ -1,5 +1,6 @@
 /** The machines that the simulator knows, by name. */
 import { HoldfastError } from '@holdfast/sdk'
+import { failoverMachine } from './failover/index.js'
 import { lifecycleMachine } from './lifecycle/index.js'
 import { lightMachine } from './light/index.js'
 import type { SimMachine } from './machine.js'
@@ -13,6 +14,7 @@ export const machines: readonly SimMachine[] = [
   rfsMachine,
   lifecycleMachine,
   lightMachine,
+  failoverMachine,
 ]
 
 /** Throws E_SIM_USAGE. */

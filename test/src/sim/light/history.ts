@@ -19,7 +19,7 @@ export function runHistory(options: RunOptions): Ran {
   const config = { maxloop: random.pick([1, 3]), loopIntervalMs }
   const lines = options.lines ?? linesOf(profile, random)
   const world = new World({ seed, config, step: stepOf(options.mutant), coverage, traced })
-  for (const line of ['start', 'wait 2s', ...lines]) {
+  for (const line of ['power on', 'start', 'wait 2s', ...lines]) {
     if (world.truth.violation !== undefined) break
     world.note(`> ${line}`)
     perform(world, line)

@@ -1,6 +1,6 @@
 /** One simulated node with a module of the light topology, and everything that can be done to it. */
-import type { LightConfig } from '@holdfast/plugin-light/decisions'
-import type { OperatorCommand } from '@holdfast/sdk'
+import type { LightConfig, State } from '@holdfast/plugin-light/decisions'
+import type { OperatorCommand, Verdict } from '@holdfast/sdk'
 import { Agenda } from '../agenda.js'
 import { Application } from '../application.js'
 import { SimNode } from '../node.js'
@@ -17,6 +17,16 @@ export interface WorldOptions {
   readonly step: StepFunction
   readonly coverage?: Coverage | undefined
   readonly traced?: boolean
+  /** Whoever lives in the same daemon and gives orders. */
+  readonly guest?: Guest
+}
+
+export interface Guest {
+  daemonStarted(): void
+  daemonEnded(how: 'daemon' | 'power'): void
+  changed(state: State): void
+  answered(ticket: number, verdict: Verdict): void
+  applicationStarted(): void
 }
 
 export class World {
@@ -38,6 +48,7 @@ export class World {
       started: () => {
         this.note('application starts')
         this.truth.started()
+        options.guest?.applicationStarted()
       },
       stopped: () => this.note('application ended'),
       serve: () => undefined,
@@ -53,11 +64,14 @@ export class World {
           `${eventName(event)}: ${placeOf(before)} → ${placeOf(taken.next)} (${taken.next.cause})`,
         )
         this.truth.stepped(before, event, taken)
+        options.guest?.changed(taken.next)
       },
-      onAnswer: (ticket) => this.truth.answered(ticket),
+      onAnswer: (ticket, verdict) => {
+        this.truth.answered(ticket)
+        options.guest?.answered(ticket, verdict)
+      },
       dies: (how) => (how === 'power' ? this.powerOff() : this.killDaemon()),
     })
-    this.powerOn()
   }
 
   run(forMs: number): void {
@@ -85,6 +99,7 @@ export class World {
     Object.assign(this.node, { powered: false, daemonRuns: false, frozen: 'no' })
     for (const layer of ['power', 'daemon', 'plane'] as const) this.node.ends(layer)
     this.daemon.end('power')
+    this.options.guest?.daemonEnded('power')
     this.application.dies()
     this.truth.powerLost()
   }
@@ -96,6 +111,7 @@ export class World {
     if (this.node.frozen === 'daemon') this.node.frozen = 'no'
     this.node.ends('daemon')
     this.daemon.end('daemon')
+    this.options.guest?.daemonEnded('daemon')
     this.node.later('power', this.random.integer(200, 1_500), () => this.#startDaemon())
   }
 
@@ -111,5 +127,6 @@ export class World {
     if (this.node.daemonRuns || !this.node.powered) return
     this.node.daemonRuns = true
     this.daemon.begin()
+    this.options.guest?.daemonStarted()
   }
 }
