@@ -57,6 +57,7 @@ test)
   need apache2 apache2
   need firebird firebird3.0-server
   need isql-fb firebird3.0-utils
+  need systemctl systemd
   need podman podman
   need runc runc
   need_file /usr/lib/ocf/resource.d/heartbeat/anything resource-agents

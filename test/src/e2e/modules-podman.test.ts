@@ -8,8 +8,9 @@ import {
   ledger,
 } from '@holdfast/lab'
 import test from 'ava'
-import { failsOverAndBack, packRegistry } from './modules.js'
+import { failsOverAndBack, packRegistry, removeGroups } from './modules.js'
 
+const groups = `holdfast-test-podman-${String(process.pid)}`
 const directory = '/srv/podman'
 const image = 'localhost/ledger:1'
 const server = fileURLToPath(
@@ -26,7 +27,8 @@ const containers: Application = {
 
 /**
  * Images and containers of a node are its own, and stay over a power cut; control groups are mounted anew, as the lab's node
- * has none. This machine may not raise limits, and an older one knows no cgroups of version 2: runc gets along with both.
+ * has none. A machine that may not raise limits (it lacks CAP_SYS_RESOURCE) must be content with lower ones. Where groups of both versions
+ * are mounted crun refuses to run; runc does not.
  */
 const prepareNode = `set -e
 mkdir -p /srv/containers /srv/containers-etc ${evidenceDirectory}
@@ -45,12 +47,14 @@ cgroup_manager = "cgroupfs"
 runtime = "runc"
 END
 mount --bind /srv/containers-etc /etc/containers
-if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+if grep -q '^[1-9]' /proc/self/cgroup; then
   mount -t tmpfs -o mode=0755 cgroup /sys/fs/cgroup
   for one in $(cut -d: -f2 /proc/self/cgroup | grep -E '^[a-z_,]+$'); do
     mkdir "/sys/fs/cgroup/$one"
     mount -t cgroup -o "$one" cgroup "/sys/fs/cgroup/$one"
   done
+else
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
 fi
 podman image exists ${image} && exit
 root=/run/ledger-image
@@ -81,11 +85,12 @@ async function eachBoot(host: Host): Promise<void> {
 test.before(packRegistry)
 
 test('a container of podman fails over under load and back, loses nothing, and never runs twice', async (t) => {
+  t.teardown(() => removeGroups(groups))
   await failsOverAndBack(t, containers, {
     parameters: {
       IMAGE: image,
       PORT: '8080',
-      OPTIONS: `--network=host --uts=host --cgroups=no-conmon --volume=${evidenceDirectory}:/evidence`,
+      OPTIONS: `--network=host --uts=host --cgroups=no-conmon --cgroup-parent=/${groups} --volume=${evidenceDirectory}:/evidence`,
       COMMAND: '/bin/node /ledger-server.mjs /tmp/ledger.pid',
     },
     eachBoot,

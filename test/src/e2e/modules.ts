@@ -100,6 +100,16 @@ export async function failsOverAndBack(
   })
 }
 
+/**
+ * Control groups that a test made on this machine and that nobody is in any more: those below a directory of a controller, or of the one
+ * hierarchy, whose name begins so.
+ */
+export async function removeGroups(prefix: string): Promise<void> {
+  const remove = 'for one in /sys/fs/cgroup/"$0"* /sys/fs/cgroup/*/"$0"*; do'
+  const leavesFirst = '[ ! -d "$one" ] || find "$one" -depth -type d -exec rmdir {} \\;; done'
+  await promisify(execFile)('sh', ['-c', `${remove} ${leavesFirst}`, prefix])
+}
+
 /** The module's own checker sees it, and the server is started again where it was. */
 async function serverDies(pair: Pair, kill: ModuleUse['kill']): Promise<void> {
   const { host } = pair.n1
