@@ -43,6 +43,7 @@ test('wrong usage ends with 2 and names the help', async (t) => {
     ['log', '-s', '-1'],
     ['start', 'a', 'b'],
     ['cluster', 'invite', 'n2', '--ttl', '1s'],
+    ['cluster', 'invite', 'N 3'],
     ['module', 'install', '../sources'],
   ]
   for (const words of cases) {

@@ -15,7 +15,10 @@ async function main(): Promise<number> {
   const client = new Client(socketPathFrom(environment))
   const context = { terminal, client, environment, stdin: process.stdin, commands }
   try {
-    const words = process.argv.slice(2)
+    const [first, ...rest] = process.argv.slice(2)
+    const asked = first === undefined ? [] : [first, ...rest]
+    // `holdfast help log` is what people type who come from other tools.
+    const words = first === 'help' ? [...rest, '--help'] : asked
     const offered = await offeredFor(context, words)
     const all = { ...context, commands: [...commands, ...offered] }
     return await runProgram(all, ownVersion(), words)

@@ -44,6 +44,10 @@ test('a command that a plugin offers is typed like any other, with its help, on 
     /resource \[options\] <resource> \[value\]|set \[options\] <resource> \[value\]/,
   )
   t.regex(help.out, /--seconds <NUMBER>\s+how long/)
+  const group = await holdfast(n1, 'help', 'resource', '-m', 'web')
+  t.is(group.code, 0)
+  t.regex(group.out, /set: offered by a plugin of the module\n[^]*say what a resource is/)
+  t.regex(group.out, /Examples:\n {2}holdfast resource set resource -m MODULE/)
   const list = await holdfast(n1, 'module', 'commands', 'web')
   t.regex(list.out, /resource set\s+say what a resource is/)
   const wrong = await holdfast(n1, ...words, '--seconds', 'x', '-m', 'web')
@@ -75,7 +79,7 @@ test('a plugin is shown before it is installed, and only installed when somebody
   )
   t.deepEqual(n1.control.told, [])
   const done = await holdfast(n1, 'plugin', 'install', file, '--yes', '-H', '*')
-  t.regex(done.out, /n1 {2}plugin checker-redis 1\.0\.0 is installed\nn2 {2}plugin/)
+  t.regex(done.out, /n1 {2}plugin checker-redis 1\.0\.0: installed\nn2 {2}plugin/)
   t.deepEqual(
     [n1, n2].flatMap(({ control }) => control.told.map(({ request }) => request)),
     Array(2).fill({ id: 'checker-redis', capabilities: ['net.connect'] }),

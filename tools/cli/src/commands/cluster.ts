@@ -112,6 +112,12 @@ async function init(context: Context, input: Input): Promise<number> {
 
 async function invite(context: Context, input: Input): Promise<number> {
   const node = input.argument('NODE') ?? ''
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(node)) {
+    throw usageError(
+      `"${node}" can't be the name of a node: letters, digits, ".", "_" and "-", 64 at most`,
+      'write it as in cluster.xml; "holdfast cluster state" shows the names',
+    )
+  }
   const ttlMs = timeOf(input, 'ttl', '15m')
   if (ttlMs < ttlLimitsMs.min || ttlMs > ttlLimitsMs.max) {
     throw usageError(`--ttl ${input.option('ttl') ?? ''} is not allowed`, 'write 10s to 24h')

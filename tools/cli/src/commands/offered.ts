@@ -9,6 +9,9 @@ import { chosenModule, chosenNodes, jsonOption, moduleOption, nodesOption } from
 /** Beyond the 10 minutes that the node gives a command. */
 const answerTimeoutMs = 620_000
 
+/** Of a group's help. */
+const examplesMax = 4
+
 interface Property {
   readonly name: string
   readonly type: 'string' | 'integer' | 'number' | 'boolean'
@@ -35,7 +38,9 @@ function nested(words: readonly string[], spec: CommandSpec): CommandSpec {
 }
 
 function groupOf(name: string, commands: readonly CommandSpec[]): CommandSpec {
-  return { name, summary: `offered by a plugin of the module`, examples: [], commands }
+  const names = commands.map((command) => command.name).join(', ')
+  const examples = commands.flatMap((command) => command.examples).slice(0, examplesMax)
+  return { name, summary: `${names}: offered by a plugin of the module`, examples, commands }
 }
 
 /** `resource list` and `resource set` are two commands of one group. */
