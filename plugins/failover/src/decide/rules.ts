@@ -73,12 +73,8 @@ function fire(state: State, rule: Rule, event: Event): Step {
       past: withAction(state.past, action),
       ruleStates: mark(undefined),
     },
-    actions: [note, { kind: 'order', label, command: then.order, cause, ...routineOf(then) }],
+    actions: [note, { kind: 'order', label, command: then.order, cause }],
   }
-}
-
-function routineOf({ routine }: { readonly routine?: boolean }): { readonly routine?: true } {
-  return routine === true ? { routine } : {}
 }
 
 /** `tcp.web is down (connection refused)`. */
