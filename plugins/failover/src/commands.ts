@@ -2,10 +2,10 @@
 import { type Clock, type Command, type CommandResult, HoldfastError } from '@holdfast/sdk'
 import type { FailoverDriver } from './driver/driver.js'
 import type { Resource } from './decide/types.js'
-import { explain, linesOf, type Now, pastLinesOf, span } from './explain.js'
+import { explain, headOf, linesOf, type Now, pastLinesOf, span } from './explain.js'
 import { resourceValues } from './language/rule.js'
 
-type Driver = Pick<FailoverDriver, 'state' | 'setResource' | 'switchCheckers'>
+type Driver = Pick<FailoverDriver, 'module' | 'state' | 'setResource' | 'switchCheckers'>
 
 export function commandsOf(driver: Driver, clock: Clock): ReadonlyMap<string, Command> {
   const now = (): Now => ({ nowMs: clock.monotonicMs(), wallMs: clock.wallMs() })
@@ -17,8 +17,14 @@ export function commandsOf(driver: Driver, clock: Clock): ReadonlyMap<string, Co
         () => {
           const state = driver.state()
           const explained = explain(state, now())
-          const lines = [...linesOf(explained, now()), ...pastLinesOf(state, now())]
-          return { ok: true, lines, data: { rules: explained, past: state.past } }
+          const { role, sub, cause } = driver.module()
+          const lines = [
+            ...headOf(state, { role, sub, cause }),
+            ...linesOf(explained, now()),
+            ...pastLinesOf(state, now()),
+          ]
+          const data = { module: { role, sub, cause }, rules: explained, past: state.past }
+          return { ok: true, lines, data }
         },
       ),
     ],

@@ -1,4 +1,5 @@
 /** Tells a stranger why a rule acted or did not, and what would happen next. Pure. */
+import type { ModuleState } from '@holdfast/sdk'
 import { dueMs, pointless, stableTimeMs, actionOf } from './decide/firing.js'
 import { find } from './decide/resource.js'
 import { wakeupMs } from './decide/rules.js'
@@ -27,6 +28,16 @@ export interface Explained {
 
 export function explain(state: State, now: Now): readonly Explained[] {
   return [...state.rules.map((rule) => explainRule(state, rule, now)), explainWakeup(state, now)]
+}
+
+/** Where the module is, and why: what somebody wants to have explained. */
+export function headOf(
+  { enabled }: Pick<State, 'enabled'>,
+  { role, sub, cause }: Pick<ModuleState, 'role' | 'sub' | 'cause'>,
+): readonly string[] {
+  const off =
+    'Checkers are switched off: nobody looks and no rule acts until "holdfast checker on".'
+  return [`The module is ${role} (${sub}): ${cause}`, ...(enabled ? [] : [off])]
 }
 
 export function linesOf(explained: readonly Explained[], now: Now): readonly string[] {
