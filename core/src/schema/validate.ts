@@ -1,5 +1,5 @@
 /** The one door to ajv: compiles a JSON schema and tells what is wrong as data, not as text. */
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import addFormatsModule from 'ajv-formats'
 
 export interface SchemaProblem {
@@ -19,22 +19,33 @@ export type SchemaCheck = (value: unknown) => readonly SchemaProblem[]
 // Published as CommonJS: under NodeNext the function sits in `default`.
 const addFormats = addFormatsModule.default
 
+const options: Options = {
+  allErrors: true,
+  useDefaults: true,
+  coerceTypes: false,
+  removeAdditional: false,
+  strict: true,
+  strictRequired: false,
+  strictTypes: false,
+  strictTuples: false,
+  allowUnionTypes: true,
+  ownProperties: true,
+  logger: false,
+  // By the instance below: each one would compile the schema of schemas again, which takes longer than all the rest.
+  validateSchema: false,
+  meta: false,
+}
+
+let ofSchemas: Ajv | undefined
+
 /** Throws (a bug or a broken plugin) when the schema itself is malformed. */
 export function compileSchema(schema: object): SchemaCheck {
+  ofSchemas ??= new Ajv({ logger: false })
+  if (ofSchemas.validateSchema(schema) !== true) {
+    throw new Error(`schema is invalid: ${ofSchemas.errorsText()}`)
+  }
   // One instance a schema: no schema can see or break another one's `$id`.
-  const ajv = new Ajv({
-    allErrors: true,
-    useDefaults: true,
-    coerceTypes: false,
-    removeAdditional: false,
-    strict: true,
-    strictRequired: false,
-    strictTypes: false,
-    strictTuples: false,
-    allowUnionTypes: true,
-    ownProperties: true,
-    logger: false,
-  })
+  const ajv = new Ajv(options)
   addFormats(ajv, { mode: 'full' })
   ajv.addVocabulary(['x-duration', 'x-secret', 'x-unit', 'x-example', 'x-shared'])
   const validate: ValidateFunction = ajv.compile(schema)
