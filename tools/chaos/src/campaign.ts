@@ -154,9 +154,11 @@ async function statesOf(world: World): Promise<string> {
 /** What is needed to find out what happened, and to do it again. */
 async function keep(world: World, result: RoundResult, campaign: Campaign): Promise<void> {
   const directory = join(logsDirectory, `${String(campaign.seed)}-${String(result.number)}`)
+  const { timeoutMs, watchdogSeconds } = campaign.times
+  const watchdog = watchdogSeconds === undefined ? 'off' : `${String(watchdogSeconds)}s`
   const replay =
     `npm run chaos -- --seed ${String(campaign.seed)} --from ${String(result.number)} --faults 1` +
-    ` --app ${campaign.application.name} --timeout ${String(campaign.timeoutMs)}ms`
+    ` --app ${campaign.application.name} --timeout ${String(timeoutMs)}ms --watchdog ${watchdog}`
   await world.keepLogs(directory, `${lineOf(result)}\nagain: ${replay}\n`)
   campaign.tell(`  logs are kept in ${directory}; to play this round again:\n  ${replay}`)
 }

@@ -13,8 +13,9 @@ import {
   spreadOf,
   takeoverSince,
 } from './report.js'
-import { type Conditions, type Round, roundOf, watchdogSecondsFor } from './schedule.js'
+import { type Conditions, type Round, roundOf } from './schedule.js'
 import { jsonLine, reportText } from './text.js'
+import { timesOf } from './times.js'
 
 const good: RoundResult = {
   number: 1,
@@ -30,8 +31,8 @@ const good: RoundResult = {
   trouble: '',
 }
 
-const unguarded: Conditions = { kinds: kindNames(), timeoutMs: 1_000, watchdogSeconds: undefined }
-const guarded: Conditions = { ...unguarded, watchdogSeconds: 4 }
+const unguarded: Conditions = { kinds: kindNames(), times: timesOf(1_000, undefined) }
+const guarded: Conditions = { ...unguarded, times: { ...timesOf(3_000, 8), stretch: 1 } }
 
 function namesOf({ faults }: Round): readonly KindName[] {
   return faults.map(({ kind }) => kind)
@@ -76,20 +77,20 @@ test('round 53 of seed 3, in which the application ran twice without a watchdog,
   t.deepEqual(namesOf(roundOf(3, 53, guarded)), ['freeze-plane-primary', 'kill-daemon-primary'])
 })
 
-test('all times of a round grow with the time-out', (t) => {
-  const slow = roundOf(3, 53, { ...guarded, timeoutMs: 2_000 })
+test('all times of a round are stretched', (t) => {
+  const slow = roundOf(3, 53, { ...guarded, times: { ...guarded.times, stretch: 2 } })
   t.deepEqual(
     slow.faults.map(({ afterMs, holdMs }) => [afterMs / 2, holdMs / 2]),
     roundOf(3, 53, guarded).faults.map(({ afterMs, holdMs }) => [afterMs, holdMs]),
   )
 })
 
-test('the watchdog is the longest that surely resets before the time-out', (t) => {
-  t.is(watchdogSecondsFor(1_000), undefined)
-  t.is(watchdogSecondsFor(3_000), undefined)
-  t.is(watchdogSecondsFor(3_001), 2)
-  t.is(watchdogSecondsFor(5_000), 3)
-  t.is(watchdogSecondsFor(5_500), 4)
+test('with a watchdog the longest faults outlast a take-over, and a node never stands still for a time-out and goes on', (t) => {
+  const { timeoutMs, service, stretch } = timesOf(3_000, 8)
+  t.is(service, 'right_timeout="1500ms" takeover_delay="10500ms"')
+  t.true(kindOf('cut-primary').holdMs[1] * stretch > timeoutMs + 10_500)
+  t.true(kindOf('freeze-primary').holdMs[1] * stretch < timeoutMs)
+  t.is(timesOf(1_000, undefined).stretch, 1)
 })
 
 test('a report without losses, double runs and unhealed rounds holds, and one with any does not', (t) => {
@@ -170,7 +171,7 @@ test('the report fits a terminal of 100 columns, whatever happened', (t) => {
 test('pieces of a campaign add up, also after one that was cut off in the middle of a line', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-chaos-'))
   const file = join(directory, 'history')
-  const head = { seed: 7, app: 'ledger', timeoutMs: 1_000, kinds: 'swap' }
+  const head = { seed: 7, app: 'ledger', times: 'short', kinds: 'swap' }
   const first = await History.open(file, head)
   t.is(first.next(1), 1)
   await first.add(good)
@@ -185,8 +186,8 @@ test('pieces of a campaign add up, also after one that was cut off in the middle
   t.is(all.next(1), 3)
   const report = reportOf(all.results, all.replicasDiffer)
   t.like(report, { faults: 2, rounds: 2, unhealed: 1, replicasDiffer: true })
-  await t.throwsAsync(History.open(file, { ...head, timeoutMs: 2_000 }), {
-    message: /begun with timeoutMs 1000, this is 2000/,
+  await t.throwsAsync(History.open(file, { ...head, times: 'long' }), {
+    message: /begun with times short, this is long/,
   })
   rmSync(directory, { recursive: true })
 })

@@ -7,7 +7,8 @@ import type { RoundResult } from './report.js'
 export interface Head {
   readonly seed: number
   readonly app: string
-  readonly timeoutMs: number
+  /** As the operator writes them: time-out and watchdog. */
+  readonly times: string
   readonly kinds: string
 }
 
@@ -109,7 +110,7 @@ async function textOf(file: string): Promise<string> {
 }
 
 function differenceOf(past: Head, now: Head): string | undefined {
-  const names = ['seed', 'app', 'timeoutMs', 'kinds'] as const
+  const names = ['seed', 'app', 'times', 'kinds'] as const
   const name = names.find((candidate) => past[candidate] !== now[candidate])
   if (name === undefined) return undefined
   return `it was begun with ${name} ${String(past[name])}, this is ${String(now[name])}; give the same, or another file`

@@ -15,7 +15,7 @@ export interface Kind {
   readonly failover: Failover
   /** How often it is drawn, against the others. */
   readonly weight: number
-  /** Shortest and longest time until it is healed, for a time-out of one second: the schedule stretches it to the pair's. */
+  /** Shortest and longest time until it is healed, for a pair that is as quick as can be: the schedule stretches it. */
   readonly holdMs: readonly [number, number]
   /** Nothing notices the death of the application: the operator restarts it. */
   readonly killsApplication?: true

@@ -6,8 +6,8 @@ import { History, seedIn } from './history.js'
 import type { KindName } from './kinds.js'
 import { parseOptions, usage } from './options.js'
 import { held } from './report.js'
-import { watchdogSecondsFor } from './schedule.js'
 import { jsonLine, reportText } from './text.js'
+import type { Times } from './times.js'
 import { clockCanJump } from './world.js'
 
 const wholeMsMax = 60_000
@@ -19,23 +19,18 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(usage)
     return 0
   }
-  const { app, resume, timeoutMs } = options
+  const { app, resume, times } = options
   const begun = resume === undefined ? undefined : await seedIn(resume)
   const seed = options.seed ?? begun ?? 1 + Math.floor(Math.random() * 999_999_998)
   const kinds = possible(options.kinds)
-  const head = { seed, app, timeoutMs, kinds: kinds.join(',') }
-  const history = await History.open(resume, head)
-  const watchdogSeconds = watchdogSecondsFor(timeoutMs)
-  console.log(
-    `chaos: seed ${String(seed)}, application ${app}, time-out ${String(timeoutMs)} ms, ` +
-      (watchdogSeconds === undefined ? 'no watchdog' : `watchdog ${String(watchdogSeconds)} s`),
-  )
+  const shown = shownTimes(times)
+  const history = await History.open(resume, { seed, app, times: shown, kinds: kinds.join(',') })
+  console.log(`chaos: seed ${String(seed)}, application ${app}, ${shown}`)
   const report = await runCampaign({
     ...options,
     seed,
     history,
     kinds,
-    watchdogSeconds,
     application: app === 'ledger' ? ledger : postgresql,
     endMs: monotonicMs() + options.minutes * 60_000,
     wholeMsMax,
@@ -46,6 +41,12 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(reportText(report, seed))
   if (options.json) console.log(jsonLine(report, seed))
   return held(report) ? 0 : 1
+}
+
+function shownTimes({ timeoutMs, watchdogSeconds }: Times): string {
+  const watchdog =
+    watchdogSeconds === undefined ? 'no watchdog' : `watchdog ${String(watchdogSeconds)} s`
+  return `time-out ${String(timeoutMs)} ms, ${watchdog}`
 }
 
 function possible(kinds: readonly KindName[]): readonly KindName[] {

@@ -1,5 +1,6 @@
 /** Which faults happen when: a pure function of the seed and the round's number, so that any round can be played again alone. */
 import { type KindName, kindOf, silencePrimary } from './kinds.js'
+import type { Times } from './times.js'
 
 export interface Fault {
   readonly kind: KindName
@@ -17,42 +18,28 @@ export interface Round {
   readonly faults: readonly Fault[]
 }
 
-/** The same on the same seed only when these are the same. */
+/** Rounds of a seed are the same only when these are. */
 export interface Conditions {
   readonly kinds: readonly KindName[]
-  /** Silence after which a node counts as lost. Everything that takes time in a round takes a multiple of it. */
-  readonly timeoutMs: number
-  /** Undefined: a primary that falls silent while its application runs is not drawn. */
-  readonly watchdogSeconds: number | undefined
+  readonly times: Times
 }
 
 /** One fault in most rounds; with more, the later ones hit a pair that is just helping itself. */
 const shareOfTwo = 0.35
 const shareOfThree = 0.15
-/** For a time-out of one second, as all times of the table of kinds. */
+/** To be stretched, as all times of the table of kinds. */
 const gapMsMax = 2_500
 
-export function roundOf(seed: number, number: number, conditions: Conditions): Round {
+export function roundOf(seed: number, number: number, { kinds, times }: Conditions): Round {
   const random = randomFrom(seed, number)
   for (;;) {
-    const faults = faultsOf(random, conditions.kinds)
+    const faults = faultsOf(random, kinds)
+    // Nothing but a watchdog ends a primary that is silent while its application runs.
     const isPossible =
-      conditions.watchdogSeconds !== undefined || !silencePrimary(faults.map(({ kind }) => kind))
-    if (isPossible) return { number, faults: stretched(faults, conditions.timeoutMs / 1_000) }
+      times.watchdogSeconds !== undefined || !silencePrimary(faults.map(({ kind }) => kind))
+    if (isPossible) return { number, faults: stretched(faults, times.stretch) }
   }
 }
-
-/**
- * The watchdog's time that goes with a time-out: the longest in whole seconds for which `module config` is sure that the machine is
- * reset before the other node takes over (one second for what is late, see the mirror). Undefined: none is short enough.
- */
-export function watchdogSecondsFor(timeoutMs: number): number | undefined {
-  const seconds = Math.ceil(timeoutMs / 1_000) - 2
-  return seconds < watchdogSecondsMin ? undefined : seconds
-}
-
-/** The plugin's least. */
-const watchdogSecondsMin = 2
 
 function stretched(faults: readonly Fault[], factor: number): readonly Fault[] {
   return faults.map((fault) => ({

@@ -19,6 +19,7 @@ import {
   watchdogDevice,
   WitnessServer,
 } from '@holdfast/lab'
+import type { Times } from './times.js'
 
 /** Small enough to be filled at once. */
 const srvMegabytes = { ledger: 64, postgresql: 768 }
@@ -26,8 +27,8 @@ const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 const clockLibrary = `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`
 const clockFile = '/run/faketime'
 export const ballast = '/srv/ballast'
-/** With watchdogs: short, so that a take-over takes no longer than it must. */
-const rightTimeoutMs = 1_500
+/** Attributes of `<service>`: nobody gives an order after a boot, and nobody counts restarts. */
+const always = 'isolation="wait" boot="auto" loop_interval="0"'
 /** A module that is stopped is started again by the operator at most so often. */
 const startAgainMs = 1_000
 /** A pair that is whole answers within this; when it does not, its application is dead. */
@@ -35,10 +36,7 @@ const answerMsMax = 3_000
 
 export interface WorldOptions {
   readonly application: Application
-  /** `<heart timeout>` */
-  readonly timeoutMs: number
-  /** `<watchdog timeout>`; undefined: the nodes have none. */
-  readonly watchdogSeconds: number | undefined
+  readonly times: Times
 }
 
 export const daemonProcess = /^\S*node \S*core\/dist\/main\.js/
@@ -56,11 +54,12 @@ export class World {
 
   /** n1 PRIM, n2 SECOND, both Ready, a witness on a third machine, clients that write. */
   static async create(options: WorldOptions): Promise<World> {
-    const { application, watchdogSeconds } = options
+    const { application } = options
+    const { timeoutMs, watchdogSeconds, service } = options.times
     const megabytes = application.name === 'ledger' ? srvMegabytes.ledger : srvMegabytes.postgresql
     const pairOptions: PairOptions = {
       application,
-      timeout: `${String(options.timeoutMs)}ms`,
+      timeout: `${String(timeoutMs)}ms`,
       load: { workers: 4, pauseMs: 25 },
       lans: ['default', 'second'],
       lab: {
@@ -80,10 +79,7 @@ export class World {
       prepare: `install -m 600 ${token} /etc/holdfast/witness.key`,
       edit: (xml) =>
         xml
-          .replace(
-            /mode="mirror"( isolation="[^"]*")?/,
-            `mode="mirror" ${serviceAttributes(watchdogSeconds)}`,
-          )
+          .replace(/mode="mirror"( isolation="[^"]*")?/, `mode="mirror" ${always} ${service}`)
           .replace('<heart ', `${witness.element}${watchdogElement(watchdogSeconds)}<heart `),
     })
     await witness.start()
@@ -282,14 +278,6 @@ const clockEnvironment = {
 /** Debian's libfaketime, which the daemons and their children are started with; the monotonic clock stays the true one. */
 export function clockCanJump(): boolean {
   return existsSync(clockLibrary)
-}
-
-/** The other node waits until a primary without the right has asked in vain, noticed a second late, and was ended by its watchdog. */
-function serviceAttributes(watchdogSeconds: number | undefined): string {
-  const always = 'isolation="wait" boot="auto" loop_interval="0"'
-  if (watchdogSeconds === undefined) return always
-  const takeoverDelayMs = rightTimeoutMs + 1_000 + watchdogSeconds * 1_000
-  return `${always} right_timeout="${String(rightTimeoutMs)}ms" takeover_delay="${String(takeoverDelayMs)}ms"`
 }
 
 function watchdogElement(seconds: number | undefined): string {
