@@ -79,6 +79,20 @@ export function changedPlugins(current: ModulePlan, next: ModulePlan): ModulePla
   return { ...next, plugins }
 }
 
+/**
+ * For a node that will have stopped when it gets `next`, and runs now. Plugins that hold something would find it in use
+ * by themselves: they are asked when the node has stopped, and refuse it then.
+ */
+export function checkableBeside(current: ModulePlan, next: ModulePlan): ModulePlan {
+  const isNew = ({ id }: PlannedConfig['manifest']): boolean =>
+    current.plugins.every(({ manifest }) => manifest.id !== id)
+  const changed = changedPlugins(current, next)
+  const plugins = changed.plugins.filter(
+    ({ manifest }) => manifest.dynamic === true || isNew(manifest),
+  )
+  return { ...changed, plugins }
+}
+
 function differenceOf(
   before: PlannedConfig | undefined,
   after: PlannedConfig,

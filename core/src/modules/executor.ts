@@ -8,7 +8,7 @@ import { at } from '../xml/document.js'
 import { type Finding, invalid } from '../xml/bind.js'
 import { commitApplied, readApplied, stageApplied, writeSources } from './applied.js'
 import { type CheckContext, checkPlan } from './check.js'
-import { changedPlugins, inseparable, standstill } from './difference.js'
+import { changedPlugins, checkableBeside, inseparable, standstill } from './difference.js'
 import type { Identities } from './identities.js'
 import type { ModuleInstance } from './instance.js'
 import { layoutOf, type ModuleLayout } from './layout.js'
@@ -145,7 +145,10 @@ export class ModuleExecutor implements OrderExecutor {
   private async toCheck(order: ModuleOrder, next: ModulePlan): Promise<ModulePlan> {
     const role = this.options.instance(order.name)?.state()?.role ?? 'STOP'
     const current = role === 'STOP' ? undefined : await this.appliedPlan(order.name)
-    return current === undefined ? next : changedPlugins(current, next)
+    if (current === undefined) return next
+    return order.rollout === undefined
+      ? changedPlugins(current, next)
+      : checkableBeside(current, next)
   }
 
   /** A module that runs keeps its application: what concerns that waits until it is stopped. */

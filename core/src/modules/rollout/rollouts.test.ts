@@ -83,14 +83,26 @@ test('what both nodes must share is refused with its place, and goes with --stop
 test('a wrong configuration is refused on all nodes before one of them is touched', async (t) => {
   await Rig.with(['n1', 'n2'], async (rig) => {
     const node = await running(rig)
-    const text = userconfig(service('2s', '<wheel><tyre size="13"/></wheel>'))
+    const text = userconfig(service('2s', '<wheel><tyre size="x"/></wheel>'))
     await edit(node, 'conf/userconfig.xml', text['conf/userconfig.xml'] ?? '')
     const error = await refusal(node.modules.rollout({ name: 'app', stop: true }))
-    t.regex(error.message, /size 13 brings bad luck/)
-    t.deepEqual(
-      [...rig.nodes.values()].map(({ modules }) => modules.one('app').state?.role),
-      ['UP', 'UP'],
-    )
+    t.regex(error.message, /attribute "size" of <tyre> is "x"/)
+    t.deepEqual(rolesOf(rig), ['UP', 'UP'])
+    t.is(eventsOf(node, 'rolloutBegan').length, 0)
+  })
+})
+
+test('what a plugin refuses when the nodes have stopped brings them back with what they had', async (t) => {
+  await Rig.with(['n1', 'n2'], async (rig) => {
+    const node = await running(rig)
+    const text = userconfig(service('2s', '<wheel><tyre size="13"/></wheel>'))
+    await edit(node, 'conf/userconfig.xml', text['conf/userconfig.xml'] ?? '')
+    await node.modules.rollout({ name: 'app', stop: true })
+    const view = await ended(node)
+    t.is(view.state, 'halted')
+    t.regex(view.reason ?? '', /apply on n1, n2: .*size 13 brings bad luck/)
+    t.deepEqual(rolesOf(rig), ['UP', 'UP'])
+    t.true(view.nodes.every(({ isNew }) => !isNew))
   })
 })
 
@@ -128,6 +140,10 @@ for (const cut of ['stop', 'apply', 'start']) {
       t.true((await rig.node('n1').modules.rolloutView('app')).nodes.every(({ isNew }) => isNew))
     })
   })
+}
+
+function rolesOf(rig: Rig): readonly (string | undefined)[] {
+  return [...rig.nodes.values()].map(({ modules }) => modules.one('app').state?.role)
 }
 
 function rolloutOf(node: RigNode): readonly string[] {
