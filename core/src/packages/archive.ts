@@ -26,6 +26,7 @@ const headerBytesMax = 16 * 1024
 /** Text packs to a tenth; what packs to a thousandth was made to fill memory. */
 const ratioMax = 200
 const ratioAppliesFromBytes = 1024 * 1024
+const blockBytes = 512
 
 /** A kind of archive begins with the file that says what it is, and has one that it can't be without. */
 export interface ArchiveKind {
@@ -127,8 +128,10 @@ async function unpacked(packed: Buffer, origin: string): Promise<Buffer> {
 async function entriesOf(tar: Buffer, origin: string): Promise<readonly PackageFile[]> {
   const files: PackageFile[] = []
   let entries = 0
+  let bytes = 0
   await parse(tar, origin, (entry) => {
     entries += 1
+    bytes += blockBytes + entry.startBlockSize
     // Twice the files: directories count too, and a million empty ones would be a bomb as well.
     if (entries > 2 * packageFilesMax) throw refusal(origin, 'it has too many entries')
     const name = entry.path.replace(/^(\.\/+)+/, '').replace(/\/+$/, '')
@@ -144,6 +147,11 @@ async function entriesOf(tar: Buffer, origin: string): Promise<readonly PackageF
       files.push({ path: name, isExecutable: ((entry.mode ?? 0) & 0o111) !== 0, data })
     }
   })
+  // Two empty blocks end it. Other tools read on, and would see what nobody signed.
+  const end = tar.subarray(bytes)
+  if (end.byteLength < 2 * blockBytes || end.some((byte) => byte !== 0)) {
+    throw refusal(origin, 'it does not end where its last file ends')
+  }
   return files
 }
 
@@ -167,6 +175,10 @@ async function parse(
     // What is larger than allowed is skipped by the parser with this event only.
     parser.on('ignoredEntry', (entry: ReadEntry) => {
       reject(refusal(origin, `it has a ${entry.type} entry of ${entry.size} bytes`))
+    })
+    // Names, sizes and links that stand elsewhere: each tool believes others of them, and we write none.
+    parser.on('meta', () => {
+      reject(refusal(origin, 'it has an extended header'))
     })
     parser.on('error', (error: unknown) => {
       reject(refusal(origin, messageOf(error)))

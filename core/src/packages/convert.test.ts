@@ -42,6 +42,27 @@ const zip64Lie = (): Buffer => {
   zip.writeUInt32LE(0xffffffff, end + 16)
   return zip
 }
+/** All names of the directory lead to the same megabyte. */
+function overlapping(names: number): Buffer {
+  const entry = { name: 'bin/00', data: Buffer.alloc(1024 * 1024) }
+  const one = zipOf([config, entry])
+  const last = one.lastIndexOf(Buffer.from('PK\x01\x02'))
+  const central = one.subarray(last, -22)
+  const more = Array.from({ length: names }, (_, n) => {
+    const copy = Buffer.from(central)
+    copy.write(`bin/${String(n + 10).padStart(2, '0')}`, 46)
+    return copy
+  })
+  const end = Buffer.from(one.subarray(-22))
+  end.writeUInt16LE(2 + names, 8)
+  end.writeUInt16LE(2 + names, 10)
+  end.writeUInt32LE(end.readUInt32LE(12) + names * central.byteLength, 12)
+  return Buffer.concat([one.subarray(0, -22), ...more, end])
+}
+function pointing(zip: Buffer, offset: number): Buffer {
+  zip.writeUInt32LE(offset, zip.byteLength - 6)
+  return zip
+}
 const hostile: readonly [string, () => Buffer][] = [
   ['a path upwards', () => zipOf([config, { name: '../../etc/cron.d/x' }])],
   ['a hidden path upwards', () => zipOf([config, { name: 'bin/..\\..\\x' }])],
@@ -62,6 +83,14 @@ const hostile: readonly [string, () => Buffer][] = [
   ['too many entries', () => zipOf(Array.from({ length: 2_001 }, (_, n) => ({ name: `d${n}/` })))],
   ['its end cut off', () => zipOf([config]).subarray(0, -10)],
   ['damaged content', () => zipOf([config]).fill(0xff, 52, 60)],
+  ['a place in a network', () => zipOf([config, { name: '\\\\server\\share\\x' }])],
+  ['an end of a text in a name', () => zipOf([config, { name: 'bin/x\0.sh' }])],
+  ['no name', () => zipOf([config, { name: '' }])],
+  ['a space at the end of a name', () => zipOf([config, { name: 'bin/x ' }])],
+  ['a program before it', () => Buffer.concat([Buffer.from('#!/bin/sh\n'), zipOf([config])])],
+  ['something behind it', () => Buffer.concat([zipOf([config]), Buffer.from('x')])],
+  ['one content under many names', () => overlapping(64)],
+  ['a directory that is elsewhere', () => pointing(zipOf([config]), 0xfffffff0)],
 ]
 
 for (const [what, make] of hostile) {

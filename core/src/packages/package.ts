@@ -81,12 +81,15 @@ function assertNoTwins(files: readonly PackageFile[], origin: string): void {
   }
 }
 
+/** Names that are devices, or that end otherwise, on Windows. */
+const misread = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)|[. ]$/i
+
 /** Throws when a path could leave the package or surprise a tool. */
 export function assertPath(path: string, origin: string): void {
   const parts = path.split('/')
   const isPlain = parts.every((part) => /^[A-Za-z0-9_@+,=.-][A-Za-z0-9_@+,=. -]*$/.test(part))
-  const escapes = parts.some((part) => part === '.' || part === '..')
-  if (!isPlain || escapes || path.length > pathCharactersMax || parts.length > depthMax) {
+  const isMisread = parts.some((part) => misread.test(part))
+  if (!isPlain || isMisread || path.length > pathCharactersMax || parts.length > depthMax) {
     throw refusal(origin, `it has a file with the path ${JSON.stringify(path.slice(0, 200))}`)
   }
 }

@@ -88,6 +88,14 @@ const list = (files: Files): TarEntry => ({
 const entry = (name: string, data = shop[name] ?? ''): TarEntry => ({
   ...{ name, data, mode: name.startsWith('bin/') ? 0o755 : 0o644 },
 })
+/** The first size as a binary number of 11 bytes. */
+function hugeSize(tar: Buffer): Buffer {
+  tar.fill(0xff, 124, 136).writeUInt8(0x80, 124)
+  tar.fill(' ', 148, 156)
+  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0)
+  tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return tar
+}
 const head = [entry('module.json'), list(shop)]
 const rest = [entry('bin/start_prim'), entry('conf/userconfig.xml')]
 const good = [...head, ...rest]
@@ -172,6 +180,57 @@ const hostile: readonly [string, () => Buffer, RegExp][] = [
     /too many entries/,
   ],
   ['a wrong checksum in tar', () => tarOf(good).fill(0x41, 0, 20), /./],
+  [
+    'a path in an extended header',
+    () => tarOf([...head, { name: 'x', type: 'x', data: '23 path=bin/start_prim\n' }, ...rest]),
+    /extended header/,
+  ],
+  [
+    'a size in an extended header',
+    () => tarOf([...head, { name: 'x', type: 'x', data: '13 size=-512\n' }, ...rest]),
+    /extended header/,
+  ],
+  [
+    'an extended header for all files',
+    () => tarOf([{ name: 'x', type: 'g', data: '24 linkpath=/etc/passwd\n' }, ...good]),
+    /extended header/,
+  ],
+  [
+    'the real size of a sparse file',
+    () => tarOf([{ name: 'x', type: 'x', data: '33 GNU.sparse.realsize=99999999\n' }, ...good]),
+    /extended header/,
+  ],
+  [
+    'a long name of another tool',
+    () => tarOf([...good, { name: '././@LongLink', type: 'L', data: '../../x\0' }, entry('bin/y')]),
+    /extended header/,
+  ],
+  [
+    'a hard link with a long name',
+    () =>
+      tarOf([...good, { name: 'x', type: 'K', data: '/etc/shadow\0' }, { name: 'y', type: '1' }]),
+    /./,
+  ],
+  ['a sparse file', () => tarOf([...good, { name: 'bin/y', type: 'S' }]), /Sparse/],
+  ['a list of a directory', () => tarOf([...good, { name: 'bin/y', type: 'D' }]), /GNUDumpDir/],
+  ['a part of a file', () => tarOf([...good, { name: 'bin/y', type: 'M' }]), /Continuation/],
+  ['a type that nobody knows', () => tarOf([...good, { name: 'bin/y', type: 'Z' }]), /./],
+  ['a name of a device', () => tarOf([...good, { name: 'bin/NUL.txt' }]), /path/],
+  ['a dot at the end of a name', () => tarOf([...good, { name: 'bin/start_prim.' }]), /path/],
+  ['a stream in a name', () => tarOf([...good, { name: 'bin/start_prim:x' }]), /path/],
+  ['a letter that looks like another', () => tarOf([...good, { name: 'bin/start_prım' }]), /path/],
+  ['a size beyond all numbers', () => hugeSize(tarOf(good)), /./],
+  ['no end', () => tarOf(good).subarray(0, -1_024), /does not end where/],
+  [
+    'something behind its end',
+    () => Buffer.concat([tarOf(good), Buffer.alloc(1_024, 65)]),
+    /does not end where/,
+  ],
+  [
+    'another archive behind its end',
+    () => Buffer.concat([tarOf(good), tarOf([entry('bin/y')])]),
+    /does not end where/,
+  ],
 ]
 
 for (const [what, make, message] of hostile) {
@@ -183,11 +242,14 @@ for (const [what, make, message] of hostile) {
   })
 }
 
+const packed = gzipSync(tarOf(good))
 const noArchives: readonly [string, Buffer][] = [
   ['100 MB of zeros', gzipSync(Buffer.alloc(100_000_000))],
   ['a damaged gzip file', gzipSync(tarOf(good)).subarray(0, 60)],
   ['a truncated archive', gzipSync(tarOf(good).subarray(0, 2_000))],
   ['plain tar', tarOf(good)],
+  ['an archive with another behind it', Buffer.concat([packed, gzipSync(tarOf([entry('bin/y')]))])],
+  ['an archive with text behind it', Buffer.concat([packed, Buffer.from('#!/bin/sh\n')])],
   ['nothing', Buffer.alloc(0)],
 ]
 
