@@ -77,47 +77,68 @@ test('the monitor of an agent tells, and an agent that hangs or misses a paramet
   t.is(pathOf('heartbeat:nginx'), '/usr/lib/ocf/resource.d/heartbeat/nginx')
 })
 
+/** Settings for real agents whose servers listen on nothing but files of `directory`. */
+async function realAgents(directory: string) {
+  const nginx = join(directory, 'nginx.conf')
+  await writeFile(
+    nginx,
+    `pid ${directory}/nginx.pid; error_log ${directory}/error.log; events {}
+    http { access_log off; server { listen unix:${directory}/socket; } }`,
+  )
+  const entry = (ident: string, agent: string, param: Readonly<Record<string, string>>) => ({
+    ...{ ident, agent, class: 'prim' as const, retries: 0, level: 0, stoptimeout: 33 },
+    param: Object.entries(param).map(([name, value]) => ({ name, value })),
+  })
+  return [
+    entry('dummy', 'heartbeat:Dummy', { state: join(directory, 'state') }),
+    entry('nginx', 'heartbeat:nginx', { configfile: nginx, httpd: '/usr/sbin/nginx' }),
+    entry('any', 'heartbeat:anything', {
+      ...{ binfile: '/bin/sleep', cmdline_options: '86413', pidfile: join(directory, 'pid') },
+    }),
+  ]
+}
+
 test('agents of the distribution start, are watched and stop with the times that they advise', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'hfocf-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const exec = new TestExec()
   exec.answer = really()
-  const state = join(directory, 'state')
-  const config = {
-    ocf: [
-      {
-        ...{ ident: 'd', agent: 'heartbeat:Dummy', class: 'prim' as const, retries: 0, level: 0 },
-        ...{ param: [{ name: 'state', value: state }], stoptimeout: 33 },
-      },
-    ],
-  }
+  const config = { ocf: await realAgents(directory) }
   t.deepEqual((await check(config, { exec })).errors, [])
   const host = await startPlugin(plugin, { config, services: { exec } })
-  const dummy = host.contribution(program, 'ocf_d')
-  t.is(dummy.suite, 'prim')
-  t.deepEqual([dummy.start.timeoutMs, dummy.stop.timeoutMs], [20_000, 33_000])
-  t.is(dummy.stop.environment['OCF_RESKEY_CRM_meta_timeout'], '33000')
-  const call = async ({ args, environment }: typeof dummy.start): Promise<number | undefined> =>
-    (await exec.run(dummy.path, args, { timeoutMs: 20_000, env: environment })).code
-  const watch = host.contribution(checker, 'ocf.d')
-  t.deepEqual([watch.when, watch.rule?.action], ['prim', 'restart'])
-  const look = (): Promise<string> =>
-    new Promise((resolve) => {
-      void watch.start((value) => {
-        resolve(value)
+  for (const [ident, startMs] of [
+    ['dummy', 20_000],
+    ['nginx', 40_000],
+    ['any', 20_000],
+  ] as const) {
+    const agent = host.contribution(program, `ocf_${ident}`)
+    t.is(agent.suite, 'prim')
+    t.deepEqual([agent.start.timeoutMs, agent.stop.timeoutMs], [startMs, 33_000])
+    t.is(agent.stop.environment['OCF_RESKEY_CRM_meta_timeout'], '33000')
+    const call = async ({ args, environment }: typeof agent.start): Promise<number | undefined> =>
+      (await exec.run(agent.path, args, { timeoutMs: 33_000, env: environment })).code
+    t.teardown(() => call(agent.stop))
+    const watch = host.contribution(checker, `ocf.${ident}`)
+    t.deepEqual([watch.when, watch.rule?.action], ['prim', 'restart'])
+    const look = (): Promise<string> =>
+      new Promise((resolve) => {
+        void watch.start((value) => {
+          void watch.stop().then(() => {
+            resolve(value)
+          })
+        })
       })
-    }).then(async (value) => {
-      await watch.stop()
-      return String(value)
-    })
-  t.is(await look(), 'down')
-  for (const round of [1, 2]) {
-    t.is(await call(dummy.start), 0, `start ${String(round)}`)
-    t.is(await look(), 'up')
-  }
-  for (const round of [1, 2]) {
-    t.is(await call(dummy.stop), 0, `stop ${String(round)}`)
-    t.is(await look(), 'down')
+    t.is(await look(), 'down', ident)
+    // Each call twice: what was cut is repeated.
+    for (const [action, value] of [
+      [agent.start, 'up'],
+      [agent.start, 'up'],
+      [agent.stop, 'down'],
+      [agent.stop, 'down'],
+    ] as const) {
+      t.is(await call(action), 0, `${ident} ${String(action.args[0])}`)
+      t.is(await look(), value, ident)
+    }
   }
   await host.stop()
 })
