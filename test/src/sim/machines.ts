@@ -1,6 +1,7 @@
 /** The machines that the simulator knows, by name. */
 import { HoldfastError } from '@holdfast/sdk'
 import { failoverMachine } from './failover/index.js'
+import { journalMachine } from './journal/index.js'
 import { lifecycleMachine } from './lifecycle/index.js'
 import { lightMachine } from './light/index.js'
 import type { SimMachine } from './machine.js'
@@ -12,6 +13,7 @@ export const machines: readonly SimMachine[] = [
   mirrorMachine,
   membershipMachine,
   rfsMachine,
+  journalMachine,
   lifecycleMachine,
   lightMachine,
   failoverMachine,
