@@ -1,14 +1,13 @@
 /** Witness processes of a test: started on free ports, killed by their pid, started again on the same state. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import type { Log } from '@holdfast/sdk'
+import { freePort, kill } from '@holdfast/sdk/testing'
 import { ServerWitness } from './witness.js'
 
 const program = fileURLToPath(new URL('./server/main.js', import.meta.url))
@@ -57,10 +56,7 @@ export class RunningWitness {
   async kill(): Promise<void> {
     const child = this.#process
     this.#process = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
+    await kill(child)
   }
 
   /** Runs a command of the operator and returns what it prints. */
@@ -94,15 +90,4 @@ export function asked(
   const witness = new ServerWitness(servers, { log: silent, node })
   return (generation, module = 'ledger') =>
     witness.claim(module, generation, AbortSignal.timeout(5_000))
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -11,3 +11,4 @@ export {
 export { TestNetwork, TestPeers } from './peers.js'
 export { type LogLine, type Ran, TestExec, TestLog, TestStore } from './services.js'
 export { really } from './commands.js'
+export { freePort, kill } from './programs.js'

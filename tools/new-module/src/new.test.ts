@@ -1,12 +1,11 @@
 /** A new module is whole: it packs, and its scripts start and stop what they promise. */
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { packModule } from '@holdfast/pack'
+import { freePort } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 
 const program = fileURLToPath(new URL('main.js', import.meta.url))
@@ -18,15 +17,6 @@ async function project(t: ExecutionContext): Promise<string> {
   const made = spawnSync(process.execPath, [program, 'shop', directory], { encoding: 'utf8' })
   t.is(made.status, 0, made.stderr)
   return directory
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 test('a new module packs as it is, and no directory is overwritten', async (t) => {
