@@ -35,9 +35,11 @@ export interface Checked {
   readonly warnings: readonly string[]
 }
 
+/** `asked`: whose check is run; all plugins say what they mean for the others. */
 export async function checkPlan(
   plan: ModulePlan,
   options: {
+    readonly asked: ModulePlan
     readonly file: string
     readonly clock: Pick<Clock, 'after'>
     readonly load: PluginLoader
@@ -57,6 +59,8 @@ export async function checkPlan(
       findings.push({ ...positionOf(plugin.binding, ''), message })
     }
   }
+  const isAsked = ({ manifest: { id } }: Planned): boolean =>
+    options.asked.plugins.some(({ manifest }) => manifest.id === id)
   const checks: { readonly plugin: Planned; readonly check: ConfigCheck }[] = []
   let delays: Delays = {}
   const contributed = plan.plugins.flatMap(({ manifest }) => manifest.contributes)
@@ -66,7 +70,8 @@ export async function checkPlan(
     await asking(plugin, async () => {
       const loaded = await options.load(source)
       delays = { ...delays, ...loaded.delays?.(structuredClone(plugin.config)) }
-      if (loaded.check !== undefined) checks.push({ plugin, check: loaded.check })
+      if (loaded.check !== undefined && isAsked(plugin))
+        checks.push({ plugin, check: loaded.check })
     })
   }
   for (const { plugin, check } of checks) {

@@ -130,7 +130,8 @@ export class ModuleExecutor implements OrderExecutor {
       // The checks look at files (are scripts executable?): they see what would be applied.
       await stageApplied(this.layout(order), order, sources)
       const others = await this.otherConfigs(order.name)
-      const checked = await checkPlan(await this.toCheck(order, result.plan), {
+      const checked = await checkPlan(result.plan, {
+        asked: await this.toCheck(order, result.plan),
         ...{ file: order.file, clock: core.clock, load, sources: choice.sources },
         contextFor: (plugin) => this.context(order, others.get(plugin) ?? []),
       })

@@ -298,6 +298,7 @@ const fakePlugins: Readonly<Record<string, string>> = {
       log.write('info', 'wheelStarted')
       scope.onStop(() => log.write('info', 'wheelStopped'))
     } }
+    export const delays = () => ({ stopMs: 4_000 })
     export async function check({ wheel }, { node, others }) {
       const errors = []
       const warnings = []
@@ -332,7 +333,11 @@ const fakePlugins: Readonly<Record<string, string>> = {
         summary: 'tell the colour', parameters: { type: 'object', additionalProperties: false }, positional: [],
         run: async () => ({ ok: true, lines: [lamp.colour], data: null }),
       })
-    } }`,
+    } }
+    export async function check({ lamp }, { contributed, delays }) {
+      const seen = 'stops in ' + delays.stopMs + ' beside ' + contributed.join()
+      return { errors: [], warnings: lamp.colour === 'curious' ? [seen] : [] }
+    }`,
   'bomb/plugin.json': JSON.stringify({
     ...common,
     id: 'bomb',

@@ -152,6 +152,16 @@ test('beside a running role a dynamic plugin is added, changed and removed, and 
   })
 })
 
+test('a plugin that is asked alone about a change still hears what the others mean for it', async (t) => {
+  await Rig.with(['n1'], async (rig) => {
+    const node = await configured(rig, 'app', userconfig(beside('')))
+    await node.modules.command({ name: 'app', command: 'start', options: {} })
+    const warnings = await reconfigured(node, beside('<lamp colour="curious"/>'))
+    t.is(warnings.length, 1)
+    t.regex(warnings[0] ?? '', /stops in 4000 beside .*point\.topology/)
+  })
+})
+
 test('what can not change while the module runs is told with its place, and nothing is changed', async (t) => {
   await Rig.with(['n1'], async (rig) => {
     const node = await configured(rig, 'app', userconfig(beside('')))
