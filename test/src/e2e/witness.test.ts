@@ -1,13 +1,7 @@
 /** A third machine decides who goes on when the nodes lose each other: exactly one, and nothing acknowledged is lost. */
-import test, { type ExecutionContext } from 'ava'
-import { monotonicMs, type PairOptions, WitnessServer } from '@holdfast/lab'
-import { onPair, Pair } from './given.js'
-
-interface Witnessed {
-  readonly pair: Pair
-  /** What the witness granted last: `1:n1`; undefined: nothing yet. */
-  readonly newest: () => Promise<string | undefined>
-}
+import test from 'ava'
+import { monotonicMs } from '@holdfast/lab'
+import { withWitness } from './witnessed.js'
 
 test('when only the cables between the nodes are cut the primary goes on, the other waits, and both are whole again afterwards', async (t) => {
   await withWitness(t, async ({ pair, newest }) => {
@@ -53,25 +47,3 @@ test('when the primary dies the witness lets the other one go on', async (t) => 
     await pair.promisesHold(t)
   })
 })
-
-/** A pair that serves, and its witness on a host of its own. */
-async function withWitness(
-  t: ExecutionContext,
-  run: (witnessed: Witnessed) => Promise<void>,
-): Promise<void> {
-  const options: PairOptions = {
-    timeout: '1000ms',
-    isolation: 'wait',
-    lab: { clients: ['c1', 'w1'] },
-  }
-  const lab = await Pair.lab(options)
-  const witness = new WitnessServer(lab.host('w1'))
-  const token = await witness.addCluster('e2e')
-  const edit = (xml: string): string => xml.replace('<heart ', `${witness.element}<heart `)
-  const prepare = `install -m 600 ${token} /etc/holdfast/witness.key`
-  await onPair(t, lab, { ...options, edit, prepare }, async (pair) => {
-    await witness.start()
-    await pair.serves()
-    await run({ pair, newest: () => witness.newest() })
-  })
-}
