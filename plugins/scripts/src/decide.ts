@@ -157,7 +157,8 @@ function hops({ from, to, action }: Transition): readonly Hop[] {
 
 type StartStep = Extract<Step, { kind: 'start' | 'startProgram' }>
 
-function partOf(step: StartStep): string {
+/** What a start step starts, by its name. */
+export function partOf(step: StartStep): string {
   return step.kind === 'start' ? step.suite : step.program.name
 }
 

@@ -16,6 +16,7 @@ import { findScript } from './bin.js'
 import {
   enterPlan,
   leavePlan,
+  partOf,
   partsOf,
   restartPlan,
   resumedPlan,
@@ -149,14 +150,10 @@ export class ScriptsDriver implements Resource {
 
   private async perform(step: Step, signal: AbortSignal): Promise<Verdict> {
     switch (step.kind) {
-      case 'start': {
-        const verdict = await this.must(this.callOf(step), signal)
-        if (verdict.ok) await this.setStarted(step.suite, true)
-        return verdict
-      }
+      case 'start':
       case 'startProgram': {
         const verdict = await this.must(this.callOf(step), signal)
-        if (verdict.ok) await this.setStarted(step.script, true)
+        if (verdict.ok) await this.setStarted(partOf(step), true)
         return verdict
       }
       case 'hook':
