@@ -68,6 +68,7 @@ function pluginViewOf(data: string): PluginView {
 export class FakeControl implements Control {
   readonly version = '0.1.0'
   readonly told: Told[] = []
+  rolloutHalts = false
   /** What happens after an order was accepted. */
   onCommand: (name: string, command: string) => void = () => undefined
   /** What the plugins of each module offer. */
@@ -196,11 +197,14 @@ export class FakeControl implements Control {
 
   moduleRollout(request: Parameters<Control['moduleRollout']>[0]): Promise<RolloutView> {
     const { nodes, version } = this.module(request.name)
+    const halted = { state: 'halted', reason: 'n2 fell', hint: 'back' } as const
+    const done = { state: 'done', reason: undefined, hint: undefined } as const
     return this.#note('moduleRollout', request, {
-      ...{ module: request.name, way: request.stop === true ? 'stop' : 'rolling', state: 'done' },
-      ...{ from: version, to: '9.0.0', steps: [], doing: undefined, warnings: [] },
+      ...{ module: request.name, way: request.stop === true ? 'stop' : 'rolling' },
+      ...{ from: version, to: '9.0.0', doing: undefined, warnings: [] },
+      steps: [{ what: 'stop', nodes: ['n2'] }],
       nodes: nodes.map((node) => ({ node, version: '9.0.0', role: 'SECOND', isNew: true })),
-      ...{ reason: undefined, hint: undefined },
+      ...(this.rolloutHalts ? halted : done),
     })
   }
 
