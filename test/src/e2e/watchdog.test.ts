@@ -4,10 +4,10 @@ import { type Host, monotonicMs, watchdogDevice } from '@holdfast/lab'
 import { type Pair, withPair } from './given.js'
 
 /** Long enough for a daemon that was killed to be back on a busy machine. */
-const watchdogSeconds = 8
-const element = `<watchdog mode="required" device="${watchdogDevice}" timeout="8s"/>`
+const watchdogSeconds = 15
+const element = `<watchdog mode="required" device="${watchdogDevice}" timeout="15s"/>`
 /** The watchdog's time and the jitter fit in. */
-const timeout = '12s'
+const timeout = '18s'
 
 const edit = (xml: string): string => xml.replace('<heart ', `${element}<heart `)
 
@@ -98,12 +98,12 @@ test('a module that requires a watchdog is refused where there is none, and does
       message: /\/run\/watchdog does not exist/,
     },
   )
-  const slow = (xml: string): string => edit(xml).replace('timeout="8s"', 'timeout="20s"')
+  const slow = (xml: string): string => edit(xml).replace('timeout="15s"', 'timeout="20s"')
   const prepare = `mkfifo ${watchdogDevice}`
   await t.throwsAsync(
     withPair(t, { timeout, edit: slow, prepare }, () => Promise.resolve()),
     {
-      message: /takes over 12 s after the last heartbeat .* reset only 21 s after it: 20 s/,
+      message: /takes over 18 s after the last heartbeat .* reset only 21 s after it: 20 s/,
     },
   )
   // A pipe that nobody reads: the device is there and does not work.

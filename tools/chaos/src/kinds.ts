@@ -75,7 +75,11 @@ export const kinds = {
     ...kind('no space left', 'primary', 'never', 2, [200, 1500]),
     killsApplication: true,
   },
-  'full-disk-secondary': kind('no space left', 'secondary', 'never', 2, [200, 1500]),
+  'full-disk-secondary': {
+    ...kind('no space left', 'secondary', 'never', 2, [200, 1500]),
+    // When another fault makes it the primary while it is full.
+    killsApplication: true,
+  },
   swap: kind('operator: swap', 'pair', 'planned', 3, [0, 500]),
   'stop-start-primary': kind('operator: stop, then start', 'primary', 'planned', 2, [0, 1500]),
   'stop-start-secondary': kind('operator: stop, then start', 'secondary', 'never', 2, [0, 1500]),
