@@ -42,11 +42,9 @@ export async function startDaemon(
   const own = log.for(undefined, undefined)
   own.write('event', 'daemonStarted', { version, pid: process.pid })
 
-  const builtin = await discoverPlugins(pluginPaths(environment), version)
   const keys = new TrustedKeys(directories)
   const store = new PluginStore(join(directories.lib, 'plugins'), keys, version)
-  const plugins = new PluginCatalog(builtin, store)
-  await plugins.refresh()
+  const plugins = await openCatalog(store, environment, version)
   reportBroken(plugins, log)
   const cluster = await ClusterService.open({ directories, clock, log: own, version })
   const membership = new NodeMembership(cluster)
@@ -58,9 +56,8 @@ export async function startDaemon(
     allOthers: () => membership.others(),
     peersFor: (owner, others) => membership.peersFor(owner, others),
   })
-  const load = loadTrusted
   const modules = new Modules({
-    ...{ directories, core, plugins, load, bootId },
+    ...{ directories, core, plugins, load: loadTrusted, bootId },
     nodes: () => membership.nodes(),
     peers: membership.peersFor('core/modules', () => membership.others()),
     onState: (name, state) => {
@@ -74,18 +71,14 @@ export async function startDaemon(
     plugins: new PluginService({
       ...{ catalog: plugins, store, version },
       modules: () => modules.pluginSets(),
-      node: {
-        activity: () => nodePlugins.activity(),
-        changed: (id) => nodePlugins.changed(id),
-        neededBy: (id) => nodePlugins.neededBy(id),
-      },
+      node: () => nodePlugins,
       note: (event, fields) => {
         own.write('event', event, fields)
       },
     }),
   })
   const nodePlugins = new NodePlugins({
-    ...{ directories, clock, log, core, plugins, load, control },
+    ...{ directories, clock, log, core, plugins, load: loadTrusted, control },
   })
   membership.onEntered(() => modules.open())
   // Side by side: neither a slow plugin of the node nor a slow module keeps the other from its work.
@@ -96,12 +89,27 @@ export async function startDaemon(
     stop: async () => {
       const stopped = await nodePlugins.stop()
       if (!stopped.ok) own.write('warning', 'pluginNotStopped', { text: stopped.reason })
-      // Modules are left exactly as a crash would leave them: one way to come back, used every day.
-      await cluster.stop()
-      own.write('event', 'daemonStopped', {})
-      log.close()
+      await leave(cluster, log)
     },
   }
+}
+
+/** Modules are left exactly as a crash would leave them: one way to come back, used every day. */
+async function leave(cluster: ClusterService, log: EventLog): Promise<void> {
+  await cluster.stop()
+  log.for(undefined, undefined).write('event', 'daemonStopped', {})
+  log.close()
+}
+
+async function openCatalog(
+  store: PluginStore,
+  environment: Environment,
+  version: string,
+): Promise<PluginCatalog> {
+  const builtin = await discoverPlugins(pluginPaths(environment), version)
+  const plugins = new PluginCatalog(builtin, store)
+  await plugins.refresh()
+  return plugins
 }
 
 function reportBroken({ broken }: Discovered, log: EventLog): void {

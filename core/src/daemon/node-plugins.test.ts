@@ -97,7 +97,7 @@ async function onNode(act: (node: Node) => Promise<void>): Promise<void> {
     control: {} as never, // No plugin here asks for it.
   })
   const service = new PluginService({
-    ...{ catalog, store, version: '0.1.0', node: nodePlugins },
+    ...{ catalog, store, version: '0.1.0', node: () => nodePlugins },
     modules: () => [],
     note: () => undefined,
   })

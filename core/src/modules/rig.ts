@@ -113,11 +113,11 @@ export class Rig {
     const plugins = new PluginService({
       ...{ catalog, store, version: '0.1.0' },
       modules: () => modules.pluginSets(),
-      node: {
+      node: () => ({
         activity: () => [],
         changed: () => Promise.resolve(),
         neededBy: () => Promise.resolve(new Map()),
-      },
+      }),
       note: () => undefined,
     })
     const read = (): readonly LogEntry[] => log.read({ limit: 1_000, verbose: true })

@@ -29,7 +29,7 @@ export interface PluginServiceOptions {
   readonly store: PluginStore
   readonly version: string
   readonly modules: () => readonly ModulePlugins[]
-  readonly node: NodeSet
+  readonly node: () => NodeSet
   readonly note: (event: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -134,7 +134,7 @@ export class PluginService {
 
   doctor(): PluginsReport {
     const { modules, node } = this.options
-    const own = node.activity()
+    const own = node().activity()
     const sets = modules().map(({ module, failure, plugins }) => ({ module, failure, plugins }))
     const active = new Set(
       [...sets.flatMap(({ plugins }) => plugins), ...own].map(
@@ -150,18 +150,21 @@ export class PluginService {
 
   /** Modules take up a plugin when they are configured, the node at once. */
   private async told({ id, scope }: Pick<PluginView, 'id' | 'scope'>): Promise<void> {
-    if (scope === 'node') await this.options.node.changed(id)
+    if (scope === 'node') await this.options.node().changed(id)
   }
 
   private failureOf({ id, version }: PluginManifest): PluginView['failure'] {
-    const found = this.options.node.activity().find((one) => one.id === id)
+    const found = this.options
+      .node()
+      .activity()
+      .find((one) => one.id === id)
     return found?.version === version ? found.failure : undefined
   }
 
   /** Refuses what would take others with it, and the door through which this order came. */
   private async assertDispensable(id: string): Promise<void> {
     const { node, catalog } = this.options
-    const [[other, reason] = []] = await node.neededBy(id)
+    const [[other, reason] = []] = await node().neededBy(id)
     if (other !== undefined) {
       throw new HoldfastError('E_PLUGIN_IN_USE', `plugin ${other} needs ${id}: ${reason ?? ''}`, {
         hint: `disable ${other} first`,
