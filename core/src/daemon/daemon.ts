@@ -10,7 +10,7 @@ import { EventLog } from '../log/event-log.js'
 import { lineOf } from '../log/print.js'
 import { makeExec } from '../modules/exec.js'
 import { Modules } from '../modules/modules.js'
-import { CoreServices } from '../modules/services.js'
+import { CoreServices, type CoreServicesOptions } from '../modules/services.js'
 import { ModuleStates } from '../modules/states.js'
 import { PluginCatalog } from '../plugins/catalog.js'
 import { PluginService } from '../plugins/service.js'
@@ -49,13 +49,8 @@ export async function startDaemon(
   const cluster = await ClusterService.open({ directories, clock, log: own, version })
   const membership = new NodeMembership(cluster)
   const states = new ModuleStates()
-  const core = new CoreServices({
-    ...{ clock, log, directories, bootId, modules: states },
-    exec: makeExec(),
-    self: () => membership.self(),
-    allOthers: () => membership.others(),
-    peersFor: (owner, others) => membership.peersFor(owner, others),
-  })
+  const parts = { clock, log, directories, bootId, modules: states, exec: makeExec() }
+  const core = new CoreServices({ ...parts, ...ownPlace(membership) })
   const modules = new Modules({
     ...{ directories, core, plugins, load: loadTrusted, bootId },
     nodes: () => membership.nodes(),
@@ -91,6 +86,17 @@ export async function startDaemon(
       if (!stopped.ok) own.write('warning', 'pluginNotStopped', { text: stopped.reason })
       await leave(cluster, log)
     },
+  }
+}
+
+/** Who this node is, for services. */
+function ownPlace(
+  membership: NodeMembership,
+): Pick<CoreServicesOptions, 'self' | 'allOthers' | 'peersFor'> {
+  return {
+    self: () => membership.self(),
+    allOthers: () => membership.others(),
+    peersFor: (owner, others) => membership.peersFor(owner, others),
   }
 }
 
