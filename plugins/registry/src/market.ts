@@ -43,7 +43,8 @@ type Remembered =
 interface Entry<T extends RegistryModule> {
   readonly id: string
   readonly version: T['versions'][number]
-  /** Of the place it came from. */
+  /** The first time that it was fetched. */
+  readonly from: string
   readonly vouched?: string
 }
 
@@ -87,31 +88,32 @@ export class Market implements PeerArchives {
       kind === 'module'
         ? { kind, ...choose(wanted, moduleShelves(offers), process.platform) }
         : { kind, ...choose(wanted, pluginShelves(offers), process.platform) }
-    const from = `${source}/${found.id}@${found.version.version}`
+    const { from, ...vouched } = await this.origin(source, found)
     if (source === bundledName) {
-      const vouched = 'Holdfast, with which it was delivered'
-      return { path: await this.bundledPath(found.version), from, vouched }
+      return { path: await this.bundledPath(found.version), from, ...vouched }
     }
-    const vouched = await this.voucher(source, found.version)
     const path = await this.bring(source, found.version, signal, tell)
-    await this.remember({ ...found, ...vouched })
+    await this.remember({ ...found, from, ...vouched })
     return { path, from, ...vouched }
   }
 
-  /** Who says that these are the right bytes. */
-  private async voucher(
+  /** Where an archive of `source` comes from, and who says that these are the right bytes. */
+  private async origin(
     source: string,
-    { sha256 }: RegistryVersion,
-  ): Promise<{ readonly vouched?: string }> {
+    { id, version }: { readonly id: string; readonly version: RegistryVersion },
+  ): Promise<Omit<Fetched, 'path'>> {
+    const from = `${source}/${id}@${version.version}`
+    if (source === bundledName) return { from, vouched: 'Holdfast, with which it was delivered' }
     if (source === hereName) {
-      const all = await this.archives()
-      const vouched = all.find(({ version }) => version.sha256 === sha256)?.vouched
-      return vouched === undefined ? {} : { vouched }
+      const before = (await this.archives()).find((one) => one.version.sha256 === version.sha256)
+      if (before === undefined) return { from }
+      const { vouched } = before
+      return { from: before.from, ...(vouched === undefined ? {} : { vouched }) }
     }
     const registry = this.options.registries.list().find(({ name }) => name === source)
-    if (registry === undefined) return { vouched: `node ${source}, a member of this cluster` }
+    if (registry === undefined) return { from, vouched: `node ${source}, a member of this cluster` }
     const { key } = registry
-    return key === '' ? {} : { vouched: `the index of ${source}, signed by ${key}` }
+    return key === '' ? { from } : { from, vouched: `the index of ${source}, signed by ${key}` }
   }
 
   /**

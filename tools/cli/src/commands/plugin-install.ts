@@ -160,6 +160,14 @@ export function tellPlugin(terminal: Context['terminal'], view: PluginView): voi
   }
   const note = noteOf(view)
   if (note !== '') terminal.out(`  ${note}`)
+  if (isRefused(view)) {
+    terminal.out('  this node refuses it unless you trust its author: holdfast trust add NAME FILE')
+  }
+}
+
+/** What would run inside the daemon needs a signature that is trusted. */
+function isRefused({ trust, process, failure }: PluginView): boolean {
+  return trust === 'foreign' && !process && failure === undefined
 }
 
 export function noteOf(view: PluginView): string {

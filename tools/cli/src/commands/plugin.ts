@@ -146,7 +146,11 @@ function tell({ terminal }: Context, input: Input, views: readonly PluginView[])
 async function remove(context: Context, input: Input): Promise<number> {
   const text = input.argument('ID@VERSION') ?? ''
   const [id = '', version] = text.split('@')
-  if (version === undefined) throw usageError(`which version of ${id}?`, `write ${id}@1.0.0`)
+  if (version === undefined) {
+    const there = (await pluginsOf(context, undefined)).filter((view) => view.id === id)
+    const names = there.map((view) => `${id}@${view.version}`).join(' or ')
+    throw usageError(`which version of ${id}?`, `write ${names || `${id}@1.0.0`}`)
+  }
   const path = `/plugins/${encodeURIComponent(id)}/${encodeURIComponent(version)}`
   return everywhere(context, input, async (node) => {
     await context.client.ask('DELETE', path, { node })
