@@ -49,16 +49,17 @@ export class Configuration {
   async config(request: ConfigRequest): Promise<ConfigReport> {
     const { order, sources } = await this.draw(request)
     const { warnings } = await this.options.coordinator.carryOut(order, sources)
+    // All nodes have the same again: what a rollout left half done is history.
+    await this.options.rollouts.forget(request.name)
     return this.applied(order, warnings)
   }
 
   async deconfig(name: string): Promise<ConfigReport> {
-    const { current, coordinator, rollouts, note } = this.options
+    const { current, coordinator, note } = this.options
     const applied = current(name)
     if (applied === undefined) throw unconfigured(name)
     const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', digest: '' }
     const { warnings } = await coordinator.carryOut(order, undefined)
-    await rollouts.forget(name)
     note(name, 'moduleDeconfigured', { nodes: order.nodes })
     return { nodes: order.nodes, warnings }
   }

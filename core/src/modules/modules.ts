@@ -93,7 +93,10 @@ export class Modules {
       names: () => [...this.instances.keys()].sort(),
       rollout: (name) => this.rollouts.active(name)?.id,
       onApplied: (name) => this.refresh(name, false),
-      onRemoving: (name) => this.closeInstance(name),
+      onRemoving: async (name) => {
+        await this.closeInstance(name)
+        await this.rollouts.forget(name)
+      },
     })
     const pending = new FileRecords(join(directories.lib, 'pending'), pendingFormat)
     const decisions = new FileRecords(join(directories.lib, 'decisions'), decisionFormat)

@@ -219,6 +219,8 @@ test('a new version that nobody can serve goes back by itself, first where the d
   const swap: Step = { what: 'swap', nodes: ['n1'] }
   t.is(lostBy(world.rollout, swap, world.all), 'swap: n2 is STOP NotReady (so)')
   t.true(isOrphaned(world.rollout, world.all))
+  const unseen = world.all.map((one) => ({ ...one, isReached: one.node !== 'n2' }))
+  t.false(isOrphaned(world.rollout, unseen))
   t.is(turnedBack(world.rollout, 'x'), undefined)
   const previous = { ...world.rollout.order, digest: 'old' }
   const back = turnedBack({ ...world.rollout, previous }, 'n2 fell')

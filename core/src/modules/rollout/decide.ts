@@ -49,9 +49,10 @@ export function lostBy(
   return fallen && `${what}: ${said(fallen)}`
 }
 
-/** Did it end with nobody who serves, or is about to, where somebody did before? */
+/** Does nobody serve where somebody did before? A node that is not reached may. */
 export function isOrphaned(rollout: Rollout, standings: readonly Standing[]): boolean {
-  return rollout.lead !== undefined && !standings.some(isServing)
+  const isEverySeen = standings.every((one) => one.isReached)
+  return rollout.lead !== undefined && isEverySeen && !standings.some(isServing)
 }
 
 /** The same nodes, back to the configuration from before. */
