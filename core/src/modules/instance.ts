@@ -164,7 +164,9 @@ export class ModuleInstance {
     this.cancelBoot()
     this.unwatch()
     this.topology = undefined
-    return await this.set.stop()
+    const stopped = await this.set.stop()
+    await this.mark.settled()
+    return stopped
   }
 
   /** `boot_delay`: a restart of the daemon meanwhile ends the wait, the operator then starts the module. */

@@ -38,6 +38,11 @@ export class LiveMark {
     await this.serial.run(() => writeVersioned(this.path(), format, { bootId: this.bootId, role }))
   }
 
+  /** Returns when nothing is being written any more: the directory may go. */
+  async settled(): Promise<void> {
+    await this.serial.run(() => Promise.resolve())
+  }
+
   private path(): string {
     return join(this.directory, 'live.json')
   }
