@@ -1,13 +1,12 @@
 /** `npm run sim`: sweeps of many histories, one history again by its seed, and scenario files. */
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { HoldfastError } from '@holdfast/sdk'
-import { hasFailed, type SimMachine } from './machine.js'
+import { hasFailed, type Ran, type SimMachine } from './machine.js'
 import { machineNamed, machines } from './machines.js'
 import { Coverage } from './reached.js'
 import { commit, failureOf, reportOf } from './report.js'
-import { runScenarioFile } from './scenario.js'
+import { readText, runScenarioFile } from './scenario.js'
 import { shrink } from './shrink.js'
 import { sweepInParallel, type Tally } from './sweep.js'
 import { reasonFor, reasonsOf } from './unreached.js'
@@ -21,7 +20,7 @@ const usage = `npm run sim -- [options]
   --resume FILE     keep the progress there (one file a machine: FILE.NAME), and go on with it
   --json            the last line is JSON
   --seed N          one history again, with everything that happened
-  --lines FILE      with --seed: what happens, instead of what the seed gives
+  --lines FILE      what happens, instead of what the seed gives (default: --seed 1)
   --shrink          with --seed: leave out what it does not need to fail
   --mutant NAME     with --seed: with a known-bad variant
   --scenario FILE   run a scenario file;  --update rewrites its expected lines
@@ -97,8 +96,14 @@ async function one(seed: number): Promise<number> {
     'mutant',
     machine.mutants.map(({ name }) => name),
   )
-  const lines = values.lines === undefined ? undefined : linesIn(values.lines)
-  let ran = await machine.run({ seed, profile, mutant, lines })
+  const own = values.lines === undefined ? undefined : linesIn(values.lines)
+  const lines = own?.map(({ line }) => line)
+  let ran: Ran
+  try {
+    ran = await machine.run({ seed, profile, mutant, lines })
+  } catch (thrown) {
+    throw located(thrown, values.lines ?? '', own ?? [])
+  }
   if (values.shrink && hasFailed(ran)) ran = await shrink(machine, ran, { mutant, profile })
   const again = { seed, profile, mutant, lines: ran.lines, traced: true }
   const { trace } = await machine.run(again)
@@ -108,9 +113,27 @@ async function one(seed: number): Promise<number> {
   return hasFailed(ran) ? 1 : 0
 }
 
-function linesIn(file: string): string[] {
-  const lines = readFileSync(file, 'utf8').split('\n')
-  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
+interface Numbered {
+  readonly number: number
+  readonly line: string
+}
+
+function linesIn(file: string): readonly Numbered[] {
+  const text = readText(file, 'a file with one line for each thing that happens')
+  return text
+    .split('\n')
+    .map((line, index) => ({ number: index + 1, line: line.trim() }))
+    .filter(({ line }) => line !== '' && !line.startsWith('#'))
+}
+
+/** A line that nobody understands is named with its place in the file. */
+function located(thrown: unknown, file: string, lines: readonly Numbered[]): unknown {
+  if (!(thrown instanceof HoldfastError) || thrown.code !== 'E_SIM_LINE') return thrown
+  const said = /"([^"]+)"/.exec(thrown.message)?.[1] ?? ''
+  const number = lines.find(({ line }) => line.includes(said))?.number
+  if (number === undefined) return thrown
+  const hint = thrown.hint ?? ''
+  return new HoldfastError(thrown.code, `${file} line ${number}: ${thrown.message}`, { hint })
 }
 
 async function many(): Promise<number> {
@@ -235,12 +258,16 @@ async function main(): Promise<number> {
     return 0
   }
   if (values.scenario !== undefined) {
+    if (values.machine !== undefined && values.machine !== 'mirror') {
+      throw refusal(`--machine ${values.machine} --scenario`, 'scenarios are of the mirror')
+    }
     const result = runScenarioFile(values.scenario, values.update)
     console.log(result.trace.join('\n'))
     for (const difference of result.differences) console.log(difference)
     return result.differences.length === 0 || values.update ? 0 : 1
   }
-  return values.seed === undefined ? many() : one(numberOf('seed', values.seed))
+  const isOne = values.seed !== undefined || values.lines !== undefined
+  return isOne ? one(numberOf('seed', values.seed ?? '1')) : many()
 }
 
 try {

@@ -31,18 +31,19 @@ export interface ScenarioResult {
 }
 
 export function runScenarioFile(path: string, update: boolean): ScenarioResult {
-  const result = runScenario(readScenario(path))
+  const result = runScenario(readText(path, 'scenario files are in test/scenarios'))
   if (update && result.differences.length > 0) writeFileSync(path, result.updated)
   return result
 }
 
-function readScenario(path: string): string {
+/** Throws E_SIM_FILE. */
+export function readText(path: string, hint: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOENT') throw error
     throw new HoldfastError('E_SIM_FILE', `${path}: there is no such file`, {
-      hint: 'scenario files are in test/scenarios',
+      hint,
       cause: error,
     })
   }

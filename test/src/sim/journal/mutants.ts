@@ -1,5 +1,5 @@
 /** Known-bad variants of the zone journal: the sweep must catch each. */
-import { type JournalStore, StoredJournal } from '@holdfast/plugin-rfs/decisions'
+import type { JournalStore, StoredJournal } from '@holdfast/plugin-rfs/decisions'
 import type { KnownBad } from '../machine.js'
 
 interface Mutant extends KnownBad {

@@ -63,7 +63,7 @@ export class World {
         new StoredJournal(changes.store(this.#observed()), { bootId, zoneBytes: this.zoneBytes }),
     )
     if (journal === undefined) coverage?.reached('found: no room for a new one')
-    if (journal === undefined || !this.#isAlive) return
+    if (journal === undefined || !this.#lives()) return
     const opened = changes.journal(journal)
     const { trusted, why, base } = opened.standing
     this.note(`opened: ${trusted ? 'trusted' : (why ?? '')}`)
@@ -221,6 +221,11 @@ export class World {
     this.#journal = undefined
     this.#isAlive = false
     this.doom = undefined
+  }
+
+  /** It may have died in what was just called. */
+  #lives(): boolean {
+    return this.#isAlive
   }
 
   #step(): boolean {
