@@ -57,7 +57,7 @@ function toolLinks(): Links {
 /** A registry is not needed: the installation has everything, and the sdk that the plugin will meet. */
 async function linkTools(directory: string, links: Links): Promise<void> {
   const modules = join(directory, 'node_modules')
-  for (const [name, target] of Object.entries(links)) {
+  for (const [name, target] of Object.entries<string>({ ...links })) {
     await mkdir(dirname(join(modules, name)), { recursive: true })
     await symlink(target, join(modules, name))
   }
