@@ -112,7 +112,8 @@ async function openCatalog(
   environment: Environment,
   version: string,
 ): Promise<PluginCatalog> {
-  const builtin = await discoverPlugins(pluginPaths(environment), version)
+  const areOurs = (environment['HOLDFAST_PLUGINS'] ?? '') === ''
+  const builtin = await discoverPlugins(pluginPaths(environment), version, areOurs)
   const plugins = new PluginCatalog(builtin, store)
   await plugins.refresh()
   return plugins

@@ -44,10 +44,11 @@ export function pluginPaths(
   return [fileURLToPath(new URL('../../../plugins', import.meta.url))]
 }
 
-/** Each path is a plugin (it holds `plugin.json`) or a directory of plugins. */
+/** Each path is a plugin (it holds `plugin.json`) or a directory of plugins. `areOurs`: delivered with this Holdfast. */
 export async function discoverPlugins(
   paths: readonly string[],
   holdfastVersion: string,
+  areOurs = false,
 ): Promise<Discovered> {
   const sources: PluginSource[] = []
   const broken: BrokenPlugin[] = []
@@ -55,7 +56,7 @@ export async function discoverPlugins(
   for (const directory of directories) {
     const id = directory.slice(directory.lastIndexOf('/') + 1)
     try {
-      const manifest = await verifyPlugin(directory, holdfastVersion)
+      const manifest = await verifyPlugin(directory, holdfastVersion, areOurs)
       const twin = sources.find((source) => source.manifest.id === manifest.id)
       if (twin !== undefined) throw duplicate(manifest.id, twin.directory, directory)
       sources.push({ manifest, directory, trust: { kind: 'builtin' } })
@@ -81,9 +82,10 @@ async function candidates(path: string): Promise<string[]> {
 export async function verifyPlugin(
   directory: string,
   holdfastVersion: string,
+  isOurs = false,
 ): Promise<PluginManifest> {
   const path = join(directory, 'plugin.json')
-  const manifest = readManifest(await readFile(path, 'utf8'), path)
+  const manifest = readManifest(await readFile(path, 'utf8'), path, isOurs)
   if (!satisfies(holdfastVersion, manifest.engines.holdfast)) {
     throw new HoldfastError(
       'E_PLUGIN_ENGINE',
