@@ -11,7 +11,7 @@ import { removeName } from '../resync/remove.js'
 import type { TargetVolume } from '../resync/target.js'
 import { TreeError, must, openDirectory } from '../resync/tree.js'
 import type { Volume } from '../volume.js'
-import { withFile, withParent } from './look.js'
+import { look, withFile, withParent } from './look.js'
 import type { Facts, Question } from './messages.js'
 
 export type Correction = Extract<
@@ -32,7 +32,8 @@ export class Corrections {
       this.#content(volume, order)
       return
     }
-    if (isPinned(volume)) throw new TreeError('correct', path, E.BUSY)
+    if (replaces(volume, order) && isPinned(volume, path))
+      throw new TreeError('correct', path, E.BUSY)
     const { journal, descriptors } = this.parts
     journal.touchEntry(volume.index, path)
     journal.flush()
@@ -100,9 +101,28 @@ export class Corrections {
   }
 }
 
-/** An fsync is under way on a descriptor, which can't be closed now. */
-function isPinned({ table }: Volume): boolean {
-  for (const { pins } of table.all()) if (pins > 0) return true
+/** Will the name stand for another file? */
+function replaces({ root }: Volume, order: Correction): boolean {
+  if (order.kind !== 'place') return true
+  const found = look(root, order.path)
+  const { facts } = order
+  return found === undefined || KINDS.some((kind) => kind(found) !== kind(facts))
+}
+
+const KINDS: readonly ((facts: Facts) => number | string)[] = [
+  ({ mode }) => mode & MODE.TYPE,
+  ({ target }) => target,
+  ({ rdevMajor }) => rdevMajor,
+  ({ rdevMinor }) => rdevMinor,
+]
+
+/** An fsync is under way on what this name, or one beneath it, stands for: its descriptor can't be closed now. */
+function isPinned({ table }: Volume, path: BytePath): boolean {
+  for (const node of table.all()) {
+    if (node.pins === 0) continue
+    const at = node.path() ?? ''
+    if (at === path || at.startsWith(`${path}/`)) return true
+  }
   return false
 }
 

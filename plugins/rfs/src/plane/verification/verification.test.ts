@@ -57,6 +57,7 @@ function load(directory: string): { readonly end: () => Promise<void> } {
       echo $i >> busy/log; chmod 64$((i % 5)) $f; touch -d @$i busy/b
       mv $f busy/b/g$((i % 17)); ln -f busy/b/g$((i % 17)) busy/h$((i % 5))
       ln -sfn $i busy/link; truncate -s $((i * 10 % 300000)) busy/h$((i % 5))
+      dd if=/dev/zero of=synced bs=4k count=1 seek=$((i % 9)) conv=notrunc,fsync status=none
       [ $((i % 7)) = 0 ] && rm -rf busy/b && mkdir -p busy/b
     done`
   const child: ChildProcess = spawn('bash', ['-c', script], { stdio: 'ignore', detached: true })

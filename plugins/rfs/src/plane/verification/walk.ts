@@ -18,6 +18,7 @@ import { PATH_MAX, PIECE_BYTES, type Answer, type Question } from './messages.js
 /** Names of files with several names that are remembered. */
 const LINKED_MAX = 1_000_000
 const LISTING_BYTES = 16 * 1024
+const ORDER_TRIES = 50
 
 /** What goes to the follower next; the answer comes back into the generator. */
 export interface Asked {
@@ -138,13 +139,14 @@ export class Walk {
       if (this.#linked.size < LINKED_MAX) this.#linked.set(key, path)
       return
     }
+    const ifLinks = (kind: 'same' | 'link'): Question | undefined => {
+      const [one, other] = [this.#look(volume, path), this.#look(volume, first)]
+      const areLinks = one !== undefined && one.inode === other?.inode
+      return areLinks && first !== path ? { kind, path, other: first } : undefined
+    }
     yield* this.#verify(volume, path, {
-      build: () => {
-        const [one, other] = [this.#look(volume, path), this.#look(volume, first)]
-        const areLinks = one !== undefined && one.inode === other?.inode
-        return areLinks && first !== path ? { kind: 'same', path, other: first } : undefined
-      },
-      mend: () => this.#changeName(volume, path, { kind: 'link', path, other: first }),
+      build: () => ifLinks('same'),
+      mend: () => this.#changeName(volume, path, () => ifLinks('link')),
     })
   }
 
@@ -157,12 +159,11 @@ export class Walk {
       }
       for (const name of answer.names) {
         const below = join(path, name)
+        const ifAbsent = (kind: 'absent' | 'remove'): Question | undefined =>
+          this.#look(volume, below, true) === undefined ? { kind, path: below } : undefined
         yield* this.#verify(volume, below, {
-          build: () =>
-            this.#look(volume, below, true) === undefined
-              ? { kind: 'absent', path: below }
-              : undefined,
-          mend: () => this.#changeName(volume, below, { kind: 'remove', path: below }),
+          build: () => ifAbsent('absent'),
+          mend: () => this.#changeName(volume, below, () => ifAbsent('remove')),
         })
       }
       if (answer.isEnd) return
@@ -208,47 +209,65 @@ export class Walk {
   }
 
   *#place(volume: Volume, path: BytePath, what: readonly DifferenceKind[]): Asking<void> {
-    const facts = this.#look(volume, path)
-    if (facts === undefined) return
-    yield* this.#order(volume, { kind: 'place', path, facts })
-    if (what.some((one) => ABSENT.includes(one))) yield* this.#giveTimes(volume, parentOf(path))
+    yield* this.#giveAttributes(volume, path)
+    if (what.some((one) => ABSENT.includes(one))) {
+      yield* this.#giveAttributes(volume, parentOf(path))
+    }
   }
 
-  *#changeName(volume: Volume, path: BytePath, question: Question): Asking<void> {
-    yield* this.#order(volume, question)
-    yield* this.#giveTimes(volume, parentOf(path))
+  *#changeName(volume: Volume, path: BytePath, build: Build): Asking<void> {
+    yield* this.#order(volume, build)
+    yield* this.#giveAttributes(volume, parentOf(path))
   }
 
-  /** A correction changed a time that the kernel of the other side sets by itself. */
-  *#giveTimes(volume: Volume, path: BytePath): Asking<void> {
-    const facts = this.#look(volume, path)
-    if (facts !== undefined) yield* this.#order(volume, { kind: 'place', path, facts })
+  /** Also after other corrections: they change times that the kernel of the other side sets by itself. */
+  *#giveAttributes(volume: Volume, path: BytePath): Asking<void> {
+    yield* this.#order(volume, () => {
+      const facts = this.#look(volume, path)
+      return facts && { kind: 'place', path, facts }
+    })
   }
 
   *#write(volume: Volume, path: BytePath, zone: number): Asking<void> {
     const { zoneBytes } = this.parts.findings
     const end = (zone + 1) * zoneBytes
-    for (let offset = zone * zoneBytes; offset < end;) {
-      const from = offset
-      const piece = withFile(volume.root, path, (fd, size) =>
-        correctionAt(fd, from, Math.min(end, size), path),
-      )
-      if (piece === undefined) break
-      yield* this.#order(volume, piece)
-      offset += piece.kind === 'punch' ? piece.length : piece.bytes.length
+    for (let at: number | undefined = zone * zoneBytes; at !== undefined && at < end;) {
+      const from: number = at
+      let next: number | undefined
+      yield* this.#order(volume, () => {
+        const piece = withFile(volume.root, path, (fd, size) =>
+          correctionAt(fd, from, Math.min(end, size), path),
+        )
+        next = piece && from + (piece.kind === 'punch' ? piece.length : piece.bytes.length)
+        return piece
+      })
+      at = next
     }
-    yield* this.#giveTimes(volume, path)
+    yield* this.#giveAttributes(volume, path)
+  }
+
+  /**
+   * Built anew for each try: an older content would overwrite a newer one over there. Refused while an fsync of the file is
+   * under way there; what stays refused is told by the check that follows.
+   */
+  *#order(volume: Volume, build: Build): Asking<void> {
+    for (let tries = 0; tries < ORDER_TRIES; tries++) {
+      const question = build()
+      if (question === undefined) return
+      this.#touch(volume, question)
+      const { differs } = yield { volume, question }
+      if (differs.length === 0) return
+    }
   }
 
   /** Until it is done over there, both journals say that it may differ. */
-  *#order(volume: Volume, question: Question): Asking<void> {
+  #touch(volume: Volume, question: Question): void {
     const { journal, findings } = this.parts
+    const { path } = question
     if (question.kind === 'write' || question.kind === 'punch') {
-      const zone = Math.floor(question.offset / findings.zoneBytes)
-      journal.touchZone(volume.index, question.path, zone)
-    } else journal.touchEntry(volume.index, question.path)
+      journal.touchZone(volume.index, path, Math.floor(question.offset / findings.zoneBytes))
+    } else journal.touchEntry(volume.index, path)
     journal.flush()
-    yield { volume, question }
   }
 
   #unreadable(volume: Volume, path: BytePath, error: unknown): void {
