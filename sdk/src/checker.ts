@@ -23,9 +23,10 @@ export interface Checker {
   readonly when: CheckerPhase
   /**
    * The rule that this checker brings: `t_web: if (tcp.web == down) then restart();`. Undefined: only the rules of its
-   * class, or the operator's, look at the resource.
+   * class, or the operator's, look at the resource. `routine`: what it orders is part of a plan, maxloop does not count it.
    */
-  readonly rule: { readonly label: string; readonly action: RuleAction } | undefined
+  readonly rule:
+    { readonly label: string; readonly action: RuleAction; readonly routine?: boolean } | undefined
   /**
    * Begins to watch and returns at once; `report` is told the value again and again, at least at each look, with
    * one sentence why. Nothing is reported after `stop` was called. A refusal makes the resource `unknown` and is shown.

@@ -60,6 +60,8 @@ export interface CommandOptions {
   readonly fullsync?: boolean
   /** Who asks: set by checkers and rules, counted by maxloop. Undefined: the operator. */
   readonly identity?: string
+  /** Part of a plan and no interruption: maxloop does not count it, and what the operator demanded before stays demanded. */
+  readonly routine?: boolean
   /** Why, for log and state. */
   readonly cause?: string
 }

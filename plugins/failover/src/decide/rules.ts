@@ -73,8 +73,12 @@ function fire(state: State, rule: Rule, event: Event): Step {
       past: withAction(state.past, action),
       ruleStates: mark(undefined),
     },
-    actions: [note, { kind: 'order', label, command: then.order, cause }],
+    actions: [note, { kind: 'order', label, command: then.order, cause, ...routineOf(then) }],
   }
+}
+
+function routineOf({ routine }: { readonly routine?: boolean }): { readonly routine?: true } {
+  return routine === true ? { routine } : {}
 }
 
 /** `tcp.web is down (connection refused)`. */
@@ -102,7 +106,8 @@ function firstLook(state: State, { wallMs }: Event): Step | undefined {
       ordering: label,
       past: withAction(state.past, { label, action: 'wait', cause, atWallMs: wallMs }),
     },
-    actions: [{ kind: 'order', label, command: 'wait', cause }],
+    // What the operator demanded meanwhile is still wanted when it was looked at.
+    actions: [{ kind: 'order', label, command: 'wait', cause, routine: true }],
   }
 }
 

@@ -146,6 +146,8 @@ export type Action =
       readonly label: string
       readonly command: OperatorCommand
       readonly cause: string
+      /** Not counted by maxloop. */
+      readonly routine?: boolean
     }
   /** `timeUp` after the time; the newest replaces the one before. */
   | { readonly kind: 'arm'; readonly delayMs: number }

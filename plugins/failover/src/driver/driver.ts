@@ -257,7 +257,8 @@ export class FailoverDriver {
   }
 
   /** The machine goes on meanwhile: values change while the module considers the order. */
-  private order({ label, command, cause }: Extract<Action, { kind: 'order' }>): void {
+  private order(order: Extract<Action, { kind: 'order' }>): void {
+    const { label, command, cause, routine = false } = order
     const { topology, clock } = this.parts
     let isOpen = true
     const answer = (verdict: Verdict): void => {
@@ -269,9 +270,11 @@ export class FailoverDriver {
     const cancel = clock.after(orderTimeoutMs, () => {
       answer(refused('E_FAILOVER_ORDER', `the module did not answer the order ${command}`))
     })
-    topology.command(command, { identity: label, cause }).then(answer, (thrown: unknown) => {
-      const code = thrown instanceof HoldfastError ? thrown.code : 'E_FAILOVER_ORDER'
-      answer(refused(code, messageOf(thrown)))
-    })
+    topology
+      .command(command, { identity: label, cause, routine })
+      .then(answer, (thrown: unknown) => {
+        const code = thrown instanceof HoldfastError ? thrown.code : 'E_FAILOVER_ORDER'
+        answer(refused(code, messageOf(thrown)))
+      })
   }
 }

@@ -38,7 +38,7 @@ function ruleOfChecker(name: string, rule: NonNullable<Checker['rule']>): Rule {
       equal: true,
       with: 'down',
     },
-    then: { kind: 'order', order: rule.action },
+    then: { kind: 'order', order: rule.action, routine: rule.routine ?? false },
     text: `${rule.label}: if (${name} == down) then ${rule.action}();`,
     origin: name,
   }

@@ -19,7 +19,7 @@ export type Condition =
   | { readonly kind: 'and' | 'or'; readonly left: Condition; readonly right: Condition }
 
 export type Consequence =
-  | { readonly kind: 'order'; readonly order: RuleAction }
+  | { readonly kind: 'order'; readonly order: RuleAction; readonly routine?: boolean }
   /** `custom.x = up`: makes several observations one that other rules look at. */
   | { readonly kind: 'set'; readonly name: string; readonly value: ResourceValue }
 

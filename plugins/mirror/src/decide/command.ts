@@ -20,7 +20,8 @@ import type { Action, Event, State, Step } from './types.js'
 type Commanded = Extract<Event, { kind: 'commanded' }>
 
 export function onCommand(before: State, event: Commanded): Step {
-  const isCounted = event.identity !== undefined && counts(before, event.command)
+  const isAutomatic = event.identity !== undefined && event.routine !== true
+  const isCounted = isAutomatic && counts(before, event.command)
   const state = stateWithLoops(before, event, isCounted)
   const answer = (verdict: Verdict): Action => ({ kind: 'answer', ticket: event.ticket, verdict })
   const refusal = refusalOf(state, event)
@@ -66,7 +67,7 @@ function obey(state: State, event: Commanded): Step {
         ? demote(state, 'wait', 'stopstart', event.cause)
         : stay(state)
     case 'wait':
-      return wait(state, event.cause)
+      return wait(state, event)
     case 'wakeup':
       return wakeUp(state, event.cause)
     case 'restart':
@@ -94,17 +95,17 @@ function start(state: State, demand: 'none' | 'prim', full: boolean, cause: stri
  * Steps down, and takes no role before `wakeup`; `start`, `prim`, `primforce`, `second` and any stop end it as well. A
  * peer with the same data takes over at once. A node that is held still agrees that the other one serves.
  */
-function wait(state: State, cause: string): Step {
+function wait(state: State, { cause, routine = false }: Commanded): Step {
   if (isAt(state, 'alone', 'prim', 'second')) {
     const down = demote(state, 'wait', 'stopwait', cause)
-    return { next: held(down.next, cause), actions: down.actions }
+    return { next: held(down.next, cause, routine), actions: down.actions }
   }
-  return stay(held(state, cause))
+  return stay(held(state, cause, routine))
 }
 
-/** What was demanded before is replaced by this order: it must not come true at a `wakeup` long after. */
-function held(state: State, hold: string): State {
-  const undemanded = { demand: 'none' as const, full: false, hold }
+/** What was demanded before is replaced by this order, unless it is routine: it must not come true at a `wakeup` long after. */
+function held(state: State, hold: string, routine: boolean): State {
+  const undemanded = routine ? { hold } : { demand: 'none' as const, full: false, hold }
   if (isAt(state, 'wait')) {
     const stage = state.place.stage === 'entering' ? 'entering' : 'deciding'
     return become(state, { ...state.place, ...undemanded, stage }, hold)

@@ -182,6 +182,8 @@ export type Event =
       readonly command: OperatorCommand
       readonly full: boolean
       readonly identity: string | undefined
+      /** Part of a plan: maxloop does not count it, and it replaces no demand. */
+      readonly routine?: boolean
       readonly cause: string
       readonly wallMs: number
       readonly ticket: number

@@ -125,6 +125,7 @@ export class MirrorDriver implements Topology {
       command,
       full: options.fullsync ?? false,
       identity: options.identity,
+      routine: options.routine ?? false,
       cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
       wallMs: this.#world.clock.wallMs(),
       ticket,
