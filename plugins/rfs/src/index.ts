@@ -1,6 +1,7 @@
 /** rfs: synchronous file replication of the module's directories. */
 import { fileURLToPath } from 'node:url'
 import {
+  checker,
   clock,
   command,
   definePlugin,
@@ -10,6 +11,7 @@ import {
   moduleContext,
   peers,
   replica,
+  type ReplicaEvent,
   resource,
   store,
 } from '@holdfast/sdk'
@@ -18,6 +20,8 @@ import { setsOf } from './diverged/sets.js'
 import { RfsDriver } from './driver/driver.js'
 import { areServed } from './driver/mounts.js'
 import type { RfsConfig } from './driver/settings.js'
+import { Syncat } from './syncat/syncat.js'
+import { syncatCommands } from './syncat/commands.js'
 import { verificationCommands } from './verification/commands.js'
 
 export { check } from './driver/check.js'
@@ -40,7 +44,10 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       )
     }
     const entry = fileURLToPath(new URL('./plane/main.js', import.meta.url))
-    const driver = new RfsDriver({ ...deps, config, entry })
+    const { verify, syncat: times } = config.rfs
+    const syncat = times === undefined ? undefined : new Syncat({ ...deps, schedule: times })
+    const onTold = (event: ReplicaEvent): void => syncat?.heard(event)
+    const driver = new RfsDriver({ ...deps, config, entry, onTold })
     const cancel = deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
@@ -51,12 +58,21 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       areServed: () => areServed(directories),
     })
     const { verifications } = driver
-    const verifying = verificationCommands(verifications, driver.status)
-    for (const [words, one] of [...commands, ...verifying]) scope.contribute(command, words, one)
-    const { verify } = config.rfs
-    const unschedule = verify === undefined ? undefined : verifications.schedule(verify)
+    const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
+    const syncing = syncat === undefined ? [] : syncatCommands(syncat)
+    for (const [words, one] of [...commands, ...verifying, ...syncing]) {
+      scope.contribute(command, words, one)
+    }
+    if (syncat !== undefined) {
+      scope.contribute(resource, syncat.id, syncat)
+      scope.contribute(checker, 'rfs.syncat', syncat)
+    }
+    const schedules = [
+      ...(verify === undefined ? [] : [verifications.schedule(verify)]),
+      ...(syncat === undefined ? [] : [syncat.begin()]),
+    ]
     scope.onStop(() => {
-      unschedule?.()
+      for (const unschedule of schedules) unschedule()
       cancel()
       driver.disconnect()
     })

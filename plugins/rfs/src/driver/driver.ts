@@ -46,7 +46,7 @@ export class RfsDriver implements Replica, Resource {
   readonly admissions: Admissions
   readonly verifications: Verifications
   private readonly plane: Plane
-  private readonly listeners = new Listeners()
+  private readonly listeners: Listeners
   private readonly directories: readonly string[]
   private role: 'idle' | 'serving' | 'following' = 'idle'
   private epoch = 0
@@ -59,6 +59,7 @@ export class RfsDriver implements Replica, Resource {
 
   constructor(private readonly parts: DriverParts) {
     const { clock, log, store, module, entry, config } = parts
+    this.listeners = new Listeners(parts.onTold)
     this.directories = config.rfs.replicated.map(({ dir }) => dir)
     this.plane = new Plane({
       clock,

@@ -8,7 +8,11 @@ export class Listeners {
   private readonly listeners = new Set<(event: ReplicaEvent) => void>()
   private untold: ReplicaEvent[] = []
 
+  /** `own`: of this plugin; it hears everything at once. */
+  constructor(private readonly own: (event: ReplicaEvent) => void = () => undefined) {}
+
   tell(event: ReplicaEvent): void {
+    this.own(event)
     if (this.listeners.size === 0) {
       if (event.kind !== 'progressed') this.untold = [...this.untold, event].slice(-untoldMax)
       return

@@ -6,6 +6,7 @@ import {
   type Log,
   type ModuleContext,
   type Peers,
+  type ReplicaEvent,
   type Store,
   type Verdict,
 } from '@holdfast/sdk'
@@ -20,6 +21,8 @@ export interface DriverParts {
   readonly peers: Peers
   readonly store: Store
   readonly config: RfsConfig
+  /** Hears what the topology is told. */
+  readonly onTold?: (event: ReplicaEvent) => void
   /** The data plane's program. */
   readonly entry: string
 }

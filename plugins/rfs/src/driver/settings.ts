@@ -12,8 +12,9 @@ export interface RfsConfig {
     readonly encryption: boolean
     readonly awake: boolean
     readonly reiallowedbw?: number
-    /** A cron expression. */
+    /** Cron expressions. */
     readonly verify?: string
+    readonly syncat?: string
     readonly replicated: readonly {
       readonly dir: string
       readonly tocheck?: readonly { readonly path: string }[]

@@ -20,6 +20,7 @@ const verifyParameters = {
 export function verificationCommands(
   verifications: Verifications,
   status: () => Promise<PlaneStatus | undefined>,
+  syncat: () => string | undefined,
 ): ReadonlyMap<string, Command> {
   return new Map<string, Command>([
     [
@@ -49,7 +50,7 @@ export function verificationCommands(
         summary: 'the replication of this node: its link, and the last verification',
         parameters: none,
         positional: [],
-        run: async () => stateOf(await status(), verifications),
+        run: async () => stateOf(await status(), verifications, syncat()),
       },
     ],
   ])
@@ -77,6 +78,7 @@ async function verify(
 async function stateOf(
   status: PlaneStatus | undefined,
   verifications: Verifications,
+  syncat: string | undefined,
 ): Promise<CommandResult> {
   const last = await verifications.last()
   const { role = 'not running', link = 'none', counters } = status ?? {}
@@ -84,8 +86,9 @@ async function stateOf(
   const running = names === undefined ? undefined : { names, bytes: counters?.['verifiedBytes'] }
   const lines = [
     `data plane: ${role}, link ${link}`,
+    ...(syncat === undefined ? [] : [syncat]),
     ...(running === undefined ? [] : [`verification under way: ${running.names} names so far`]),
     ...(last === undefined ? ['never verified on this node'] : linesOf(last)),
   ]
-  return { ok: true, lines, data: { role, link, running, verified: last } }
+  return { ok: true, lines, data: { role, link, syncat, running, verified: last } }
 }

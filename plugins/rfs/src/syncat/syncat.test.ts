@@ -1,0 +1,99 @@
+/** Scheduled synchronisation: when the secondary waits, and when it does not. */
+import test from 'ava'
+import type { Clock, Store } from '@holdfast/sdk'
+import { cronProblem } from '../driver/cron.js'
+import { Syncat } from './syncat.js'
+
+/** One node with the times of its schedule in the test's hands. */
+function node(kept = new Map<string, unknown>()) {
+  let tick: () => void = () => undefined
+  const clock: Clock = {
+    monotonicMs: () => 0,
+    wallMs: () => Date.UTC(2026, 0, 2),
+    after: () => () => undefined,
+    every: () => () => undefined,
+    cron: (_, call) => {
+      tick = call
+      return () => undefined
+    },
+  }
+  const files: Omit<Store, 'volatile'> = {
+    // The store's contract: the caller knows what it has written.
+    read: <T>(name: string) => Promise.resolve(kept.get(name) as T | undefined),
+    write: (name, value) => Promise.resolve(void kept.set(name, value)),
+    remove: (name) => Promise.resolve(void kept.delete(name)),
+  }
+  const store = { ...files, volatile: files }
+  const syncat = new Syncat({ clock, store, schedule: '0 * * * *' })
+  syncat.begin()
+  const said: string[] = []
+  const watched = syncat.start((value, cause) => said.push(`${value}: ${cause}`))
+  return {
+    syncat,
+    watched,
+    value: () => said.at(-1)?.split(':')[0],
+    cause: () => said.at(-1) ?? '',
+    tick: () => {
+      tick()
+    },
+    settled: () => new Promise((resolve) => setImmediate(resolve)),
+  }
+}
+
+async function secondary(kept?: Map<string, unknown>) {
+  const one = node(kept)
+  await one.syncat.enter({ to: 'wait' })
+  await one.syncat.enter({ to: 'second' })
+  return one
+}
+
+test('a secondary waits as soon as it is equal, until the next time of the schedule', async (t) => {
+  const one = await secondary()
+  t.is(one.value(), 'up')
+  one.syncat.heard({ kind: 'copyFinished', epoch: 1 })
+  await one.settled()
+  t.is(one.value(), 'down')
+  t.regex(one.cause(), /synchronised at 2026-01-02T00:00:00/)
+  await one.syncat.enter({ to: 'wait' })
+  t.is(one.value(), 'down')
+  one.tick()
+  await one.settled()
+  t.is(one.value(), 'up')
+  await t.throwsAsync(one.syncat.now(), { code: 'E_RFS_SYNCAT' })
+})
+
+test('a node that serves never waits, whoever synchronises with it', async (t) => {
+  const one = node()
+  await one.syncat.enter({ to: 'alone' })
+  one.syncat.heard({ kind: 'copyFinished', epoch: 1 })
+  await one.settled()
+  t.is(one.value(), 'up')
+  const other = await secondary()
+  other.syncat.heard({ kind: 'copyFinished', epoch: 1 })
+  await other.settled()
+  await other.syncat.enter({ to: 'alone' })
+  t.is(other.value(), 'up')
+})
+
+test('a restarted daemon goes on waiting, and a module that is started anew begins with a synchronisation', async (t) => {
+  const kept = new Map<string, unknown>()
+  const one = await secondary(kept)
+  one.syncat.heard({ kind: 'copyFinished', epoch: 1 })
+  await one.settled()
+  const adopted = node(kept)
+  await adopted.syncat.adopt('wait')
+  t.regex(adopted.syncat.line, /has the data of 2026-01-02/)
+  await adopted.syncat.enter({ to: 'stop' })
+  t.is(adopted.value(), 'up')
+  t.is(kept.size, 0)
+})
+
+test('cron expressions are judged field by field', (t) => {
+  for (const good of ['0 * * * *', '*/15 0-6 1,15 jan-mar 1-5', '30 2 * * sun']) {
+    t.is(cronProblem(good), undefined, good)
+  }
+  for (const bad of ['', 'x', '60 * * * *', '* * *', '* * * * * *', '*/0 * * * *', '5-1 * * * *']) {
+    t.not(cronProblem(bad), undefined, bad)
+  }
+  t.regex(cronProblem('0 24 * * *') ?? '', /"24" is no hour; allowed: \*, 0 to 23/)
+})
