@@ -17,18 +17,47 @@ export const diskTitles: Readonly<Record<DiskKind, string>> = {
   plain: "one directory of this machine's disk for each node",
 }
 
+/** Of a disk in memory. */
+interface DiskSize {
+  readonly bytes: number
+  /** Undefined: as many as ext4 chooses for its size. */
+  readonly inodes?: number
+}
+
 /** Gives a node its disk. It goes away with the node's mount namespace. */
-export async function mountDisk(node: Host, kind: DiskKind): Promise<void> {
+export async function mountDisk(
+  node: Host,
+  kind: DiskKind,
+  { bytes, inodes }: DiskSize = { bytes: diskBytes },
+): Promise<void> {
   await node.mustRun(['mkdir', '-p', diskDirectory, beneathDirectory])
   if (kind === 'memory') {
-    const image = join(node.directory, 'bench.ext4')
+    const image = imageOf(node)
     await writeFile(image, '')
-    await truncate(image, diskBytes)
+    await truncate(image, bytes)
     // Tables and journal are written now; else the kernel would do it while something is measured.
     const now = 'lazy_itable_init=0,lazy_journal_init=0'
-    await mustRun('mkfs.ext4', ['-q', '-m', '0', '-E', now, image])
-    await node.mustRun(['mount', '-t', 'ext4', '-o', 'loop,noatime', image, diskDirectory])
+    const count = inodes === undefined ? [] : ['-N', String(inodes)]
+    await mustRun('mkfs.ext4', ['-q', '-m', '0', '-E', now, ...count, image])
+    await mountImage(node)
   }
+  await node.mustRun(['mount', '--bind', diskDirectory, beneathDirectory])
+}
+
+function imageOf(node: Host): string {
+  return join(node.directory, 'bench.ext4')
+}
+
+async function mountImage(node: Host): Promise<void> {
+  const command = ['mount', '-t', 'ext4', '-o', 'loop,noatime', imageOf(node), diskDirectory]
+  await node.mustRun(command)
+}
+
+/** A disk in memory that nobody uses is mounted anew: its file system has nothing in the caches. */
+export async function forgetCaches(node: Host): Promise<void> {
+  await settleDisk(node)
+  await node.mustRun(['umount', beneathDirectory, diskDirectory], { timeoutMs: 120_000 })
+  await mountImage(node)
   await node.mustRun(['mount', '--bind', diskDirectory, beneathDirectory])
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run bench -- rfs`: two nodes on this machine, the same work with and without replication, in turn. */
+/** `npm run bench -- rfs|checkers|resync`: two nodes on this machine, the same work with and without replication, in turn. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Lab, LabError } from '@holdfast/lab'
@@ -10,6 +10,7 @@ import { fio, glusterfs, postgresql, requirePackages } from './packages.js'
 import { type Failure, jsonLine, table } from './report.js'
 import { Interruption } from './interruption.js'
 import { roundTripUs } from './round-trip.js'
+import { resync } from './resync/command.js'
 import { type Row, runWorkload } from './rounds.js'
 import { glusterfsSide } from './sides/glusterfs.js'
 import { holdfastSide } from './sides/holdfast.js'
@@ -27,6 +28,7 @@ function tell(line: string): void {
 
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === 'checkers') return checkers(args.slice(1), tell)
+  if (args[0] === 'resync') return resync(args.slice(1), tell)
   const command = parseCommand(args)
   switch (command.kind) {
     case 'help':

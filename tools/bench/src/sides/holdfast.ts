@@ -7,24 +7,20 @@ import { beneathDirectory, diskDirectory } from '../disks.js'
 import type { BenchOptions } from '../options.js'
 import type { Side } from './side.js'
 
-const moduleName = 'bench'
-const directory = join(diskDirectory, 'replicated')
+export const moduleName = 'bench'
+export const directory = join(diskDirectory, 'replicated')
 const beneath = join(beneathDirectory, 'replicated')
-const startTimeoutMs = 60_000
+export const startTimeoutMs = 60_000
 const compareTimeoutMs = 300_000
 const compareProgram = fileURLToPath(
   new URL('../../../../plugins/rfs/dist/verify/main.js', import.meta.url),
 )
 
+type ModuleOptions = Pick<BenchOptions, 'async' | 'encryption'>
+
 export async function holdfastSide(lab: Lab, options: BenchOptions): Promise<Side> {
-  const primary = new Product(lab.host('n1'))
-  const secondary = new Product(lab.host('n2'))
-  const products = [primary, secondary]
-  for (const { host } of products) await host.mustRun(['mkdir', '-p', directory])
-  await Promise.all(products.map((product) => product.start()))
-  await formCluster(lab.spec, products)
-  await primary.mustRun(['module', 'install', moduleName, await writeModule(lab, options)])
-  await primary.mustRun(['module', 'config', moduleName])
+  const products = await installPair(lab, options)
+  const [primary, secondary] = products
   await order(primary, 'prim')
   await primary.waitForState(moduleName, ['ALONE Ready'], startTimeoutMs)
   await order(secondary, 'start')
@@ -40,6 +36,21 @@ export async function holdfastSide(lab: Lab, options: BenchOptions): Promise<Sid
     check: () => checkPair(primary, secondary),
     end: () => endPair(primary, secondary),
   }
+}
+
+/** Both daemons with the module configured, not started. */
+export async function installPair(
+  lab: Lab,
+  options: ModuleOptions,
+): Promise<readonly [Product, Product]> {
+  const products = [new Product(lab.host('n1')), new Product(lab.host('n2'))] as const
+  const [primary] = products
+  for (const { host } of products) await host.mustRun(['mkdir', '-p', directory])
+  await Promise.all(products.map((product) => product.start()))
+  await formCluster(lab.spec, products)
+  await primary.mustRun(['module', 'install', moduleName, await writeModule(lab, options)])
+  await primary.mustRun(['module', 'config', moduleName])
+  return products
 }
 
 /** A primary that lost its secondary writes faster: such a figure must not be shown. */
@@ -65,7 +76,7 @@ async function endPair(primary: Product, secondary: Product): Promise<void> {
 }
 
 /** Content, names, owners, modes and times. Times that the kernel set by itself follow within a second: until then it is tried again. */
-async function compareCopies(products: readonly Product[]): Promise<void> {
+export async function compareCopies(products: readonly Product[]): Promise<void> {
   const copies = await Promise.all(products.map(({ host }) => host.inside(beneath)))
   let said = ''
   try {
@@ -86,12 +97,12 @@ async function compareCopies(products: readonly Product[]): Promise<void> {
   }
 }
 
-async function order(product: Product, command: string): Promise<void> {
+export async function order(product: Product, command: string): Promise<void> {
   await product.mustRun([command, '-m', moduleName, '--no-wait'])
 }
 
 /** No `<user>`: the load is started by hand, as a program on the primary would be. */
-async function writeModule(lab: Lab, options: BenchOptions): Promise<string> {
+async function writeModule(lab: Lab, options: ModuleOptions): Promise<string> {
   const sources = join(lab.host('n1').directory, 'module', moduleName)
   await mkdir(join(sources, 'conf'), { recursive: true })
   await mkdir(join(sources, 'bin'), { recursive: true })

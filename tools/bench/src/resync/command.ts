@@ -1,0 +1,171 @@
+/** `npm run bench -- resync`: how long a secondary needs to be equal again, and what applications feel of it. */
+import { Lab, LabError, parseArguments, type Product } from '@holdfast/lab'
+import { forgetCaches, mountDisk } from '../disks.js'
+import { Interruption } from '../interruption.js'
+import { directory, installPair } from '../sides/holdfast.js'
+import { beneath, copyPlainly, Stand } from './stand.js'
+import { type ResyncRow, resyncLine, resyncTable } from './words.js'
+
+export const resyncUsage = `npm run bench -- resync [--json] [--files 100000] [--file-bytes 1024] [--large-megabytes 512]
+
+  Two nodes on this machine; the secondary is made equal again after different things happened. Disks are in memory.
+
+  --json             one line of JSON a scenario on standard output
+  --files            small files of the tree, 1,000 a directory
+  --file-bytes       bytes of each
+  --large-megabytes  of the one large file that is copied in a scenario of its own`
+
+const baselineMs = 5_000
+const megabyte = 1_000_000
+/** ext4 gives each file at least so much; inode tables and journal on top. */
+const blockBytes = 4_096
+const inodeBytes = 256
+const spareBytes = 1024 ** 3
+
+interface ResyncOptions {
+  readonly json: boolean
+  readonly files: number
+  readonly fileBytes: number
+  readonly largeBytes: number
+}
+
+export async function resync(
+  args: readonly string[],
+  tell: (line: string) => void,
+): Promise<number> {
+  const options = optionsOf(args)
+  if (options === undefined) {
+    console.log(resyncUsage)
+    return 0
+  }
+  const lab = await Lab.create({ clients: [], disks: 'tmpfs' })
+  const interruption = new Interruption(lab)
+  try {
+    const rows: ResyncRow[] = []
+    for await (const row of measured(lab, options, tell)) {
+      rows.push(row)
+      tell(resyncLine(row))
+      if (options.json) console.log(resyncLine(row))
+    }
+    if (!options.json) console.log(resyncTable(rows))
+    return 0
+  } finally {
+    await interruption.removeLab()
+  }
+}
+
+async function* measured(
+  lab: Lab,
+  options: ResyncOptions,
+  tell: (line: string) => void,
+): AsyncGenerator<ResyncRow> {
+  const { files, fileBytes, largeBytes } = options
+  const roundUp = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes
+  const inodes = Math.ceil(files * 1.1) + 10_000
+  const bytes = files * roundUp(fileBytes) + inodes * inodeBytes + largeBytes + spareBytes
+  for (const node of [lab.host('n1'), lab.host('n2')]) {
+    await mountDisk(node, 'memory', { bytes: Math.ceil(bytes), inodes })
+  }
+  const pair = await installPair(lab, { async: 'none', encryption: 'on' })
+  const stand = new Stand(pair, { files, fileBytes })
+  tell(`making ${String(files)} files`)
+  await stand.write(beneath, 1, 0)
+  yield copyPlainly(stand)
+  yield* scenarios(stand, pair, options, tell)
+}
+
+async function* scenarios(
+  stand: Stand,
+  pair: readonly [Product, Product],
+  { files, fileBytes, largeBytes }: ResyncOptions,
+  tell: (line: string) => void,
+): AsyncGenerator<ResyncRow> {
+  const all = { files, bytes: files * fileBytes }
+  await stand.serve()
+  yield await stand.synchronise('first', all)
+  await stand.compare()
+
+  await stand.stopSecond()
+  yield await stand.synchronise('nothing changed', all)
+
+  await stand.stopSecond()
+  await stand.write(directory, 10, 1)
+  const tenth = { files: Math.ceil(files / 10), bytes: Math.ceil(files / 10) * fileBytes }
+  yield await stand.synchronise('10 % changed', tenth)
+  await stand.compare()
+
+  await stand.stopSecond()
+  await stand.first.mustRun(
+    ['sh', '-c', `head -c ${String(largeBytes)} /dev/urandom >${directory}/large`],
+    { timeoutMs: 120_000 },
+  )
+  yield await stand.synchronise('one large file', { files: 1, bytes: largeBytes })
+
+  await stand.stopSecond()
+  await stand.write(directory, 100, 2)
+  await stand.forgetJournal()
+  yield await stand.synchronise('compare all, 1 % differs', all)
+  await stand.compare()
+
+  await stand.stopBoth()
+  await stand.forgetJournal()
+  for (const { host } of pair) await forgetCaches(host)
+  await stand.serve()
+  yield await stand.synchronise('compare all, cold', all)
+
+  tell('an application writes')
+  await stand.stopSecond()
+  const [, alone] = await stand.writing(
+    () => new Promise((resolve) => setTimeout(resolve, baselineMs)),
+  )
+  yield {
+    ...nothing,
+    scenario: 'writes without a copy',
+    seconds: baselineMs / 1_000,
+    writes: alone,
+  }
+  await stand.forgetJournal()
+  await stand.second.mustRun(['sh', '-c', `rm -rf ${beneath}/d*`], { timeoutMs: 600_000 })
+  const [row, writes] = await stand.writing(() => stand.synchronise('first, under writes', all))
+  yield { ...row, writes }
+  await stand.compare()
+}
+
+const nothing: ResyncRow = {
+  ...{ scenario: '', seconds: 0, files: 0, bytes: 0, copySeconds: undefined, scope: undefined },
+  ...{ contentBytes: undefined, wireBytes: undefined, sourceMemoryBytes: undefined },
+  ...{ targetMemoryBytes: undefined, writes: undefined },
+}
+
+function optionsOf(args: readonly string[]): ResyncOptions | undefined {
+  const { values } = parse(args)
+  if (values.help === true) return undefined
+  return {
+    json: values.json === true,
+    files: numberOf('files', values.files ?? '100000', 10_000_000),
+    fileBytes: numberOf('file-bytes', values['file-bytes'] ?? '1024', 1024 ** 2),
+    largeBytes: numberOf('large-megabytes', values['large-megabytes'] ?? '512', 8_192) * megabyte,
+  }
+}
+
+function numberOf(name: string, text: string, most: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value
+  throw new LabError(`--${name} ${text}: use a whole number from 1 to ${String(most)}`)
+}
+
+function parse(args: readonly string[]) {
+  return parseArguments(
+    {
+      args: [...args],
+      options: {
+        json: { type: 'boolean' },
+        files: { type: 'string' },
+        'file-bytes': { type: 'string' },
+        'large-megabytes': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    },
+    resyncUsage,
+  )
+}
