@@ -32,11 +32,6 @@ export interface DaemonParts {
   /** Seen before its actions are carried out. */
   readonly onStep: (before: State, event: Event, next: State) => void
   readonly onAnswer: (verdict: Verdict) => void
-  /**
-   * Also where the machine knows of it: it then begins its wait for the right anew, longer than the other node waits for it. The
-   * product does that; histories leave it out until the machine ignores what it knows.
-   */
-  readonly tellsLossAgain: boolean
   /** It can't go on: the disk is full, or a history wants it to die here. */
   readonly dies: (how: 'daemon' | 'power') => void
 }
@@ -273,9 +268,7 @@ export class Daemon {
     if (!replication.succeed(node.name)) return
     const { epoch, mode } = replication.planes[node.name]
     if (mode === 'held') this.post({ kind: 'copyFinished', epoch })
-    const { place } = this.state
-    const isKnown = 'degrading' in place && place.degrading !== undefined
-    if (!isKnown || this.parts.tellsLossAgain) this.post({ kind: 'linkLost', epoch, cause })
+    this.post({ kind: 'linkLost', epoch, cause })
   }
 
   #arm({ timer, epoch, delayMs }: Extract<Action, { kind: 'arm' }>): void {

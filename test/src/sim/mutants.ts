@@ -13,7 +13,7 @@ import {
 import type { WorldOptions } from './world.js'
 
 /** What a known-bad variant changes. */
-export type Mutation = Pick<WorldOptions, 'step' | 'ignoresLink' | 'tellsLossAgain'>
+export type Mutation = Pick<WorldOptions, 'step' | 'ignoresLink'>
 
 export interface Mutant {
   readonly name: string
@@ -209,11 +209,15 @@ export const scenarioMutants: readonly Mutant[] = [
     const actions = done.actions.filter(({ kind }) => kind !== 'detach')
     return event.kind === 'adopted' ? { ...done, actions } : done
   }),
-  {
-    name: 'tells-a-loss-again',
-    mistake: 'tells a loss that is known, and the wait for the right begins anew',
-    mutation: { tellsLossAgain: true },
-  },
+  mutant(
+    'begins-anew',
+    'a loss that is told again begins the wait for the right anew',
+    (state, event) => {
+      const { place } = state
+      if (event.kind !== 'linkLost' || !('degrading' in place)) return step(state, event)
+      return step({ ...state, place: { ...place, degrading: undefined } }, event)
+    },
+  ),
 ]
 
 /** Whatever is told of one's own lineage is told to be this. */

@@ -22,7 +22,7 @@ const incidents: readonly (readonly [string, string])[] = [
   ['isolation-with-a-witness', 'ignores-refusal'],
   ['new-disk-made-an-old-generation-again', 'no-marks'],
   ['power-off-of-the-secondary', 'no-new-generation'],
-  ['data-plane-replaced-while-the-right-is-asked-for', 'tells-a-loss-again'],
+  ['data-plane-replaced-while-the-right-is-asked-for', 'begins-anew'],
   ['question-asked-before-the-stream-was-there', 'asks-once'],
   ['question-overtook-the-view', 'outdated-while-ahead'],
   ['right-granted-and-not-used', 'refused-is-stale'],

@@ -24,8 +24,6 @@ export interface WorldOptions {
   readonly step?: StepFunction
   /** A wrong world: silence of the heartbeats alone counts, as if there were no replication link. */
   readonly ignoresLink?: boolean
-  /** See `DaemonParts`. */
-  readonly tellsLossAgain?: boolean
   readonly coverage?: Coverage | undefined
   readonly traced?: boolean
 }
@@ -365,7 +363,6 @@ export class World {
       onAnswer: (verdict) => {
         this.answer = verdict
       },
-      tellsLossAgain: this.options.tellsLossAgain ?? false,
       dies: (how) => (how === 'power' ? this.powerOff(name) : this.killDaemon(name)),
     })
     return { node, disk, application, daemon, ambushes: [] }

@@ -144,6 +144,8 @@ export function syncedMessage(state: State, epoch: number): Action {
 export function linkLost(state: Serving, epoch: number, cause: string): Step {
   const { place } = state
   if (place.follower?.epoch !== epoch) return stay(state)
+  // Told again by the successor of a data plane: the wait for the right must not begin anew, the other node waits only once.
+  if (place.degrading !== undefined) return stay(state)
   if (place.follower.stage === 'copying') {
     return stay(
       become(state, { ...place, follower: undefined }, `the copy was interrupted: ${cause}`),
@@ -190,7 +192,8 @@ function reconsiderDegrading(state: Serving): Step {
   const next = become(asked, { ...place, degrading: outdating }, state.cause)
   const { generation } = descend(state.memory, { owner: config.self, mark: epoch })
   // Not connected: the question is lost, and asked again when the stream is back; the timer bounds the wait.
-  const delayMs = degrading.limit === undefined ? config.timeoutMs : config.rightTimeoutMs / 2
+  // Who has a witness leaves time to ask it, before the other node may.
+  const delayMs = config.hasWitness ? config.rightTimeoutMs / 2 : config.timeoutMs
   return stay(next, tell({ kind: 'outdate', epoch, generation }), within(epoch, delayMs))
 }
 
