@@ -235,7 +235,10 @@ test('what is left out is not verified, and one path can be verified alone', asy
       chmodSync(join(follower.directory, 'd4'), 0o711)
     })
     t.deepEqual(listed(await verify(server, false, 'd4')), ['d4 mode'])
-    t.deepEqual(listed(await verify(server, false, 'd3/file')), ['d3/file content 0'])
+    const one = await verify(server, false, 'd3/file')
+    t.deepEqual(listed(one), ['d3/file content 0'])
+    t.is(one.names, 1)
+    t.is((await verify(server, false, 'd5/file')).bytes, 700_000)
     const all = listed(await verify(server))
     t.false(
       all.some((one) => one.startsWith('cache')),

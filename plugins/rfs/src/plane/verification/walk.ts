@@ -28,6 +28,7 @@ export interface Asked {
 type Asking<T> = Generator<Asked, T, Answer>
 /** Undefined: there is nothing to ask any more, for the tree has changed. */
 type Build = () => Question | undefined
+type Content = Extract<Question, { kind: 'content' }>
 
 export interface WalkParts {
   readonly journal: Pick<Journal, 'touchEntry' | 'touchZone' | 'flush'>
@@ -119,13 +120,18 @@ export class Walk {
       }
       const from = at
       const zone = Math.floor(from / zoneBytes)
+      let length = 0
       const differs = yield* this.#verify(volume, path, {
-        build: () => withFile(volume.root, path, (fd, size) => contentAt(fd, from, size, path)),
+        build: () => {
+          const content = withFile(volume.root, path, (fd, size) => contentAt(fd, from, size, path))
+          length = content?.length ?? 0
+          return content
+        },
         mend: () => this.#write(volume, path, zone),
         zone,
         isTold: isNew,
       })
-      findings.bytes += PIECE_BYTES
+      findings.bytes += length
       // A zone is told once, and sent as a whole.
       at = differs.length > 0 ? (zone + 1) * zoneBytes : from + PIECE_BYTES
     }
@@ -300,7 +306,7 @@ function pieceAt(
   return end - offset > PIECE_BYTES ? { kind: 'hole', path, offset, end } : { kind: 'data' }
 }
 
-function contentAt(fd: number, offset: number, size: number, path: BytePath): Question | undefined {
+function contentAt(fd: number, offset: number, size: number, path: BytePath): Content | undefined {
   const length = Math.min(PIECE_BYTES, size - offset)
   if (length <= 0) return undefined
   return { kind: 'content', path, offset, length, hash: hashOf(fd, offset, length, path) }
