@@ -49,6 +49,8 @@ export class SourceRun implements Run {
 
   step(): void {
     const pauseMs = Math.min(this.#source.pauseMs, WAIT_MS)
+    // Before it is asked whether there is room for more: a kernel that takes everything at once never says so later.
+    this.#channel.flush()
     this.#channel.pump(this.#source.busy ? pauseMs : WAIT_MS, (messages) => {
       this.#source.receive(messages)
     })
