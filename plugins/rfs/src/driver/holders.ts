@@ -83,12 +83,12 @@ async function commandOf(pid: number): Promise<string> {
   return ((await readProc(`/proc/${String(pid)}/comm`)) ?? '?').trim()
 }
 
-/** Processes come and go while they are looked at. */
+/** Processes come and go while they are looked at, and a file that is open may lie deeper than a path can say. */
 async function linkOf(path: string): Promise<string> {
   try {
     return await readlink(path)
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error))) return ''
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error))) return ''
     throw error
   }
 }
