@@ -12,6 +12,7 @@ export { type Command, command, type CommandResult } from './command.js'
 export type { Delays } from './delays.js'
 export { type DurationUnit, parseDuration } from './duration.js'
 export { type ErrorFields, HoldfastError, messageOf } from './errors.js'
+export { Front } from './front.js'
 export {
   endProcess,
   eventsMax,

@@ -5,6 +5,7 @@ import {
   type Clock,
   type CommandOptions,
   done,
+  Front,
   type Log,
   type ModuleState,
   type OperatorCommand,
@@ -37,17 +38,14 @@ export class LightDriver implements Topology {
   readonly #world: LightWorld
   readonly #config: LightConfig
   readonly #transitions: Transitions
-  readonly #watchers = new Set<(state: ModuleState) => void>()
-  readonly #tickets = new Map<number, (verdict: Verdict) => void>()
+  readonly #front: Front
   #machine: RunningMachine<State, Event> | undefined
-  #shown: ModuleState
-  #ticket = 0
 
   constructor(world: LightWorld, config: LightConfig) {
     this.#world = world
     this.#config = config
     this.#transitions = new Transitions(world.resources, world.log, world.clock)
-    this.#shown = present(initialState(config, 0), world.clock.wallMs())
+    this.#front = new Front(world.log, present(initialState(config, 0), world.clock.wallMs()))
   }
 
   async begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict> {
@@ -60,10 +58,10 @@ export class LightDriver implements Topology {
         perform: (action) => {
           this.#perform(action)
         },
-        onStep: async (state) => {
+        onStep: async (state, event) => {
           // What a restarted daemon goes on with is kept before anything is done on the ground of it.
           await store.volatile.write(placeName, state)
-          this.#show(state)
+          this.#show(state, event)
         },
         onFailed: endProcess,
       },
@@ -74,26 +72,24 @@ export class LightDriver implements Topology {
   }
 
   async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
-    const ticket = ++this.#ticket
-    const answered = new Promise<Verdict>((resolve) => this.#tickets.set(ticket, resolve))
-    this.#post({
-      kind: 'commanded',
-      command,
-      identity: options.identity,
-      cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
-      wallMs: this.#world.clock.wallMs(),
-      ticket,
+    return await this.#front.ask((ticket) => {
+      this.#post({
+        kind: 'commanded',
+        command,
+        identity: options.identity,
+        cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
+        wallMs: this.#world.clock.wallMs(),
+        ticket,
+      })
     })
-    return await answered
   }
 
   state(): ModuleState {
-    return this.#shown
+    return this.#front.state()
   }
 
   watch(on: (state: ModuleState) => void): Cancel {
-    this.#watchers.add(on)
-    return () => this.#watchers.delete(on)
+    return this.#front.watch(on)
   }
 
   async alive(): Promise<void> {
@@ -103,9 +99,7 @@ export class LightDriver implements Topology {
   /** The daemon ends or the module is reconfigured: what runs goes on, only the deciding ends. */
   async stop(): Promise<void> {
     await this.#machine?.stop()
-    const ending = refused('E_LIGHT_ENDING', 'the daemon is ending')
-    for (const [, answer] of this.#tickets) answer(ending)
-    this.#tickets.clear()
+    this.#front.close(refused('E_LIGHT_ENDING', 'the daemon is ending'))
   }
 
   #post(event: Event): void {
@@ -142,8 +136,7 @@ export class LightDriver implements Topology {
         return
       }
       case 'answer':
-        this.#tickets.get(action.ticket)?.(action.verdict)
-        this.#tickets.delete(action.ticket)
+        this.#front.answer(action.ticket, action.verdict)
         return
       default:
         assertNever(action)
@@ -155,19 +148,11 @@ export class LightDriver implements Topology {
   }
 
   #transition({ from, to, action }: Order): Order & { cause: string; generation: string } {
-    return { from, to, action, cause: this.#shown.cause, generation: '' }
+    return { from, to, action, cause: this.state().cause, generation: '' }
   }
 
-  #show(state: State): void {
-    const before = this.#shown
-    const shown = present(state, before.sinceMs)
-    const isSame = before.role === shown.role
-    this.#shown = isSame ? shown : { ...shown, sinceMs: this.#world.clock.wallMs() }
-    if (JSON.stringify(before) === JSON.stringify(this.#shown)) return
-    const { role, sub, cause, hint } = this.#shown
-    const fields = { text: `${role} (${sub})`, from: before.role, role, sub, cause, hint }
-    this.#world.log.write('event', 'stateChanged', fields)
-    for (const on of this.#watchers) on(this.#shown)
+  #show(state: State, event?: Event): void {
+    this.#front.show(present(state, this.#world.clock.wallMs()), event?.kind)
   }
 }
 

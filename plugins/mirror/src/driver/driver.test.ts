@@ -1,4 +1,5 @@
 /** The driver: what a pair of them does with the real machine, and what a restarted one takes over. */
+import { TestClock } from '@holdfast/sdk/testing'
 import test from 'ava'
 import type { State } from '../decide/types.js'
 import { parseMessage } from './message.js'
@@ -85,13 +86,20 @@ test('with a witness a silent primary is replaced as well', async (t) => {
 
 test('a secondary that hears the primary again in time takes no right that it does not need', async (t) => {
   const arbiter = new Arbiter()
-  const { b, cable } = await pair(arbiter)
+  const clock = new TestClock()
+  const longerThanItWaitsMs = 700
+  const { b, cable } = await pair(arbiter, clock)
   cable.lose('a')
   await b.sees('UNKNOWN')
   cable.connect()
   await b.reaches('SECOND Ready')
-  await new Promise((resolve) => setTimeout(resolve, 700)) // Longer than it would wait before it asks.
+  await clock.pass(longerThanItWaitsMs)
   t.deepEqual(arbiter.claims, [])
+  cable.lose('a')
+  await b.sees('UNKNOWN')
+  await clock.pass(longerThanItWaitsMs)
+  // The primary went on with two generations meanwhile: alone, and together again.
+  t.deepEqual(arbiter.claims, ['5:b'])
 })
 
 test('a start that always fails ends in STOP by maxloop, not in silence', async (t) => {

@@ -5,6 +5,7 @@ import {
   type Clock,
   type CommandOptions,
   done,
+  Front,
   HoldfastError,
   type Log,
   type ModuleContext,
@@ -60,16 +61,13 @@ export class MirrorDriver implements Topology {
   readonly #config: MirrorConfig
   readonly #transitions: Transitions
   readonly #data: DataOrders
-  readonly #watchers = new Set<(state: ModuleState) => void>()
-  readonly #tickets = new Map<number, (verdict: Verdict) => void>()
+  readonly #front: Front
   readonly #cancels: Cancel[] = []
   #machine: RunningMachine<State, Event> | undefined
-  #shown: ModuleState
   #progress: Progress | undefined
   /** What a daemon before this one left is not taken over yet: whether its link still holds is not known. */
   #isAdopting = false
   readonly #timers = new Map<string, Cancel>()
-  #ticket = 0
 
   constructor(world: MirrorWorld, config: MirrorConfig) {
     this.#world = world
@@ -81,7 +79,8 @@ export class MirrorDriver implements Topology {
       wallMs: () => world.clock.wallMs(),
       post: (event) => this.#post(event),
     })
-    this.#shown = present(initialState(config, 0), world.clock.wallMs(), undefined)
+    const first = present(initialState(config, 0), world.clock.wallMs(), undefined)
+    this.#front = new Front(world.log, first)
   }
 
   async begin(mode: 'rest' | 'adopt' | 'start'): Promise<Verdict> {
@@ -118,19 +117,18 @@ export class MirrorDriver implements Topology {
   }
 
   async command(command: OperatorCommand, options: CommandOptions): Promise<Verdict> {
-    const ticket = ++this.#ticket
-    const answered = new Promise<Verdict>((resolve) => this.#tickets.set(ticket, resolve))
-    this.#post({
-      kind: 'commanded',
-      command,
-      full: options.fullsync ?? false,
-      identity: options.identity,
-      routine: options.routine ?? false,
-      cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
-      wallMs: this.#world.clock.wallMs(),
-      ticket,
+    return await this.#front.ask((ticket) => {
+      this.#post({
+        kind: 'commanded',
+        command,
+        full: options.fullsync ?? false,
+        identity: options.identity,
+        routine: options.routine ?? false,
+        cause: options.cause ?? `${command} by ${options.identity ?? 'the operator'}`,
+        wallMs: this.#world.clock.wallMs(),
+        ticket,
+      })
     })
-    return await answered
   }
 
   async alive(): Promise<void> {
@@ -141,12 +139,11 @@ export class MirrorDriver implements Topology {
   }
 
   state(): ModuleState {
-    return this.#shown
+    return this.#front.state()
   }
 
   watch(on: (state: ModuleState) => void): Cancel {
-    this.#watchers.add(on)
-    return () => this.#watchers.delete(on)
+    return this.#front.watch(on)
   }
 
   /** The daemon ends or the module is reconfigured: what runs goes on, only the deciding ends. */
@@ -154,9 +151,7 @@ export class MirrorDriver implements Topology {
     for (const cancel of this.#cancels.splice(0)) cancel()
     for (const [, cancel] of this.#timers) cancel()
     await this.#machine?.stop()
-    for (const [, answer] of this.#tickets)
-      answer(refused('E_MIRROR_ENDING', 'the daemon is ending'))
-    this.#tickets.clear()
+    this.#front.close(refused('E_MIRROR_ENDING', 'the daemon is ending'))
   }
 
   #post(event: Event): void {
@@ -211,20 +206,7 @@ export class MirrorDriver implements Topology {
     if (event.kind === 'adopted') this.#isAdopting = false
     // What a restarted daemon goes on with is kept before anything is done on the ground of it.
     await this.#world.store.volatile.write('place', state)
-    const before = this.#shown
-    this.#show(state)
-    const { role, sub, cause, hint } = this.#shown
-    if (before.role !== role || before.sub !== sub || before.cause !== cause) {
-      this.#world.log.write('event', 'stateChanged', {
-        text: `${role} (${sub})`,
-        from: before.role,
-        role,
-        sub,
-        cause,
-        hint,
-        on: event.kind,
-      })
-    }
+    this.#show(state, event)
   }
 
   async #perform(action: Action): Promise<void> {
@@ -272,8 +254,7 @@ export class MirrorDriver implements Topology {
         this.#arm(action)
         return
       case 'answer':
-        this.#tickets.get(action.ticket)?.(action.verdict)
-        this.#tickets.delete(action.ticket)
+        this.#front.answer(action.ticket, action.verdict)
         return
       default:
         assertNever(action)
@@ -285,20 +266,14 @@ export class MirrorDriver implements Topology {
     then: (verdict: Verdict) => void,
   ): void {
     const { from, to, action } = order
-    const cause = this.#shown.cause
-    const generation = this.#shown.generation ?? ''
+    const { cause, generation = '' } = this.state()
     answered(this.#transitions.change({ from, to, action, cause, generation }), then)
   }
 
   #restart(epoch: number, role: Role): void {
-    const transition = {
-      from: role,
-      to: role,
-      action: 'restart' as const,
-      cause: this.#shown.cause,
-      generation: this.#shown.generation ?? '',
-    }
-    answered(this.#transitions.restart(transition), (verdict) => {
+    const { cause, generation = '' } = this.state()
+    const order = { from: role, to: role, action: 'restart', cause, generation } as const
+    answered(this.#transitions.restart(order), (verdict) => {
       this.#post({ kind: 'restarted', epoch, verdict, wallMs: this.#world.clock.wallMs() })
     })
   }
@@ -318,16 +293,10 @@ export class MirrorDriver implements Topology {
     )
   }
 
-  #show(state: State): void {
-    const before = this.#shown
+  #show(state: State, event?: Event): void {
     const now = present(state, this.#world.clock.wallMs(), this.#progress)
-    const sinceMs = before.role === now.role ? before.sinceMs : now.sinceMs
     const isProved = !(this.#isAdopting && now.role === 'SECOND')
-    const sub = isProved ? now.sub : 'Transient'
-    const shown = { ...now, sinceMs, sub }
-    this.#shown = shown
-    if (JSON.stringify(before) === JSON.stringify(shown)) return
-    for (const on of this.#watchers) on(shown)
+    this.#front.show({ ...now, sub: isProved ? now.sub : 'Transient' }, event?.kind)
   }
 
   #showProgress(progress: Progress): void {

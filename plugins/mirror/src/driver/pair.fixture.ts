@@ -17,7 +17,7 @@ import {
 import { machineConfig } from '../settings.js'
 import { MirrorDriver } from './driver.js'
 
-const clock: Clock = {
+const realClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   after: (delayMs, call) => {
@@ -163,6 +163,7 @@ export class Node {
     readonly other: string,
     cable: Cable,
     readonly witness?: Witness,
+    readonly clock: Clock = realClock,
   ) {
     this.#cable = cable
     this.driver = this.#make()
@@ -212,7 +213,7 @@ export class Node {
     })
     return new MirrorDriver(
       {
-        clock,
+        clock: this.clock,
         log: { write: () => undefined },
         store: this.store,
         peers: this.#cable.end(this.name, this.other),
@@ -263,10 +264,13 @@ export class Node {
   }
 }
 
-export async function pair(arbiter?: Arbiter): Promise<{ a: Node; b: Node; cable: Cable }> {
+export async function pair(
+  arbiter?: Arbiter,
+  clock?: Clock,
+): Promise<{ a: Node; b: Node; cable: Cable }> {
   const cable = new Cable()
-  const a = new Node('a', 'b', cable, arbiter?.for('a'))
-  const b = new Node('b', 'a', cable, arbiter?.for('b'))
+  const a = new Node('a', 'b', cable, arbiter?.for('a'), clock)
+  const b = new Node('b', 'a', cable, arbiter?.for('b'), clock)
   await a.driver.begin('rest')
   await b.driver.begin('rest')
   await a.driver.command('prim', {})
