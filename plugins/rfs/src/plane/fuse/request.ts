@@ -14,6 +14,8 @@ export class Request {
   node = 0
   uid = 0
   gid = 0
+  /** Of the caller, as this process sees it; 0: it can't be seen from here. */
+  pid = 0
 
   /** Takes the header apart. False: what was read is not a request. */
   parse(length: number): boolean {
@@ -26,6 +28,7 @@ export class Request {
     this.node = this.u64(16 - SIZE.IN_HEADER)
     this.uid = view.getUint32(24, true)
     this.gid = view.getUint32(28, true)
+    this.pid = view.getUint32(32, true)
     return true
   }
 

@@ -29,6 +29,7 @@ import { ATTRIBUTE, KIND, SYNC, type Attributes } from '../link/ops.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
 import { answer, type ChangeParts } from './change-parts.js'
+import { isInGroup } from './membership.js'
 import type { Written } from './stream.js'
 
 const UNCHANGED = 0xffff_ffff
@@ -73,7 +74,7 @@ export class FileChanges {
     const at = SIZE.IN_HEADER + SIZE.WRITE_IN
     if (at + size > request.length) return -E.INVAL
     if ((request.u32(20) & WRITE_KILL_SUIDGID) !== 0 && node.privileged) {
-      this.#dropPrivileges(volume, node, fd)
+      this.#dropPrivileges(volume, request, node, fd)
     }
     toucher.data(volume.table, node, offset, size)
     const sent = stream.concerns(volume, node)
@@ -118,11 +119,16 @@ export class FileChanges {
    * Somebody without the right to keep them changes content: set-user-id and set-group-id go. We write as root, so the
    * file system beneath does not do it by itself (capabilities of the file it does drop).
    */
-  #dropPrivileges(volume: Volume, node: Node, fd: number): void {
+  #dropPrivileges(volume: Volume, request: Request, node: Node, fd: number): void {
     if (this.#stat.ofDescriptor(fd) < 0) return
-    const { mode } = this.#stat
-    // Set-group-id without execute for the group stays, and counts as soon as an ACL or chmod adds that.
-    const kept = mode & ~(0o4000 | ((mode & 0o0010) !== 0 ? 0o2000 : 0))
+    const { mode, gid } = this.#stat
+    if ((mode & SPECIAL_BITS) === 0) {
+      node.privileged = false
+      return
+    }
+    // Set-group-id without execute for the group stays for its members, and counts as soon as an ACL or chmod adds that.
+    const losesGroup = (mode & 0o0010) !== 0 || !isInGroup(request, gid)
+    const kept = mode & ~(0o4000 | (losesGroup ? 0o2000 : 0))
     node.privileged = (kept & SPECIAL_BITS) !== 0
     if (kept === mode || (mode & MODE.TYPE) !== MODE.FILE) return
     this.parts.toucher.meta(volume.table, node)
@@ -164,7 +170,7 @@ export class FileChanges {
     if (done < 0) return done
     if ((request.u32(0) & FATTR.KILL_SUIDGID) !== 0 && resized) {
       node.privileged = true
-      this.#dropPrivileges(volume, node, fd)
+      this.#dropPrivileges(volume, request, node, fd)
     }
     if ((a.valid & ATTRIBUTE.MODE) !== 0) node.privileged = true
     const after = this.#stat.ofDescriptor(fd)
@@ -282,7 +288,7 @@ export class FileChanges {
     if (shifts) toucher.whole(volume.table, node)
     else toucher.data(volume.table, node, offset, length)
     // The kernel does not say whether the caller may keep these bits; root may.
-    if (request.uid !== 0 && node.privileged) this.#dropPrivileges(volume, node, fd)
+    if (request.uid !== 0 && node.privileged) this.#dropPrivileges(volume, request, node, fd)
     const done = fallocate(fd, mode, offset, length)
     if (done < 0) return this.#halfAllocated(volume, node, fd, mode, done)
     const sent = stream.concerns(volume, node)
