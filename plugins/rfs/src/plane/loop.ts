@@ -39,6 +39,8 @@ export class Loop {
   now = performance.now()
   /** Rounds in which something was ready. */
   rounds = 0
+  /** All the time that was spent on what was ready. */
+  busyMs = 0
 
   add(watch: Watch): void {
     if (this.#watches.length >= WATCHES_MAX)
@@ -104,6 +106,7 @@ export class Loop {
     if (ready > 0) {
       this.rounds++
       this.#dispatch(watches)
+      this.busyMs += performance.now() - this.now
     }
     this.#runTimers()
     for (const run of this.#afterwards) run()

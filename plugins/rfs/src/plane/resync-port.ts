@@ -99,7 +99,7 @@ interface ResyncStart {
 
 /**
  * Orders to a resync worker (one worker is started with the process; it does one copy at a time).
- * Source: `source`, then `round` after each `roundDone`. Target: `target`, then `proceed` after `scoped`. `stop` ends either.
+ * Source: `source`, then `round` after each `roundDone`, `share` at any time. Target: `target`, then `proceed` after `scoped`. `stop` ends either.
  */
 export type ResyncOrder =
   | (ResyncStart & {
@@ -118,6 +118,8 @@ export type ResyncOrder =
   | { readonly kind: 'round'; readonly run: number; readonly keys: KeySet; readonly last: boolean }
   /** Target, answer to `scoped`: the loop has persisted what it must (`distrust`), changes may begin. */
   | { readonly kind: 'proceed'; readonly run: number }
+  /** Source: how much of its time it may work, 0 to 1; the last round takes all of it. */
+  | { readonly kind: 'share'; readonly run: number; readonly share: number }
   | { readonly kind: 'stop'; readonly run: number }
 
 /** `run` numbers the copy that an event belongs to: a late event of an earlier one is ignored. */

@@ -12,7 +12,7 @@ import type { InBuffer } from '../link/records.js'
 import { dialTcp } from '../link/sockets.js'
 import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
 import type { PlaneParts } from '../parts.js'
-import { progressOf } from '../progress.js'
+import { ProgressMeter } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { TreeError } from '../resync/tree.js'
 import { syncAll } from '../sync.js'
@@ -36,7 +36,7 @@ export interface FollowOrder {
 export class Follower {
   readonly #volumes: Volume[]
   readonly #run: number
-  readonly #startedAt: number
+  readonly #meter: ProgressMeter
   readonly #views: string[] = []
   #greeting: DiallerGreeting | undefined
   #connection: Connection | undefined
@@ -63,7 +63,7 @@ export class Follower {
     )
     // Numbers of runs only have to differ from one follower of this process to the next.
     this.#run = randomBytes(4).readUInt32LE(0)
-    this.#startedAt = loop.now
+    this.#meter = new ProgressMeter(loop.now)
   }
 
   /** Shows the directories read-only and dials. */
@@ -124,7 +124,7 @@ export class Follower {
         log('critical', 'divergedSetAside', asideFields(event, this.order.aside))
         return
       case 'progressed':
-        this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
+        this.progress = this.#meter.of(event.progress, this.parts.loop.now)
         tell({ event: 'progressed', epoch: this.order.epoch, progress: this.progress })
         return
       case 'roundDone':

@@ -262,6 +262,14 @@ export function takePrint(from: Reader): Print {
   return { dataBytes: from.u32(), hash: Buffer.from(from.raw(HASH_BYTES)) }
 }
 
+/** A count, and as many prints: as many as are there, whatever the count says. */
+export function takePrints(from: Reader): readonly Print[] {
+  const count = from.uint()
+  const prints: Print[] = []
+  for (let i = 0; i < count; i += 1) prints.push(takePrint(from))
+  return prints
+}
+
 function* spansOfZones(
   fd: number,
   zones: readonly number[],

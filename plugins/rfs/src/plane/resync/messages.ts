@@ -1,7 +1,7 @@
 /** What the two sides of a copy say to each other: the numbers, the fields, their limits. */
 import { MalformedError, type Reader, type Writer } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isName, isPath } from '../journal/path.js'
-import type { BytePath } from '../resync-port.js'
+import type { BytePath, ResyncProgress } from '../resync-port.js'
 import type { Xattrs } from './tree.js'
 
 /** Raised when a message changes its meaning; the two sides must have the same. */
@@ -70,7 +70,7 @@ export const STATE = {
   gone: 4,
 } as const
 
-export const PHASES = ['comparing', 'copying', 'delta', 'last'] as const
+const PHASES = ['comparing', 'copying', 'delta', 'last'] as const
 export const SCOPES = ['keys', 'all', 'full'] as const
 export type Scope = (typeof SCOPES)[number]
 
@@ -190,4 +190,22 @@ export function takePath(from: Reader): BytePath {
   const path = from.text(PATH_BYTES_MAX)
   if (!isPath(path)) throw new MalformedError('a path that leaves the root')
   return path
+}
+
+export function putProgress(to: Writer, of: ResyncProgress): void {
+  to.u8(PHASES.indexOf(of.phase)).uint(of.filesDone).uint(of.filesTotal)
+  to.uint(of.bytesDone).uint(of.bytesTotal).uint(of.contentBytes)
+}
+
+export function takeProgress(from: Reader): ResyncProgress {
+  const phase = PHASES[from.u8()]
+  if (phase === undefined) throw new MalformedError('the phase of a progress')
+  return {
+    phase,
+    filesDone: from.uint(),
+    filesTotal: from.uint(),
+    bytesDone: from.uint(),
+    bytesTotal: from.uint(),
+    contentBytes: from.uint(),
+  }
 }

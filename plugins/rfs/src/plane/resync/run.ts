@@ -58,6 +58,7 @@ export class SourceRun implements Run {
   }
 
   order(order: ResyncOrder): void {
+    if (order.kind === 'share') this.#source.share = order.share
     if (order.kind !== 'round') return
     const keys = new Keys()
     decodeInto(order.keys, keys)

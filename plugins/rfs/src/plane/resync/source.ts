@@ -9,15 +9,15 @@ import type { Keys } from '../journal/keys.js'
 import type { BytePath, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import { ChannelError, type Channel } from './channel.js'
 import { decideScope } from './decide.js'
-import { Files, takePrint, type Task } from './files.js'
+import { Files, takePrint, takePrints, type Task } from './files.js'
 import { namesOfInodes } from './links.js'
 import {
   MESSAGE,
-  PHASES,
   PROTOCOL,
   REASON_BYTES_MAX,
   SCOPES,
   STATE,
+  putProgress,
   takePath,
   type Scope,
 } from './messages.js'
@@ -105,9 +105,15 @@ export class Source {
     return this.#stage === 'finished'
   }
 
-  /** How long nothing may be made, because of the limit of the bandwidth. */
+  /** How long nothing may be made: because of the limit of the bandwidth, or for the sake of applications. */
   get pauseMs(): number {
-    return this.#last ? 0 : this.#pace.waitMs(performance.now(), this.#channel.madeBytes)
+    // In the last round applications wait for the copy.
+    if (this.#last) return 0
+    return this.#pace.waitMs(performance.now(), this.#channel.madeBytes)
+  }
+
+  set share(share: number) {
+    this.#pace.share = share
   }
 
   /** Can `work` do anything before the next answer? */
@@ -129,6 +135,7 @@ export class Source {
 
   /** A few steps of work. Throws TreeError when this side can't go on. */
   work(): void {
+    const begun = performance.now()
     for (let steps = 0; steps < STEPS && this.busy; steps += 1) {
       const [task] = this.#tasks
       if (task !== undefined) {
@@ -137,6 +144,7 @@ export class Source {
     }
     this.#settle()
     this.#tellProgress(false)
+    this.#pace.worked(begun, performance.now())
   }
 
   receive(messages: Reader): void {
@@ -273,10 +281,7 @@ export class Source {
     this.#expect('settling')
     const end = from.u8() === 1
     const count = from.uint()
-    for (let i = 0; i < count; i += 1) {
-      const volume = from.uint()
-      this.#wantMore(volume, takePath(from))
-    }
+    for (let i = 0; i < count; i += 1) this.#wantMore(from.uint(), takePath(from))
     if (!end) {
       this.#channel.begin(MESSAGE.askSiblings)
       return
@@ -370,10 +375,7 @@ export class Source {
   #onHashes(from: Reader): void {
     const id = from.uint()
     const first = from.uint()
-    const count = from.uint()
-    const prints = []
-    for (let i = 0; i < count; i += 1) prints.push(takePrint(from))
-    this.#tasks.push(this.#files.onHashes(id, first, prints))
+    this.#tasks.push(this.#files.onHashes(id, first, takePrints(from)))
   }
 
   #onRoundDone(): void {
@@ -391,8 +393,6 @@ export class Source {
     this.#progressMs = ms
     const progress = this.#totals.progress(this.#files.contentBytes)
     this.#options.on.progressed(progress)
-    const to = this.#channel.begin(MESSAGE.progress).u8(PHASES.indexOf(progress.phase))
-    to.uint(progress.filesDone).uint(progress.filesTotal)
-    to.uint(progress.bytesDone).uint(progress.bytesTotal).uint(progress.contentBytes)
+    putProgress(this.#channel.begin(MESSAGE.progress), progress)
   }
 }

@@ -15,13 +15,13 @@ import { isNameLeftOut } from './left-out.js'
 import { LinkTable, namesOfInodes } from './links.js'
 import {
   MESSAGE,
-  PHASES,
   REASON_BYTES_MAX,
   SCOPES,
   STATE,
   takeAttributes,
   takeEntry,
   takeName,
+  takeProgress,
   type Entry,
   type Scope,
 } from './messages.js'
@@ -175,7 +175,7 @@ export class Target {
     [MESSAGE.roundEnd]: (from) => this.#onRoundEnd(from.u8() === 1),
     // For the loop this is what a comparison of everything is: until it is over, keys do not describe this tree.
     [MESSAGE.widen]: (from) => this.#on.scoped('all', from.text(REASON_BYTES_MAX)),
-    [MESSAGE.progress]: (from) => this.#onProgress(from),
+    [MESSAGE.progress]: (from) => this.#on.progressed(takeProgress(from)),
   }
 
   #onScope(from: Reader): void {
@@ -378,19 +378,6 @@ export class Target {
     this.#aside.close()
     this.#aside = undefined
     this.#on.setAside(files, bytes)
-  }
-
-  #onProgress(from: Reader): void {
-    const phase = PHASES[from.u8()]
-    if (phase === undefined) throw new MalformedError('the phase of a progress')
-    this.#on.progressed({
-      phase,
-      filesDone: from.uint(),
-      filesTotal: from.uint(),
-      bytesDone: from.uint(),
-      bytesTotal: from.uint(),
-      contentBytes: from.uint(),
-    })
   }
 }
 

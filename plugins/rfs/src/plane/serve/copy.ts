@@ -11,14 +11,20 @@ import { acceptTcp, listenTcp, portOf } from '../link/sockets.js'
 import { POLL, close } from '../libc.js'
 import type { Watch } from '../loop.js'
 import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
-import type { ResyncEvent } from '../resync-port.js'
-import { progressOf } from '../progress.js'
+import type { ResyncEvent, ResyncProgress } from '../resync-port.js'
+import { ProgressMeter, progressText } from '../progress.js'
 import type { PlaneParts } from '../parts.js'
+import { Courtesy } from '../resync/courtesy.js'
 import type { Volume } from '../volume.js'
 import { mayBeLastRound, mayGoLive } from './decide.js'
+import { LoadSensor } from './load.js'
 
 /** Connections that may shake hands at once: whoever knocks is not known yet. */
 const GREETINGS_MAX = 8
+/** How often the log hears of the progress; the state hears of it twice a second. */
+const PROGRESS_LOG_MS = 10_000
+/** How often it is decided how much the copy may do. */
+const LOAD_MS = 100
 
 export interface AdmitOrder {
   readonly epoch: number
@@ -57,13 +63,20 @@ export class Copy {
   #ready = false
   #live = false
   #level = 0
+  #meter = new ProgressMeter(0)
+  #loggedAt = 0
+  readonly #load: LoadSensor
+  #courtesy = new Courtesy()
+  #loadAt = 0
   progress: Progress | undefined
 
   constructor(
     readonly parts: PlaneParts,
     readonly volumes: readonly Volume[],
     readonly events: CopyEvents,
-  ) {}
+  ) {
+    this.#load = new LoadSensor(parts.loop)
+  }
 
   get #marks(): Marks {
     const roots = this.volumes.map(({ root }) => root)
@@ -116,6 +129,29 @@ export class Copy {
     for (const greeting of this.#greetings) greeting.tick()
     this.#greetings = this.#greetings.filter((greeting) => !greeting.over)
     this.#connection?.tick(oldest)
+    if (this.#running) this.#yield()
+  }
+
+  /** The copy takes as much as applications do not feel. */
+  #yield(): void {
+    const { loop, resync } = this.parts
+    if (loop.now - this.#loadAt < LOAD_MS) return
+    this.#loadAt = loop.now
+    const before = this.#courtesy.share
+    const share = this.#courtesy.next(this.#load.sample())
+    if (share !== before) resync.order({ kind: 'share', run: this.#run, share })
+  }
+
+  #progressed(epoch: number, of: ResyncProgress): void {
+    const { now } = this.parts.loop
+    this.#contentBytes = of.contentBytes
+    this.progress = this.#meter.of(of, now)
+    this.events.onProgress(epoch, this.progress)
+    if (now - this.#loggedAt < PROGRESS_LOG_MS) return
+    this.#loggedAt = now
+    const share = this.#courtesy.share
+    const fields = { text: progressText(this.progress), ...this.progress, share }
+    this.events.log('info', 'copyProgress', fields)
   }
 
   /** What the resynchronisation's worker told. */
@@ -127,9 +163,7 @@ export class Copy {
         this.events.log('info', 'copyScoped', { scope: event.scope, why: event.why })
         return
       case 'progressed':
-        this.#contentBytes = event.progress.contentBytes
-        this.progress = progressOf(event.progress, this.parts.loop.now - this.#startedAt)
-        this.events.onProgress(order.epoch, this.progress)
+        this.#progressed(order.epoch, event.progress)
         return
       case 'roundDone':
         if (event.last) this.#equal = true
@@ -226,6 +260,11 @@ export class Copy {
     this.#rounds = 0
     this.#contentBytes = 0
     this.#startedAt = this.parts.loop.now
+    this.#loggedAt = this.#startedAt
+    this.#meter = new ProgressMeter(this.#startedAt)
+    this.#courtesy = new Courtesy()
+    this.#load.sample()
+    this.#loadAt = this.#startedAt
     const { journal, resync, launch } = this.parts
     const keys = journal.snapshot()
     journal.beginSet()
