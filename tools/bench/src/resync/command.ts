@@ -1,5 +1,5 @@
 /** `npm run bench -- resync`: how long a secondary needs to be equal again, and what applications feel of it. */
-import { Lab, LabError, parseArguments, type Product } from '@holdfast/lab'
+import { Lab, LabError, parseArguments } from '@holdfast/lab'
 import { forgetCaches, mountDisk } from '../disks.js'
 import { Interruption } from '../interruption.js'
 import { directory, installPair } from '../sides/holdfast.js'
@@ -7,13 +7,15 @@ import { beneath, copyPlainly, Stand } from './stand.js'
 import { type ResyncRow, resyncLine, resyncTable } from './words.js'
 
 export const resyncUsage = `npm run bench -- resync [--json] [--files 100000] [--file-bytes 1024] [--large-megabytes 512]
+                     [--only NAME,…]
 
   Two nodes on this machine; the secondary is made equal again after different things happened. Disks are in memory.
 
   --json             one line of JSON a scenario on standard output
   --files            small files of the tree, 1,000 a directory
   --file-bytes       bytes of each
-  --large-megabytes  of the one large file that is copied in a scenario of its own`
+  --large-megabytes  of the one large file that is copied in a scenario of its own
+  --only             beside the first synchronisation only these: cp, nothing, tenth, large, differences, cold, writes`
 
 const baselineMs = 5_000
 const megabyte = 1_000_000
@@ -27,6 +29,7 @@ interface ResyncOptions {
   readonly files: number
   readonly fileBytes: number
   readonly largeBytes: number
+  readonly only: readonly string[]
 }
 
 export async function resync(
@@ -59,7 +62,7 @@ async function* measured(
   options: ResyncOptions,
   tell: (line: string) => void,
 ): AsyncGenerator<ResyncRow> {
-  const { files, fileBytes, largeBytes } = options
+  const { files, fileBytes, largeBytes, only } = options
   const roundUp = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes
   const inodes = Math.ceil(files * 1.1) + 10_000
   const bytes = files * roundUp(fileBytes) + inodes * inodeBytes + largeBytes + spareBytes
@@ -70,66 +73,84 @@ async function* measured(
   const stand = new Stand(pair, { files, fileBytes })
   tell(`making ${String(files)} files`)
   await stand.write(beneath, 1, 0)
-  yield copyPlainly(stand)
-  yield* scenarios(stand, pair, options, tell)
-}
-
-async function* scenarios(
-  stand: Stand,
-  pair: readonly [Product, Product],
-  { files, fileBytes, largeBytes }: ResyncOptions,
-  tell: (line: string) => void,
-): AsyncGenerator<ResyncRow> {
-  const all = { files, bytes: files * fileBytes }
+  if (only.includes('cp')) yield copyPlainly(stand)
   await stand.serve()
-  yield await stand.synchronise('first', all)
+  yield await stand.synchronise('first', stand.all)
   await stand.compare()
-
-  await stand.stopSecond()
-  yield await stand.synchronise('nothing changed', all)
-
-  await stand.stopSecond()
-  await stand.write(directory, 10, 1)
-  const tenth = { files: Math.ceil(files / 10), bytes: Math.ceil(files / 10) * fileBytes }
-  yield await stand.synchronise('10 % changed', tenth)
-  await stand.compare()
-
-  await stand.stopSecond()
-  await stand.first.mustRun(
-    ['sh', '-c', `head -c ${String(largeBytes)} /dev/urandom >${directory}/large`],
-    { timeoutMs: 120_000 },
-  )
-  yield await stand.synchronise('one large file', { files: 1, bytes: largeBytes })
-
-  await stand.stopSecond()
-  await stand.write(directory, 100, 2)
-  await stand.forgetJournal()
-  yield await stand.synchronise('compare all, 1 % differs', all)
-  await stand.compare()
-
-  await stand.stopBoth()
-  await stand.forgetJournal()
-  for (const { host } of pair) await forgetCaches(host)
-  await stand.serve()
-  yield await stand.synchronise('compare all, cold', all)
-
-  tell('an application writes')
-  await stand.stopSecond()
-  const [, alone] = await stand.writing(
-    () => new Promise((resolve) => setTimeout(resolve, baselineMs)),
-  )
-  yield {
-    ...nothing,
-    scenario: 'writes without a copy',
-    seconds: baselineMs / 1_000,
-    writes: alone,
+  for (const [name, scenario] of scenarios) {
+    if (only.includes(name)) yield* scenario(stand, options)
   }
-  await stand.forgetJournal()
-  await stand.second.mustRun(['sh', '-c', `rm -rf ${beneath}/d*`], { timeoutMs: 600_000 })
-  const [row, writes] = await stand.writing(() => stand.synchronise('first, under writes', all))
-  yield { ...row, writes }
-  await stand.compare()
 }
+
+type Scenario = (stand: Stand, options: ResyncOptions) => AsyncGenerator<ResyncRow>
+
+/** Each begins with two equal nodes and ends with two equal nodes. */
+const scenarios: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
+  [
+    'nothing',
+    async function* (stand) {
+      await stand.stopSecond()
+      yield await stand.synchronise('nothing changed', stand.all)
+    },
+  ],
+  [
+    'tenth',
+    async function* (stand, { files, fileBytes }) {
+      await stand.stopSecond()
+      await stand.write(directory, 10, 1)
+      const changed = Math.ceil(files / 10)
+      const tenth = { files: changed, bytes: changed * fileBytes }
+      yield await stand.synchronise('10 % changed', tenth)
+      await stand.compare()
+    },
+  ],
+  [
+    'large',
+    async function* (stand, { largeBytes }) {
+      await stand.stopSecond()
+      const make = `head -c ${String(largeBytes)} /dev/urandom >${directory}/large`
+      await stand.first.mustRun(['sh', '-c', make], { timeoutMs: 120_000 })
+      yield await stand.synchronise('one large file', { files: 1, bytes: largeBytes })
+    },
+  ],
+  [
+    'differences',
+    async function* (stand) {
+      await stand.stopSecond()
+      await stand.write(directory, 100, 2)
+      await stand.forgetJournal()
+      yield await stand.synchronise('compare all, 1 % differs', stand.all)
+      await stand.compare()
+    },
+  ],
+  [
+    'cold',
+    async function* (stand) {
+      await stand.stopBoth()
+      await stand.forgetJournal()
+      await forgetCaches(stand.first)
+      await forgetCaches(stand.second)
+      await stand.serve()
+      yield await stand.synchronise('compare all, cold', stand.all)
+    },
+  ],
+  [
+    'writes',
+    async function* (stand) {
+      await stand.stopSecond()
+      const wait = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, baselineMs))
+      const [, alone] = await stand.writing(wait)
+      const seconds = baselineMs / 1_000
+      yield { ...nothing, scenario: 'writes without a copy', seconds, writes: alone }
+      await stand.forgetJournal()
+      await stand.second.mustRun(['sh', '-c', `rm -rf ${beneath}/d*`], { timeoutMs: 600_000 })
+      const copy = (): Promise<ResyncRow> => stand.synchronise('first, under writes', stand.all)
+      const [row, writes] = await stand.writing(copy)
+      yield { ...row, writes }
+      await stand.compare()
+    },
+  ],
+])
 
 const nothing: ResyncRow = {
   ...{ scenario: '', seconds: 0, files: 0, bytes: 0, copySeconds: undefined, scope: undefined },
@@ -140,7 +161,12 @@ const nothing: ResyncRow = {
 function optionsOf(args: readonly string[]): ResyncOptions | undefined {
   const { values } = parse(args)
   if (values.help === true) return undefined
+  const known = ['cp', ...scenarios.keys()]
+  const only = values.only?.split(',') ?? known
+  const unknown = only.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new LabError(`--only ${unknown}: use ${known.join(', ')}`)
   return {
+    only,
     json: values.json === true,
     files: numberOf('files', values.files ?? '100000', 10_000_000),
     fileBytes: numberOf('file-bytes', values['file-bytes'] ?? '1024', 1024 ** 2),
@@ -163,6 +189,7 @@ function parse(args: readonly string[]) {
         files: { type: 'string' },
         'file-bytes': { type: 'string' },
         'large-megabytes': { type: 'string' },
+        only: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     },

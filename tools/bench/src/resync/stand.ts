@@ -30,6 +30,12 @@ export class Stand {
     this.tree = tree
   }
 
+  /** What has to become equal when nothing is known. */
+  get all(): { readonly files: number; readonly bytes: number } {
+    const { files, fileBytes } = this.tree
+    return { files, bytes: files * fileBytes }
+  }
+
   get first(): Host {
     return this.#primary.host
   }
