@@ -1,5 +1,5 @@
 /**
- * Keeps every process that a run of the tests starts in one group, so that none outlives the run: also one that became
+ * Keeps every process that a job of the tests starts in one group, so that none outlives the job: also one that became
  * nobody's child, and one that even SIGKILL does not end because it waits for a FUSE mount that nobody serves.
  */
 import { existsSync } from 'node:fs'
@@ -16,8 +16,13 @@ const lookEveryMs = 50
 const answerMsMax = 1_000
 
 export class Custody {
-  readonly #group = new Freezer(`holdfast-test-${process.pid}`)
+  readonly #group: Freezer
   #connectionsBefore: ReadonlySet<string> = new Set()
+
+  /** Of several that one run has at once, each has its own name. */
+  constructor(name: string) {
+    this.#group = new Freezer(`holdfast-test-${process.pid}-${name.replace(/\W+/g, '-')}`)
+  }
 
   async begin(): Promise<void> {
     this.#connectionsBefore = new Set(await connections())
@@ -62,7 +67,7 @@ export class Custody {
     }
   }
 
-  /** Of those that began during this run, that are mounted where our processes are, and that answer nobody. */
+  /** Of those that began during this job, that are mounted where our processes are, and that answer nobody. */
   async #abortConnections(): Promise<void> {
     const mounted = new Set<string>()
     for (const pid of await this.#living()) for (const id of await mountedFor(pid)) mounted.add(id)

@@ -1,6 +1,6 @@
 /** The count that decides about the whole test run must be right itself. */
 import test from 'ava'
-import { concluded, countLine, nothingCounted, sum, summary } from './tap.js'
+import { concluded, countLine, nothingCounted, point, slowest, sum, summary } from './tap.js'
 
 const lines = (text: string) => text.split('\n').reduce(countLine, nothingCounted)
 
@@ -30,4 +30,23 @@ test('a run without any test is a failure', (t) => {
 test('the summary names skipped tests only when there are any', (t) => {
   t.is(summary(sum([lines('ok 1 - a'), lines('not ok 1 - b')])), '1 passed, 1 failed')
   t.is(summary(lines('ok 1 - a # SKIP')), '0 passed, 0 failed, 1 skipped')
+})
+
+test('a point has a verdict and a title, an explanation has none', (t) => {
+  t.deepEqual(point('not ok 3 - a › b - c'), { verdict: 'not ok 3', title: 'a › b - c' })
+  t.is(point('  message: ok 7 - no'), undefined)
+})
+
+test('the slowest files are named first, and no more than asked', (t) => {
+  const times = new Map([
+    ['quick', 100],
+    ['slow', 61_040],
+    ['middle', 2000],
+  ])
+  const [head = '', ...lines] = slowest(times, 2)
+  t.regex(head, /63\.1 s in 3 files/)
+  t.deepEqual(
+    lines.map((line) => line.replace(/\s+/g, ' ')),
+    ['# 61.0 s slow', '# 2.0 s middle'],
+  )
 })

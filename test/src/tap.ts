@@ -1,4 +1,4 @@
-/** Reads the Test Anything Protocol as ava writes it. Pure: lines in, counts and failures out. */
+/** Reads the Test Anything Protocol as ava writes it. Pure: lines in, counts and what is shown of them out. */
 
 export interface TapCount {
   readonly passed: number
@@ -15,6 +15,12 @@ export function countLine(count: TapCount, line: string): TapCount {
   if (point[2] !== undefined) return { ...count, skipped: count.skipped + 1 }
   if (point[1] !== undefined) return { ...count, failed: count.failed + 1 }
   return { ...count, passed: count.passed + 1 }
+}
+
+/** The line of a test: how it ended, with its number, and its title. */
+export function point(line: string): { verdict: string; title: string } | undefined {
+  const [, verdict, title] = /^((?:not )?ok \d+)(?: - )?(.*)$/.exec(line) ?? []
+  return verdict === undefined || title === undefined ? undefined : { verdict, title }
 }
 
 /**
@@ -36,6 +42,17 @@ export function sum(counts: readonly TapCount[]): TapCount {
     }),
     nothingCounted,
   )
+}
+
+/** A line for each of the files that lasted longest, after a line that sums all up. */
+export function slowest(files: ReadonlyMap<string, number>, shown: number): readonly string[] {
+  const seconds = (ms: number): string => (ms / 1000).toFixed(1).padStart(7)
+  const all = [...files].sort(([, one], [, other]) => other - one)
+  const whole = all.reduce((total, [, ms]) => total + ms, 0)
+  return [
+    `# ${seconds(whole)} s in ${String(all.length)} files, of which the slowest:`,
+    ...all.slice(0, shown).map(([file, ms]) => `# ${seconds(ms)} s ${file}`),
+  ]
 }
 
 /** The last line of `npm test`. */
