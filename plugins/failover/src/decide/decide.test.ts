@@ -344,6 +344,22 @@ test('after a restart of the daemon values are believed until the next look, and
   t.deepEqual(world.orders, ['t_web: restart'])
 })
 
+test('what a daemon before saw of a checker that is not watched any more asks nobody to wait', (t) => {
+  const rule = 'f_web: if (tcp.web == down) then wait();'
+  const before = new World(rule, { 'tcp.web': 'both' })
+  before.is('SECOND')
+  before.say('tcp.web', 'down')
+  const { local } = before.state
+  const held = { by: 'rule', label: 'f_web' } as const
+  const world = new World(rule, { 'tcp.web': 'both' }, { ...nothingKnown, local, held })
+  world.is('STOP', 'NotReady')
+  t.is(world.value('tcp.web'), 'down')
+  world.is('WAIT', 'NotReady')
+  t.is(world.value('tcp.web'), 'init')
+  world.pass(60_000)
+  t.deepEqual(world.orders, ['Implicit_wakeup: wakeup'])
+})
+
 test('who is stopped by the operator does nothing and starts anew', (t) => {
   const world = serving()
   world.say('tcp.web', 'down')

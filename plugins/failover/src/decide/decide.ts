@@ -155,7 +155,7 @@ function applyPhases(state: State, event: Event): Step {
   const ended = [...state.watching].filter((name) => !wanted.has(name)).sort()
   const begun = [...wanted].filter((name) => !state.watching.has(name)).sort()
   const local = new Map(state.local)
-  for (const name of ended) {
+  for (const name of [...ended, ...outlived(state, wanted, event)]) {
     const cause = state.enabled ? `not watched in ${state.place.role}` : 'checkers are switched off'
     local.set(name, changed(local.get(name), { name, value: 'init', cause, by: 'module' }, event))
   }
@@ -170,12 +170,30 @@ function applyPhases(state: State, event: Event): Step {
   }
   const next = { ...state, watching: wanted, awaited, local }
   return {
-    next: ended.length + begun.length === 0 ? state : next,
+    next,
     actions: [
       ...ended.map((name) => ({ kind: 'unwatch' as const, name })),
       ...begun.map((name) => ({ kind: 'watch' as const, name })),
     ],
   }
+}
+
+/**
+ * What a daemon before this one saw, and nobody looks at where the module is: believed any longer, it could ask the module
+ * to wait for ever. A serving node that is on its way somewhere looks again when it is there.
+ */
+function outlived(
+  { checkers, local, place, watching }: State,
+  wanted: ReadonlySet<string>,
+  { fact }: Event,
+): readonly string[] {
+  const isSettled = isServing(place) ? place.sub === 'Ready' : place.role !== 'STOP'
+  if (fact.kind !== 'moduleChanged' || !isSettled) return []
+  return [...checkers.keys()].filter((name) => {
+    const resource = local.get(name)
+    const isSeen = resource?.by === 'checker' && resource.value !== 'init'
+    return isSeen && !wanted.has(name) && !watching.has(name)
+  })
 }
 
 /** While a serving node is on its way somewhere, its application is not looked at: it may be starting or stopping. */

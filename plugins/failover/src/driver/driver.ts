@@ -270,8 +270,10 @@ export class FailoverDriver {
     const cancel = clock.after(orderTimeoutMs, () => {
       answer(refused('E_FAILOVER_ORDER', `the module did not answer the order ${command}`))
     })
-    topology
-      .command(command, { identity: label, cause, routine })
+    // Who waits must be known to wait by the next daemon, or nobody ends it.
+    this.kept
+      .tryFlush()
+      .then(() => topology.command(command, { identity: label, cause, routine }))
       .then(answer, (thrown: unknown) => {
         const code = thrown instanceof HoldfastError ? thrown.code : 'E_FAILOVER_ORDER'
         answer(refused(code, messageOf(thrown)))

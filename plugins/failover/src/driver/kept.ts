@@ -54,11 +54,17 @@ export class Kept {
     this.isArmed = true
     this.clock.after(writeAfterMs, () => {
       this.isArmed = false
-      this.flush().catch((thrown: unknown) => {
-        // Without it the next daemon begins with `init`: less comfortable, not less safe.
-        this.log.write('warning', 'resourcesNotKept', { text: messageOf(thrown) })
-      })
+      void this.tryFlush()
     })
+  }
+
+  /** As `flush`; that it failed is only logged: the next daemon begins with `init`, less comfortable, not less safe. */
+  async tryFlush(): Promise<void> {
+    try {
+      await this.flush()
+    } catch (thrown) {
+      this.log.write('warning', 'resourcesNotKept', { text: messageOf(thrown) })
+    }
   }
 
   /** Returns when everything that was given to `keep` before is written. */

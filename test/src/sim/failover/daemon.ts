@@ -176,6 +176,7 @@ export class FailoverDaemon {
   }): void {
     const { node, random, daemon } = this.#module
     if (!node.isAwake('daemon')) return
+    this.#keep()
     const ticket = daemon.command(command, label)
     node.later('daemon', random.integer(0, 30), () => {
       const verdict = this.#tickets.get(ticket)
@@ -222,8 +223,12 @@ export class FailoverDaemon {
     this.#isArmed = true
     this.#module.node.later('daemon', writeAfterMs, () => {
       this.#isArmed = false
-      const { local, held } = this.state
-      this.#kept = { local, held }
+      this.#keep()
     })
+  }
+
+  #keep(): void {
+    const { local, held } = this.state
+    this.#kept = { local, held }
   }
 }

@@ -54,6 +54,8 @@ const repaired: readonly string[] = [
 function gatewayIsObeyed(world: World): string | undefined {
   perform(world, 'ping.gw is down')
   if (!reaches(world, isWaiting)) return `without its gateway it does not wait: ${describe(world)}`
+  // Nobody sees it come back: the next daemon must know why the module waits.
+  perform(world, 'kill daemon')
   perform(world, 'ping.gw is up')
   if (reaches(world, isUp)) return undefined
   return `with its gateway it does not come back: ${describe(world)}`

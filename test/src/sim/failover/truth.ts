@@ -59,6 +59,9 @@ export class Truth {
   moduleIs(module: Module, nowMs: number): void {
     if (module.role === 'STOP' && this.#module.role !== 'STOP') this.#orderedAt.clear()
     this.#module = module
+    // What a daemon before this one saw counts where it is watched, and on the way to there.
+    const isServing = module.role === 'ALONE' || module.role === 'PRIM' || module.role === 'UP'
+    if (isServing ? module.isReady : module.role !== 'STOP') this.#inherited.clear()
     this.#judge(nowMs)
   }
 
