@@ -132,8 +132,8 @@ test('a command that hangs is ended at its time-out together with its children',
     // Killed means ended a moment later; whether it is reaped then is the business of pid 1.
     const hasEnded = async (): Promise<boolean> =>
       /\bZ\b/.test(await readFile(`/proc/${child}/stat`, 'utf8').catch(() => 'gone Z'))
-    while (!(await hasEnded())) await delay(10)
-    t.pass()
+    for (let look = 0; look < 500 && !(await hasEnded()); look++) await delay(10)
+    t.true(await hasEnded())
   })
 })
 

@@ -34,25 +34,27 @@ test('a heartbeat of a newer version is told apart', (t) => {
 })
 
 test('ten thousand random datagrams are refused', (t) => {
+  const accepted: string[] = []
   for (let round = 0; round < 10_000; round++) {
     const body = randomBytes(randomInt(0, 300))
     const datagram = round % 2 === 0 ? body : Buffer.concat([Buffer.from('HFHB\x01'), body])
-    if (typeof decodeHeartbeat(datagram, key) !== 'string') t.fail(datagram.toString('hex'))
+    if (typeof decodeHeartbeat(datagram, key) !== 'string') accepted.push(datagram.toString('hex'))
   }
-  t.pass()
+  t.deepEqual(accepted, [])
 })
 
 test('authentic datagrams with any JSON inside are decoded or refused, and never throw', (t) => {
   const names = fc.constantFrom('cluster', 'lan', 'from', 'to', 'sequence', 'sentMs')
-  fc.assert(
-    fc.property(fc.dictionary(names, fc.jsonValue()), (changes) => {
-      const changed: Heartbeat = Object.assign({ ...beat }, changes)
-      const decoded = decodeHeartbeat(encodeHeartbeat(changed, key), key)
-      return typeof decoded === 'string' || Number.isSafeInteger(decoded.sequence)
-    }),
-    { numRuns: 3_000 },
-  )
-  t.pass()
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(fc.dictionary(names, fc.jsonValue()), (changes) => {
+        const changed: Heartbeat = Object.assign({ ...beat }, changes)
+        const decoded = decodeHeartbeat(encodeHeartbeat(changed, key), key)
+        return typeof decoded === 'string' || Number.isSafeInteger(decoded.sequence)
+      }),
+      { numRuns: 3_000 },
+    )
+  })
 })
 
 const frames: readonly Frame[] = [
@@ -104,18 +106,19 @@ test('a frame of length 0, of more than 2 MiB, or with a text in place of a fram
 
 test('frames with any JSON in any field are decoded or refused, and never throw', (t) => {
   const names = ['kind', 'protocol', 'cluster', 'node', 'incarnation', 'revision', 'owner', 'id']
-  fc.assert(
-    fc.property(
-      fc.constantFrom(...frames),
-      fc.dictionary(fc.constantFrom(...names, 'code', 'reason', 'hint'), fc.jsonValue()),
-      (frame, changes) => {
-        const wire: unknown = JSON.parse(jsonCodec.encode(frame).toString())
-        const fields = typeof wire === 'object' && wire !== null ? wire : {}
-        const decoded = jsonCodec.decode(Buffer.from(JSON.stringify({ ...fields, ...changes })))
-        return decoded === undefined || typeof decoded.kind === 'string'
-      },
-    ),
-    { numRuns: 5_000 },
-  )
-  t.pass()
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...frames),
+        fc.dictionary(fc.constantFrom(...names, 'code', 'reason', 'hint'), fc.jsonValue()),
+        (frame, changes) => {
+          const wire: unknown = JSON.parse(jsonCodec.encode(frame).toString())
+          const fields = typeof wire === 'object' && wire !== null ? wire : {}
+          const decoded = jsonCodec.decode(Buffer.from(JSON.stringify({ ...fields, ...changes })))
+          return decoded === undefined || typeof decoded.kind === 'string'
+        },
+      ),
+      { numRuns: 5_000 },
+    )
+  })
 })

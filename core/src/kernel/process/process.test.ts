@@ -203,5 +203,5 @@ test('what a process has started ends with it', async (t) => {
   await until('it ended', () => one.texts('pluginProcessEnded').length > 0)
   const pid = await readFile(join(one.directory, 'main.pid'), 'utf8')
   await until('its child is gone', () => !existsSync(`/proc/${pid}`))
-  t.pass()
+  t.regex(pid, /^\d+$/)
 })
