@@ -53,6 +53,12 @@ test('wrong usage ends with 2 and names the help', async (t) => {
   }
 })
 
+test('who names a module without -m is told of it', async (t) => {
+  const { code, err } = await holdfast({ socket: '/nowhere/api.sock' }, 'stop', 'web')
+  t.is(code, 2)
+  t.regex(err, /named with -m MODULE/)
+})
+
 test('every command has a help with an example', async (t) => {
   const { out } = await holdfast({ socket: '' }, '--help')
   const names = [...out.matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1] ?? '')

@@ -1,8 +1,9 @@
+import { HoldfastError } from '@holdfast/sdk'
 import test from 'ava'
 import type { StateView } from './api/views.js'
 import { type Followed, type Outcome, outcomeOf } from './follow/decide.js'
-import { bytes, duration, progressLine } from './output/format.js'
-import { wrap } from './output/table.js'
+import { bytes, duration, progressLine, wrap } from './output/format.js'
+import { Terminal } from './output/terminal.js'
 
 function state(role: StateView['role'], sub: StateView['sub'], stable: boolean): StateView {
   return {
@@ -87,4 +88,21 @@ test('long text is wrapped between words and nothing of it is lost', (t) => {
   t.deepEqual(lines, ['this copy was never current:', 'it waits for a node with good', 'data'])
   t.deepEqual(wrap('x'.repeat(60), 30), ['x'.repeat(30), 'x'.repeat(30)])
   t.deepEqual(wrap('', 30), [''])
+})
+
+test('a failure is cut between words for a screen, and stays one line in a file', (t) => {
+  const told = (isTTY: boolean): string => {
+    let text = ''
+    const err = { isTTY, columns: 40, write: (part: string) => (text += part) }
+    const error = new HoldfastError('E_X', 'the address is in use on the network by another', {
+      hint: 'choose another one',
+    })
+    new Terminal({ write: () => {} }, err, {}).failure(error)
+    return text
+  }
+  t.is(
+    told(true),
+    'holdfast: the address is in use on the\n    network by another  [E_X]\n  next: choose another one\n',
+  )
+  t.is(told(false).split('\n').length, 3)
 })

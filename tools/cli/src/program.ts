@@ -4,6 +4,8 @@ import { exitCode } from './exit.js'
 import type { ArgumentSpec, CommandSpec, Context, Input, OptionSpec } from './spec.js'
 
 const environmentHelp = `
+The plugins of a module offer more (failover, resource, rfs …): holdfast module commands
+
 Environment:
   HOLDFAST_MODULE, SAFEMODULE   the module, when there is no -m
   HOLDFAST_TOKEN                the token of "cluster join"
@@ -67,6 +69,12 @@ function add(
 ): void {
   const command = parent.command(spec.name).description(spec.summary)
   prepare(command, context)
+  if (spec.arguments === undefined && spec.options?.some(({ long }) => long === 'module')) {
+    // `stop web` is what people type first.
+    command.showHelpAfterError(
+      `  see: ${pathOf(command)} --help; the module is named with -m MODULE`,
+    )
+  }
   for (const argument of spec.arguments ?? []) command.addArgument(argumentOf(argument))
   for (const option of spec.options ?? []) command.addOption(optionOf(option))
   if (spec.examples.length > 0) {

@@ -15,6 +15,7 @@ export interface Question {
 }
 
 const prefix = '/api/v1'
+const inputRefused = 'E_API_INPUT_INVALID'
 const readTimeoutMs = 30_000
 /** Beyond the limit of the node itself, which works in two phases on all nodes of the cluster. */
 const changeTimeoutMs = 180_000
@@ -129,9 +130,16 @@ function parse(text: string): unknown {
 
 function refusalOf(answer: unknown): HoldfastError {
   const { code, message, hint } = (answer ?? {}) as Partial<Record<string, unknown>> // Checked below.
+  const text = typeof message === 'string' ? message : 'the node refused without a reason'
+  if (code === inputRefused) {
+    // The place in a request and its document say nothing to whoever typed a command.
+    return new HoldfastError(code, text.replace(/(^|; )(body|params|query)\/?/g, '$1'), {
+      hint: 'nothing was changed; the same command with --help says what it takes',
+    })
+  }
   return new HoldfastError(
     typeof code === 'string' ? code : cliErrors.answer,
-    typeof message === 'string' ? message : 'the node refused without a reason',
+    text,
     typeof hint === 'string' ? { hint } : {},
   )
 }

@@ -151,7 +151,13 @@ async function configure(context: Context, input: Input): Promise<number> {
   const xml = await readText(input.argument('FILE') ?? '')
   const view = await context.client.ask<ClusterView>('PUT', '/cluster/config', { body: { xml } })
   const names = view.nodes.map((one) => one.node).join(', ')
-  context.terminal.out(`applied on ${names}: revision ${String(view.revision)}`)
+  context.terminal.out(`applied: revision ${String(view.revision)} for ${names}`)
+  for (const { node, connected } of view.nodes) {
+    if (connected) continue
+    context.terminal.out(
+      `  ${node} is not connected; if it has not joined yet: holdfast cluster invite ${node}`,
+    )
+  }
   return exitCode.done
 }
 

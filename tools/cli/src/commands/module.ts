@@ -150,7 +150,9 @@ async function list(context: Context, input: Input): Promise<number> {
   } else if (input.flag('quiet')) {
     for (const { name } of modules) terminal.out(name)
   } else if (modules.length === 0) {
-    terminal.out('No module is installed.  next: holdfast module install NAME PATH')
+    terminal.out(
+      'No module is installed.  next: holdfast registry search, then holdfast module install NAME',
+    )
   } else {
     const rows = modules.map((module) => [
       { text: module.name },

@@ -40,7 +40,7 @@ export async function chosenModule(
   const [only, ...others] = modules
   if (only === undefined) {
     throw new HoldfastError(cliErrors.module, 'no module is installed', {
-      hint: 'holdfast module install NAME PATH',
+      hint: '"holdfast registry search" shows what there is; then holdfast module install NAME',
     })
   }
   if (others.length > 0) {

@@ -104,11 +104,14 @@ export const packageCommands: readonly CommandSpec[] = [
 
 async function install(context: Context, input: Input): Promise<number> {
   const name = input.argument('NAME') ?? ''
-  if (input.argument('SOURCE') === undefined && /[/.:@]/.test(name)) {
-    throw usageError(
-      `"${name}" says where the module is; its name is missing`,
-      `write holdfast module install NAME ${name}`,
-    )
+  if (/[/.:@]/.test(name)) {
+    // Said before plugins are brought that the module would need.
+    throw input.argument('SOURCE') === undefined
+      ? usageError(
+          `"${name}" says where the module is; its name is missing`,
+          `write holdfast module install NAME ${name}`,
+        )
+      : usageError(`"${name}" can't be the name of a module`, 'use letters, digits, minus and _')
   }
   const place = await chosenPlace(context, input, name)
   const parameters = await withAnswers(context, place.path, parametersOf(input).parameters ?? {})

@@ -22,7 +22,7 @@ export async function withAnswers(context: Context, path: string, given: Values)
   screen.once('close', () => ended.abort())
   try {
     const ask: Ask = async (lines, prompt) => {
-      for (const line of lines) terminal.err(line)
+      for (const line of lines) terminal.sentence(line)
       return await screen.question(prompt, { signal: ended.signal })
     }
     return { ...given, ...(await answersTo(missing, ask)) }

@@ -194,7 +194,7 @@ async function search(context: Context, input: Input): Promise<number> {
   if (input.flag('json')) terminal.out(JSON.stringify(found, undefined, 2))
   else if (found.length === 0) terminal.out('Nothing found.  next: holdfast registry update')
   else {
-    const rows = found.map(({ kind, id = '', version, source, title }) => [
+    const rows = bySource(found).map(({ kind, id = '', version, source, title }) => [
       ...[{ text: kind }, { text: id }, { text: version }, { text: source }, { text: title }],
     ])
     writeTable(terminal, ['KIND', 'ID', 'VERSION', 'FROM', 'TITLE'], rows)
@@ -210,15 +210,31 @@ async function show(context: Context, input: Input): Promise<number> {
     terminal.out(JSON.stringify(versions, undefined, 2))
     return exitCode.done
   }
-  const rows = versions.map(({ version, source, platforms, requires, bytes, title, ...more }) => [
-    ...[{ text: version }, { text: source }, { text: platforms.join(', ') }],
-    { text: `${Math.ceil(bytes / 1024)} KB` },
-    { text: requirementsOf(requires) },
-    { text: (more.capabilities ?? []).join(', ') },
-    { text: title },
-  ])
+  const rows = bySource(versions).map(
+    ({ version, source, platforms, requires, bytes, title, ...more }) => [
+      ...[{ text: version }, { text: source }, { text: platforms.join(', ') }],
+      { text: `${Math.ceil(bytes / 1024)} KB` },
+      { text: requirementsOf(requires) },
+      { text: (more.capabilities ?? []).join(', ') },
+      { text: title },
+    ],
+  )
   writeTable(terminal, ['VERSION', 'FROM', 'PLATFORMS', 'SIZE', 'PLUGINS', 'MAY', 'TITLE'], rows)
   return exitCode.done
+}
+
+/** One line for what several places have: each node has what is delivered. */
+function bySource<T extends OfferAnswer & { readonly kind?: string }>(
+  offers: readonly T[],
+): readonly T[] {
+  const groups = new Map<string, T>()
+  for (const offer of offers) {
+    const key = JSON.stringify({ ...offer, source: undefined })
+    const before = groups.get(key)
+    const source = before === undefined ? offer.source : `${before.source}, ${offer.source}`
+    groups.set(key, { ...offer, source })
+  }
+  return [...groups.values()]
 }
 
 /** Of a module and a plugin with the same name the module is meant, as everywhere. */

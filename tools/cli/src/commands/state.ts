@@ -70,7 +70,9 @@ async function show(context: Context, input: Input): Promise<number> {
   }
   writeHead(context, cluster)
   if (names.length === 0) {
-    terminal.out('No module is installed.  next: holdfast module install NAME PATH')
+    terminal.out(
+      'No module is installed.  next: holdfast registry search, then holdfast module install NAME',
+    )
     return exitCode.done
   }
   const rows = names.flatMap((name) => rowsOfModule(name, nodes, input.flag('verbose')))

@@ -69,6 +69,23 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }
 
+/** Text in a narrower column can't be read. */
+export const columnMin = 24
+
+/** Lines of at most `width` characters (but never of fewer than a column needs), cut between words where possible. */
+export function wrap(text: string, width: number): readonly string[] {
+  const room = Math.max(width, columnMin)
+  const lines: string[] = []
+  let rest = text
+  while (rest.length > room) {
+    const space = rest.lastIndexOf(' ', room)
+    const end = space > 0 ? space : room
+    lines.push(rest.slice(0, end))
+    rest = rest.slice(end).trimStart()
+  }
+  return [...lines, rest]
+}
+
 function two(value: number): string {
   return String(value).padStart(2, '0')
 }

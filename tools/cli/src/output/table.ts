@@ -1,4 +1,5 @@
 /** A table of text for the terminal. */
+import { columnMin, wrap } from './format.js'
 import type { Colour, Terminal } from './terminal.js'
 
 export interface Cell {
@@ -10,7 +11,6 @@ export interface Cell {
 export type Row = readonly Cell[] | { readonly note: string; readonly colour?: Colour }
 
 const gap = '  '
-const lastColumnMin = 24
 
 /** The last column takes what is left of the screen, and is wrapped there: it holds causes, and those must be read whole. */
 export function writeTable(
@@ -38,7 +38,7 @@ function writeRow(terminal: Terminal, row: readonly Cell[], widths: readonly num
   const indent = before.reduce((sum, _, column) => sum + (widths[column] ?? 0) + gap.length, 0)
   const room = terminal.width - indent
   const text = last?.text ?? ''
-  if (room < lastColumnMin && text.length > room) {
+  if (room < columnMin && text.length > room) {
     terminal.out(parts.join(gap).trimEnd())
     writeBelow(terminal, text, last?.colour, (widths[0] ?? 0) + gap.length)
     return
@@ -63,18 +63,4 @@ function writeBelow(
 
 function coloured(terminal: Terminal, colour: Colour | undefined, text: string): string {
   return colour === undefined || text === '' ? text : terminal.colour(colour, text)
-}
-
-/** Lines of at most `width` characters (but never of fewer than a column needs), cut between words where possible. */
-export function wrap(text: string, width: number): readonly string[] {
-  const room = Math.max(width, lastColumnMin)
-  const lines: string[] = []
-  let rest = text
-  while (rest.length > room) {
-    const space = rest.lastIndexOf(' ', room)
-    const end = space > 0 ? space : room
-    lines.push(rest.slice(0, end))
-    rest = rest.slice(end).trimStart()
-  }
-  return [...lines, rest]
 }

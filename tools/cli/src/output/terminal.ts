@@ -1,6 +1,6 @@
 /** Where text goes, and whether it may have colours. */
 import type { HoldfastError } from '@holdfast/sdk'
-import { printable } from './format.js'
+import { printable, wrap } from './format.js'
 
 export type Colour = 'red' | 'green' | 'orange' | 'grey' | 'bold'
 
@@ -59,13 +59,22 @@ export class Terminal {
   /** One line what is wrong (a line for each problem of a file), one line what to do next. */
   failure(error: HoldfastError): void {
     const [first = '', ...others] = error.message.split('\n').map(printable)
-    this.err(`${this.colour('red', 'holdfast:')} ${first}  [${error.code}]`)
-    for (const line of others) this.err(`  ${line}`)
-    if (error.hint !== undefined) this.err(`  next: ${printable(error.hint)}`)
+    this.sentence(`${first}  [${error.code}]`, this.colour('red', 'holdfast:'), 'holdfast:'.length)
+    for (const line of others) this.sentence(line, ' ')
+    if (error.hint !== undefined) this.sentence(`next: ${printable(error.hint)}`, ' ')
   }
 
   warning(text: string): void {
-    this.err(`${this.colour('orange', 'warning:')} ${printable(text)}`)
+    this.sentence(printable(text), this.colour('orange', 'warning:'), 'warning:'.length)
+  }
+
+  /** To whoever reads errors, cut between words where a screen ends. `columns`: of the head, when it has colours. */
+  sentence(text: string, head = '', columns = head.length): void {
+    const room = this.#err.isTTY === true ? (this.#err.columns ?? 80) : Number.POSITIVE_INFINITY
+    const begin = head === '' ? '' : `${head} `
+    const [first = '', ...others] = wrap(text, room - columns - 1)
+    this.err(`${begin}${first}`)
+    for (const line of others) this.err(`    ${line}`)
   }
 
   colour(colour: Colour, text: string): string {
