@@ -115,7 +115,8 @@ export class Story {
       ISOLATION: 'alone',
       EVIDENCE: evidenceDirectory,
     })
-    this.#terminal.command('n1', `holdfast module install ${name} modules-registry/${name}`)
+    const chosen = `--param VIRTUAL_IP=${virtualIp} --param ISOLATION=alone`
+    this.#terminal.command('n1', `holdfast module install ${name} ${chosen}`)
     await this.#n1.mustRun(['module', 'install', name, sources])
     this.#terminal.command('n1', `holdfast module config ${name}`)
     await this.#n1.mustRun(['module', 'config', name])
