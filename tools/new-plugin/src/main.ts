@@ -26,8 +26,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (third !== undefined && (third !== '--key' || fourth === undefined)) {
         return usageError(command)
       }
-      console.log(await packPlugin(resolve(what), fourth === undefined ? {} : { keyFile: fourth }))
-      return 0
+      return await pack(what, fourth)
     case 'keygen':
       return await makeKey(what)
     default:
@@ -52,15 +51,35 @@ async function check(directory: string): Promise<number> {
   return results.every(({ broken }) => broken === undefined) ? 0 : 1
 }
 
+async function pack(directory: string, keyFile: string | undefined): Promise<number> {
+  console.log(await packPlugin(resolve(directory), keyFile === undefined ? {} : { keyFile }))
+  if (keyFile === undefined) {
+    console.error('not signed: nodes refuse it, or run it as a process; --key FILE signs')
+  }
+  return 0
+}
+
 async function makeKey(name: string): Promise<number> {
   const { id, publicPem, privatePem } = newKeyPair()
-  // `wx`: a key that was overwritten can't be had back.
-  await writeFile(`${name}.key`, privatePem, { mode: 0o600, flag: 'wx' })
-  await writeFile(`${name}.pub`, publicPem, { flag: 'wx' })
+  await writeNew(`${name}.key`, privatePem, 0o600)
+  await writeNew(`${name}.pub`, publicPem, 0o644)
   console.log(
     `${name}.key signs, keep it secret; ${name}.pub is for those who trust you. The key is ${id}.`,
   )
   return 0
+}
+
+/** A key that was overwritten can't be had back. */
+async function writeNew(file: string, text: string, mode: number): Promise<void> {
+  try {
+    await writeFile(file, text, { mode, flag: 'wx' })
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EEXIST') throw thrown
+    throw new HoldfastError('E_PLUGIN_KEY', `${file} is there already`, {
+      hint: 'choose another name; nothing was changed',
+      cause: thrown,
+    })
+  }
 }
 
 function usageError(command: string | undefined): number {

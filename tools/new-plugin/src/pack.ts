@@ -49,10 +49,24 @@ async function keyOf(file: string): Promise<string> {
 
 async function identity(directory: string): Promise<{ id: string; version: string }> {
   const { id, version } = entries(await json(join(directory, 'plugin.json')))
-  if (typeof id === 'string' && typeof version === 'string') return { id, version }
+  if (typeof id === 'string' && typeof version === 'string') {
+    await insistSameVersion(directory, version)
+    return { id, version }
+  }
   throw new HoldfastError('E_PLUGIN_MANIFEST', `${directory}/plugin.json has no id and version`, {
     hint: 'holdfast-plugin check tells everything that is wrong with it',
   })
+}
+
+/** Two versions of one thing: whoever raised only one of them would publish what it did not mean. */
+async function insistSameVersion(directory: string, version: string): Promise<void> {
+  const other = entries(await json(join(directory, 'package.json')))['version']
+  if (other === undefined || other === version) return
+  throw new HoldfastError(
+    'E_PLUGIN_MANIFEST',
+    `plugin.json says version ${version}, package.json says ${String(other)}`,
+    { hint: `write the same version in both, in ${directory}; nothing was packed` },
+  )
 }
 
 async function chosen(directory: string): Promise<readonly string[]> {
