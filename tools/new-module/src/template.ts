@@ -20,6 +20,8 @@ export const sharedFiles = ['prestart', 'server.sh', 'wait.sh'] as const
 const isolation =
   'the other node is silent, and dead or only cut off: "alone" goes on by itself (cut off, both run and one loses its writes), "wait" does not before somebody says "holdfast prim"'
 
+const plugins = ['checker-tcp', 'mirror', 'rfs', 'scripts', 'vip'] as const
+
 function manifest(id: string): object {
   const text = (title: string, pattern: string): object => ({ type: 'string', title, pattern })
   return {
@@ -27,7 +29,7 @@ function manifest(id: string): object {
     version: '0.1.0',
     title: `${id}, with its data on both nodes`,
     platforms: ['linux'],
-    requires: { mirror: '^0.1.0', rfs: '^0.1.0', scripts: '^0.1.0', vip: '^0.1.0' },
+    requires: Object.fromEntries(plugins.map((plugin) => [plugin, '^0.1.0'])),
     parameters: {
       type: 'object',
       required: ['DIRECTORY', 'VIRTUAL_IP', 'PORT', 'HEART_TIMEOUT', 'ISOLATION'],
@@ -73,6 +75,12 @@ function configuration(id: string): string {
       <var name="APP_DIRECTORY" value="%DIRECTORY%"/>
       <var name="APP_PORT" value="%PORT%"/>
     </user>
+    <!-- A server that dies is started again. -->
+    <check>
+      <tcp ident="clients" when="prim" action="restart">
+        <to addr="127.0.0.1" port="%PORT%" interval="2s" timeout="5s" retries="1"/>
+      </tcp>
+    </check>
   </service>
 </safe>
 `
