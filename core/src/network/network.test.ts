@@ -104,22 +104,25 @@ withRig('messages arrive in order at the same owner only', async (t, rig) => {
   t.false(peersOf(one).send('node7', {}))
 })
 
+/** On a loaded machine an answer may take seconds; nothing waits for it to pass. */
+const answerMsMax = 30_000
+
 withRig('a call has one answer, or the error of whoever answers', async (t, rig) => {
   const [one, two] = await rig.cluster(['node1', 'node2'])
   const from = peersOf(one)
-  t.is((await refusal(t, from.call('node2', {}, 1000))).code, 'E_PEER_OWNER')
+  t.is((await refusal(t, from.call('node2', {}, answerMsMax))).code, 'E_PEER_OWNER')
   peersOf(two).onCall(async (node, message) => {
     if (message === 'never') await new Promise(() => undefined)
     if (message === 'no') throw new HoldfastError('E_TEST', 'not now', { hint: 'later' })
     return { node, message }
   })
-  t.deepEqual(await from.call('node2', [1], 1000), { node: 'node1', message: [1] })
-  t.like(await refusal(t, from.call('node2', 'no', 1000)), { code: 'E_TEST', hint: 'later' })
+  t.deepEqual(await from.call('node2', [1], answerMsMax), { node: 'node1', message: [1] })
+  t.like(await refusal(t, from.call('node2', 'no', answerMsMax)), { code: 'E_TEST', hint: 'later' })
   t.is((await refusal(t, from.call('node2', 'never', 50))).code, 'E_PEER_TIMEOUT')
   const lost = from.call('node2', 'never', 60_000)
   await rig.stop('node2')
   t.is((await refusal(t, lost)).code, 'E_PEER_LOST')
-  t.is((await refusal(t, from.call('node2', 1, 1000))).code, 'E_PEER_UNREACHABLE')
+  t.is((await refusal(t, from.call('node2', 1, answerMsMax))).code, 'E_PEER_UNREACHABLE')
 })
 
 withRig('a full queue refuses, and what it accepted arrives', async (t, rig) => {
@@ -143,7 +146,7 @@ withRig('a full queue refuses, and what it accepted arrives', async (t, rig) => 
 withRig('a watcher hears of silence and return, and of the connection', async (t, rig) => {
   const [one] = await rig.cluster(['node1', 'node2'])
   const events: PeerEvent['kind'][] = []
-  peersOf(one).watch('node2', { timeoutMs: 300, lans: [] }, ({ kind }) => events.push(kind))
+  peersOf(one).watch('node2', { timeoutMs: 2_000, lans: [] }, ({ kind }) => events.push(kind))
   t.deepEqual(events, ['peerConnected', 'peerHeard'])
   await rig.stop('node2')
   await until('silence is told', () => events.includes('peerSilent'))
@@ -213,7 +216,7 @@ withRig('malformed frames end only the connection that brought them', async (t, 
   rig.wallOffsetMs = 3_600_000 // Its counter must be beyond the one that the impostor claimed.
   await rig.start('node1')
   await until('the real node 1 is welcome', () => peersOf(two).state('node1').connected)
-  t.pass()
+  t.true(peersOf(two).state('node1').connected)
 })
 
 withRig('a stream that says nothing is closed after five seconds', async (t, rig) => {
