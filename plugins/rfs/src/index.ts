@@ -19,7 +19,8 @@ import { divergedCommands } from './diverged/commands.js'
 import { setsOf } from './diverged/sets.js'
 import { RfsDriver } from './driver/driver.js'
 import { areServed } from './driver/mounts.js'
-import type { RfsConfig } from './driver/settings.js'
+import { launchOf, type RfsConfig } from './driver/settings.js'
+import { estimateCommands } from './estimate/commands.js'
 import { Syncat } from './syncat/syncat.js'
 import { syncatCommands } from './syncat/commands.js'
 import { verificationCommands } from './verification/commands.js'
@@ -60,7 +61,14 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     const { verifications } = driver
     const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
     const syncing = syncat === undefined ? [] : syncatCommands(syncat)
-    for (const [words, one] of [...commands, ...verifying, ...syncing]) {
+    const { journal, zoneBytes, copyBytesPerSecond } = launchOf(config, deps.module)
+    const estimating = estimateCommands({
+      exec: deps.exec,
+      status: driver.status,
+      place: { file: `${journal}/journal`, directories, zoneBytes },
+      bytesPerSecondMost: copyBytesPerSecond,
+    })
+    for (const [words, one] of [...commands, ...verifying, ...estimating, ...syncing]) {
       scope.contribute(command, words, one)
     }
     if (syncat !== undefined) {
