@@ -33,6 +33,8 @@ export interface CopyOptions {
   readonly bytesPerSecond?: number
   /** Both sides are stopped after this time. */
   readonly stopAfterMs?: number
+  /** The link is lost when so much content was sent. */
+  readonly stopAtBytes?: number
   /** Told after each round; returns the keys of the next one. Without it the second round is the last, and empty. */
   readonly between?: (round: number) => { readonly keys: Keys; readonly last: boolean }
 }
@@ -172,6 +174,7 @@ export class Rig {
           if (which === 1) target.worker.order({ kind: 'proceed', run })
         }
         if (event.kind === 'progressed') contentBytes = event.progress.contentBytes
+        if (contentBytes >= (options.stopAtBytes ?? Infinity)) stopAt = 0
         if (event.kind !== 'roundDone') continue
         done[which] = event.last
         if (which === 1 || event.last) continue
