@@ -14,27 +14,42 @@ import type { Volume } from './volume.js'
 /** Descriptors 0, 1 and 2 of the keeper are nothing. */
 const FIRST = 3
 
+/** Whoever ends the keeper again and again does not want one. */
+const REPLACED_MAX = 3
+const REPLACED_WITHIN_MS = 60_000
+
+interface KeeperParts {
+  readonly file: string
+  readonly volumes: Kept['volumes']
+  readonly descriptors: readonly number[]
+  /** There is no keeper any more: should this process die, the mounts die with it. */
+  readonly onForgone: (cause: string) => void
+}
+
 export class Keeper {
   #ended = false
+  /** Undefined: it was ended by somebody, and another one is being started. */
+  #identity: ProcessIdentity | undefined
+  #replacing: Promise<void> = Promise.resolve()
+  #replacedAt: readonly number[] = []
 
   private constructor(
-    readonly file: string,
-    readonly identity: ProcessIdentity,
-    readonly volumes: Kept['volumes'],
+    readonly parts: KeeperParts,
+    private standing: Standing,
   ) {}
 
   /** Hands the descriptors over and writes down what a successor must know. Throws E_RFS_KEEPER. */
   static async start(
     socket: string,
-    volumes: readonly Volume[],
-    queue: number,
+    { volumes, queue }: { readonly volumes: readonly Volume[]; readonly queue: number },
     standing: Standing,
+    onForgone: (cause: string) => void,
   ): Promise<Keeper> {
     const descriptors = [...volumes.flatMap(({ fuse, root }) => [fuse, root]), queue]
-    const identity = await startKeeper(descriptors)
     const named = volumes.map(({ index, directory, point }) => ({ index, directory, point }))
-    const keeper = new Keeper(keptFile(socket), identity, named)
-    keeper.note(standing)
+    const parts = { file: keptFile(socket), volumes: named, descriptors, onForgone }
+    const keeper = new Keeper(parts, standing)
+    await keeper.#begin()
     return keeper
   }
 
@@ -43,30 +58,60 @@ export class Keeper {
    * either: then there is nothing for a successor.
    */
   note(standing: Standing): void {
-    if (this.#ended) return
-    const kept: Kept = { format: 1, keeper: this.identity, ...standing, volumes: this.volumes }
+    this.standing = standing
+    // Without an identity the file names a keeper that is dead: nobody believes it.
+    if (this.#ended || this.#identity === undefined) return
+    const { file, volumes } = this.parts
+    const kept: Kept = { format: 1, keeper: this.#identity, ...standing, volumes }
     try {
-      writeWhole(this.file, JSON.stringify(kept))
+      writeWhole(file, JSON.stringify(kept))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error
-      this.forgo()
+      this.forgo(`${file} can't be written: ${error.message}`)
     }
   }
 
   /** This process goes on; should it die, the mounts die with it. */
-  forgo(): void {
+  forgo(cause: string): void {
     if (this.#ended) return
     this.#ended = true
-    rmSync(this.file, { force: true })
-    // Our own child: its number is not another's as long as we are here.
-    process.kill(this.identity.pid, 'SIGKILL')
+    rmSync(this.parts.file, { force: true })
+    // Our own child: its number is not another's as long as we have not heard of its end.
+    if (this.#identity !== undefined) process.kill(this.#identity.pid, 'SIGKILL')
+    this.parts.onForgone(cause)
   }
 
   /** Nothing is left for a successor. Resolves when the keeper has let go of the descriptors. */
   async end(): Promise<void> {
     this.#ended = true
-    rmSync(this.file, { force: true })
-    await endProcess(this.identity, () => delay(1))
+    await this.#replacing
+    rmSync(this.parts.file, { force: true })
+    if (this.#identity !== undefined) await endProcess(this.#identity, () => delay(1))
+  }
+
+  async #begin(): Promise<void> {
+    this.#identity = await startKeeper(this.parts.descriptors, () => {
+      this.#identity = undefined
+      if (!this.#ended) this.#replacing = this.#replace()
+    })
+    this.note(this.standing)
+  }
+
+  /** Somebody ended it: this process and the mounts are as well as before, and only a successor would miss it. */
+  async #replace(): Promise<void> {
+    const now = performance.now()
+    const recent = this.#replacedAt.filter((at) => now - at < REPLACED_WITHIN_MS)
+    this.#replacedAt = [...recent, now]
+    if (recent.length >= REPLACED_MAX) {
+      this.forgo('the keeper was ended again and again')
+      return
+    }
+    try {
+      await this.#begin()
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error
+      this.forgo(error.message)
+    }
   }
 }
 
@@ -101,7 +146,11 @@ export async function endFormerKeeper({ keeper }: Kept): Promise<void> {
   await endProcess(keeper, () => delay(1))
 }
 
-async function startKeeper(descriptors: readonly number[]): Promise<ProcessIdentity> {
+/** `onEnded` is called when it ends, by whomever. */
+async function startKeeper(
+  descriptors: readonly number[],
+  onEnded: () => void,
+): Promise<ProcessIdentity> {
   const child = spawn('sleep', ['infinity'], {
     detached: true,
     cwd: '/',
@@ -116,8 +165,12 @@ async function startKeeper(descriptors: readonly number[]): Promise<ProcessIdent
   })
   child.unref()
   const identity = failure === undefined ? await identify(child.pid ?? 0) : undefined
-  if (identity !== undefined) return identity
-  throw keeperError(failure?.message ?? 'it ended at once')
+  const hasEnded = child.exitCode !== null || child.signalCode !== null
+  if (identity === undefined || hasEnded) {
+    throw keeperError(failure?.message ?? 'it ended at once')
+  }
+  child.once('exit', onEnded)
+  return identity
 }
 
 /** On a file system in memory: what counts is that a reader never sees a half of it. */

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
-import { type TestPlane, differences, join2, pair } from './plane.fixture.js'
+import { keptFile, readKept } from '../driver/kept.js'
+import { type TestPlane, differences, join2, pair, shell } from './plane.fixture.js'
 
 const CHURN = new URL('./churn.fixture.js', import.meta.url).pathname
 const KILLS = Number(process.env['HOLDFAST_KILLS'] ?? 12)
@@ -75,3 +77,51 @@ test.serial(
     })
   },
 )
+
+test.serial(
+  'a keeper that is killed is replaced, and a successor goes on with that one',
+  async (t) => {
+    await pair(async (server) => {
+      const said = await churning(server, async () => {
+        const first = await keeperOf(server, 0)
+        process.kill(first, 'SIGKILL')
+        const second = await keeperOf(server, first)
+        await server.replace()
+        t.not(await keeperOf(server, second), first)
+      })
+      t.regex(said, /^\d+$/)
+      await server.must('unserve', { force: false })
+    })
+  },
+)
+
+test.serial('who ends each keeper is let, and the mounts go on without one', async (t) => {
+  await pair(async (server) => {
+    await shell(`echo still served > ${server.directory}/f`)
+    for (let killed = 0, keeper = 0; killed < 4; killed++) {
+      keeper = await keeperOf(server, keeper)
+      process.kill(keeper, 'SIGKILL')
+    }
+    const until = Date.now() + 30_000
+    while (!isForgone(server)) {
+      await delay(20)
+      t.true(Date.now() < until, 'a keeper was started for ever')
+    }
+    t.is(readFileSync(join(server.directory, 'f'), 'utf8'), 'still served\n')
+  })
+})
+
+function isForgone({ events }: TestPlane): boolean {
+  return events.some(({ name }) => name === 'keeperForgone')
+}
+
+/** The number of the process that keeps the descriptors, when it is another than `former`. */
+async function keeperOf({ launch }: TestPlane, former: number): Promise<number> {
+  const until = Date.now() + 30_000
+  while (Date.now() < until) {
+    await delay(20)
+    const kept = await readKept(keptFile(launch.socket))
+    if (kept !== undefined && kept.keeper.pid !== former) return kept.keeper.pid
+  }
+  throw new Error('no other keeper came')
+}

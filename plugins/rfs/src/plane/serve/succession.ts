@@ -26,7 +26,11 @@ export class Succession {
   /** From now on there can be a successor. What was inherited is not needed any more. */
   async begin(volumes: readonly Volume[], standing: Standing): Promise<void> {
     const { launch } = this.parts
-    this.#keeper = await Keeper.start(launch.socket, volumes, this.#nameless.queue, standing)
+    const what = { volumes, queue: this.#nameless.queue }
+    this.#keeper = await Keeper.start(launch.socket, what, standing, (cause) => {
+      this.#keeper = undefined
+      this.parts.log('warning', 'keeperForgone', { cause })
+    })
     if (this.inherited !== undefined) await endFormerKeeper(this.inherited.kept)
   }
 
@@ -58,9 +62,6 @@ export class Succession {
   }
 
   #forgo(): void {
-    if (this.#keeper === undefined) return
-    this.#keeper.forgo()
-    this.#keeper = undefined
-    this.parts.log('warning', 'keeperForgone', { cause: 'too many files without a name are open' })
+    this.#keeper?.forgo('too many files without a name are open')
   }
 }
