@@ -29,7 +29,7 @@ import {
   type Address,
 } from './libc.js'
 import { StatBuffer } from './stat.js'
-import type { Descriptors } from './nodes.js'
+import type { Descriptors } from './descriptors.js'
 import { ATTRIBUTE, type Attributes, type Making } from './link/ops.js'
 
 const stat = new StatBuffer()

@@ -68,6 +68,7 @@ export const E = {
   ISDIR: errno.EISDIR,
   INVAL: errno.EINVAL,
   MFILE: errno.EMFILE,
+  NFILE: errno.ENFILE,
   NXIO: errno.ENXIO,
   FBIG: errno.EFBIG,
   NOSPC: errno.ENOSPC,
@@ -358,6 +359,11 @@ const SYS_PIDFD_GETFD = 438
 export function pidfdOpen(pid: number): number {
   return rawSyscall(SYS_PIDFD_OPEN, pid, 0, 0, 0)
 }
+
+/** `target` is the same open file as `fd` from now on; what it was is closed. No moment without either. */
+export const dup3 = call<[fd: number, target: number, flags: number]>(
+  'int dup3(int fd, int target, int flags)',
+)
 
 /** A duplicate of another process's descriptor: the same open file. */
 export function pidfdGetfd(process: number, fd: number): number {

@@ -4,7 +4,8 @@
  * That is safe because nobody else changes the tree beneath us, and a node that lost its last name keeps its descriptor.
  */
 import { assert } from '@holdfast/sdk'
-import { E, MODE, O, addressOf, close, openat } from './libc.js'
+import { AT, E, MODE, O, addressOf, close, dup3, openat, selfPath } from './libc.js'
+import type { Descriptors } from './descriptors.js'
 import type { Exclusions } from './exclusions.js'
 import type { StatBuffer } from './stat.js'
 import type { RecoveredNames } from './recovered.js'
@@ -19,6 +20,9 @@ export interface Name {
   readonly name: string
 }
 
+/** A longer chain of names than any real tree has: a peer that turned hostile made a circle. */
+const DEPTH_MAX = 100_000
+
 export class Node {
   /** -1, or the one descriptor: O_RDWR of a file, O_RDONLY of a directory, O_PATH of anything else. */
   fd = -1
@@ -30,6 +34,8 @@ export class Node {
   pins = 0
   /** Taken over from a data plane that died, which knew how often the kernel was told; nobody else does. */
   inherited = false
+  /** The descriptor is O_RDONLY: when it was opened, nobody could write to this file. */
+  readOnly = false
   /** Used since the descriptor cache looked last. */
   used = false
   /** No name and no link left: nothing that happens to it concerns the follower. */
@@ -73,11 +79,12 @@ export class Node {
     if (this.isRoot) return ''
     let path = this.name
     let at = this.parent
-    while (at !== undefined && !at.isRoot) {
+    for (let depth = 0; depth < DEPTH_MAX; depth++) {
+      if (at === undefined || at.isRoot) return at === undefined ? undefined : path
       path = `${at.name}/${path}`
       at = at.parent
     }
-    return at === undefined ? undefined : path
+    return undefined
   }
 }
 
@@ -86,49 +93,6 @@ export function pathIn(directory: Node, name: string): BytePath | undefined {
   const path = directory.path()
   if (path === undefined || path === '') return path === undefined ? undefined : name
   return `${path}/${name}`
-}
-
-/** All open descriptors of all volumes, bounded. */
-export class Descriptors {
-  readonly #open = new Set<Node>()
-
-  /** `most`: descriptors of nodes that can be opened again by name; the others stay open in any case. */
-  constructor(readonly most: number) {}
-
-  get count(): number {
-    return this.#open.size
-  }
-
-  opened(node: Node): void {
-    node.used = true
-    this.#open.add(node)
-    if (this.#open.size > this.most) this.evict(this.#open.size - this.most)
-  }
-
-  closed(node: Node): void {
-    this.#open.delete(node)
-  }
-
-  /** Closes up to `wanted` descriptors: second chance, in the order of opening. */
-  evict(wanted: number): void {
-    let closed = 0
-    let looked = 0
-    // Each is looked at twice at most: the first look takes the chance away.
-    const lookedMost = this.#open.size * 2
-    for (const node of this.#open) {
-      if (closed >= wanted || looked++ >= lookedMost) return
-      if (node.used || node.pins > 0 || !node.named || node.isRoot) {
-        node.used = false
-        this.#open.delete(node)
-        this.#open.add(node)
-        continue
-      }
-      this.#open.delete(node)
-      close(node.fd)
-      node.fd = -1
-      closed++
-    }
-  }
 }
 
 const NAME_SCRATCH = Buffer.alloc(4097)
@@ -300,14 +264,37 @@ export class NodeTable {
       node.used = true
       return node.fd
     }
-    if (node.parent === undefined) return -E.STALE
-    const parent = this.descriptor(node.parent)
-    if (parent < 0) return parent
-    const fd = this.#open(node, parent)
-    if (fd < 0) return fd
-    node.fd = fd
-    this.descriptors.opened(node)
-    return fd
+    const closed: Node[] = []
+    let at = node
+    while (at.fd < 0) {
+      if (at.parent === undefined) return -E.STALE
+      if (closed.push(at) > DEPTH_MAX) return -E.LOOP
+      at = at.parent
+    }
+    for (let next = closed.pop(); next !== undefined; next = closed.pop()) {
+      const fd = this.#open(next, at)
+      if (fd < 0) return fd
+      next.fd = fd
+      this.descriptors.opened(next)
+      at = next
+    }
+    return at.fd
+  }
+
+  /**
+   * The same for a change of content. A file that could only be read when it was opened (its file system was read-only, it was
+   * immutable) may be written by now; if not, the answer says why.
+   */
+  writable(node: Node): number {
+    const fd = this.descriptor(node)
+    if (fd < 0 || !node.readOnly) return fd
+    const fresh = openat(AT.FDCWD, selfPath(fd), O.RDWR | O.CLOEXEC | O.NONBLOCK, 0)
+    if (fresh < 0) return fresh
+    // The number stays the same: a worker may be reading from it.
+    const done = dup3(fresh, fd, O.CLOEXEC)
+    close(fresh)
+    node.readOnly = done < 0
+    return done
   }
 
   /** This descriptor is the node's from now on. */
@@ -333,18 +320,22 @@ export class NodeTable {
     this.root.children = 0
   }
 
-  #open(node: Node, parent: number): number {
+  #open(node: Node, parent: Node): number {
     const flags = flagsFor(node.type)
-    let fd = openat(parent, nameAddress(node.name), flags, 0)
+    parent.used = true
+    parent.pins++
+    let fd = openat(parent.fd, nameAddress(node.name), flags, 0)
     if (fd === -E.MFILE) {
       this.descriptors.evict(64)
-      fd = openat(parent, nameAddress(node.name), flags, 0)
+      fd = openat(parent.fd, nameAddress(node.name), flags, 0)
     }
-    // A file that is immutable can still be read.
-    const readOnly = fd === -E.PERM || fd === -E.ACCES
-    if (readOnly && node.type === MODE.FILE) {
-      fd = openat(parent, nameAddress(node.name), O.RDONLY | O.NOFOLLOW | O.CLOEXEC, 0)
+    // A file that is immutable, or whose file system became read-only, can still be read.
+    const isReadOnly = fd === -E.PERM || fd === -E.ACCES || fd === -E.ROFS
+    node.readOnly = isReadOnly && node.type === MODE.FILE
+    if (node.readOnly) {
+      fd = openat(parent.fd, nameAddress(node.name), O.RDONLY | O.NOFOLLOW | O.CLOEXEC, 0)
     }
+    parent.pins--
     return fd
   }
 

@@ -2,7 +2,7 @@
 import type { LogLevel } from '@holdfast/sdk'
 import type { PlaneEvent, PlaneLaunch } from '../driver/protocol.js'
 import type { Loop } from './loop.js'
-import type { Descriptors } from './nodes.js'
+import type { Descriptors } from './descriptors.js'
 import type { Journal, ResyncWorker } from './resync-port.js'
 import type { WorkerPool } from './workers/pool.js'
 

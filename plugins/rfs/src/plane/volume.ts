@@ -5,7 +5,8 @@ import { AT, O, close, cstring, errnoName, fstatfs, openat } from './libc.js'
 import type { Kept } from '../driver/kept.js'
 import { RecoveredNames } from './recovered.js'
 import { StatBuffer } from './stat.js'
-import { NodeTable, type Descriptors, type Node } from './nodes.js'
+import type { Descriptors } from './descriptors.js'
+import { NodeTable, type Node } from './nodes.js'
 
 const FUSE_MAGIC = 0x65735546
 

@@ -1,5 +1,5 @@
 /** Builds answers to the kernel in one buffer that is reused: nothing is allocated by an answer. */
-import { addressOf, write } from '../libc.js'
+import { E, addressOf, write } from '../libc.js'
 import type { StatBuffer } from '../stat.js'
 import { MAX_WRITE, SIZE, VALID_SECONDS } from './abi.js'
 import type { Request } from './request.js'
@@ -38,7 +38,8 @@ export class Reply {
   }
 
   error(request: Request, error: number): void {
-    this.head(request, 0, error)
+    // It is this process that has too many open, not the program that asks.
+    this.head(request, 0, error === -E.MFILE ? -E.NFILE : error)
   }
 
   attributes(request: Request, stat: StatBuffer): void {

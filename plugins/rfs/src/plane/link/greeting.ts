@@ -134,6 +134,16 @@ export class ServerGreeting extends Greeting {
     super(loop, fd, HELLO_BYTES, timeoutMs, outcome)
   }
 
+  /** It named the session that is admitted: no proof, but more than a stranger says. */
+  get isExpected(): boolean {
+    return this.#secrets !== undefined
+  }
+
+  /** Another one needs its place. */
+  displace(): void {
+    this.fail('others came after it, and it said nothing')
+  }
+
   onReady(events: number): void {
     if ((events & POLL.IN) === 0 && isBroken(events)) this.fail('the connection was reset')
     else if (this.#secrets === undefined) this.read((bytes) => this.#hello(bytes))

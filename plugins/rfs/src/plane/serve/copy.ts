@@ -200,7 +200,7 @@ export class Copy {
     const { loop, launch } = this.parts
     const fd = acceptTcp(listener)
     if (fd < 0) return
-    if (this.#greetings.length >= GREETINGS_MAX) {
+    if (!this.#makePlace()) {
       close(fd)
       return
     }
@@ -216,6 +216,17 @@ export class Copy {
       },
     )
     this.#greetings.push(greeting)
+  }
+
+  /** Who knocks and says nothing must not keep the follower out: the oldest of those goes. */
+  #makePlace(): boolean {
+    this.#greetings = this.#greetings.filter((greeting) => !greeting.over)
+    if (this.#greetings.length < GREETINGS_MAX) return true
+    const silent = this.#greetings.findIndex((greeting) => !greeting.isExpected)
+    if (silent < 0) return false
+    const [displaced] = this.#greetings.splice(silent, 1)
+    displaced?.displace()
+    return true
   }
 
   #greeted(greeted: Greeted): void {

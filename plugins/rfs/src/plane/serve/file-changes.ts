@@ -67,7 +67,7 @@ export class FileChanges {
 
   write(volume: Volume, request: Request, node: Node): number {
     const { reply, stream, toucher } = this.parts
-    const fd = volume.table.descriptor(node)
+    const fd = volume.table.writable(node)
     if (fd < 0) return fd
     const offset = request.u64(8)
     const size = request.u32(16)
@@ -152,12 +152,12 @@ export class FileChanges {
 
   setAttributes(volume: Volume, request: Request, node: Node): number {
     const { reply, stream, toucher } = this.parts
-    const fd = volume.table.descriptor(node)
+    const resized = (request.u32(0) & FATTR.SIZE) !== 0
+    const fd = resized ? volume.table.writable(node) : volume.table.descriptor(node)
     if (fd < 0) return fd
     const found = this.#stat.ofDescriptor(fd)
     if (found < 0) return found
     const a = this.#wanted(request)
-    const resized = (a.valid & ATTRIBUTE.SIZE) !== 0
     if (resized) {
       // What is cut off is lost on one side only, should the other miss it: every zone up to the old end counts.
       const from = Math.min(a.size, this.#stat.size)
@@ -279,7 +279,7 @@ export class FileChanges {
 
   allocate(volume: Volume, request: Request, node: Node): number {
     const { reply, stream, toucher } = this.parts
-    const fd = volume.table.descriptor(node)
+    const fd = volume.table.writable(node)
     if (fd < 0) return fd
     const offset = request.u64(8)
     const length = request.u64(16)

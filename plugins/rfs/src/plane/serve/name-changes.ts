@@ -215,7 +215,11 @@ export class NameChanges {
     const last = isDirectory || this.#stat.links === 1
     const node = found < 0 ? undefined : table.get(this.#stat.inode)
     const isLocal = found === 0 && table.leavesOut(parent, name, this.#stat.mode & MODE.TYPE)
-    if (found === 0) this.#beforeLoss(volume, parent, name, node, last)
+    const kept = found === 0 ? this.#beforeLoss(volume, parent, name, node, last) : 0
+    if (kept < 0) {
+      parent.pins--
+      return kept
+    }
     if (isLocal) toucher.meta(table, parent)
     else toucher.entry(table, parent, name)
     const removed =
@@ -248,20 +252,24 @@ export class NameChanges {
     return answer(this.parts, volume, false)
   }
 
-  /** A name is about to go: a node that may be open, and has no other name, keeps its descriptor. */
+  /**
+   * A name is about to go: a node that may be open, and has no other name, keeps its descriptor. -errno: it can't have one. Then the
+   * name must stay, for the file would end under its users, and its number become that of another.
+   */
   #beforeLoss(
     volume: Volume,
     directory: Node,
     name: string,
     node: Node | undefined,
     last: boolean,
-  ): void {
+  ): number {
     if (!last && node?.local !== true) {
       this.parts.toucher.moved(volume.table, directory, name, node)
     }
-    if (node === undefined || (node.others !== undefined && !last)) return
-    volume.table.descriptor(node)
-    if (last) this.parts.succession.keep(volume, node)
+    if (node === undefined || (node.others !== undefined && !last)) return 0
+    const fd = volume.table.descriptor(node)
+    if (fd >= 0 && last) this.parts.succession.keep(volume, node)
+    return Math.min(fd, 0)
   }
 
   rename(volume: Volume, request: Request, parent: Node, namesAt: number, flags: number): number {
@@ -310,7 +318,8 @@ export class NameChanges {
     const loses = exists && !exchanged && !same
     const fate = fateOfRename(table, r, movedType, this.#stat.mode & MODE.TYPE)
     if (fate === 'crosses') return -E.XDEV
-    if (loses) this.#beforeLoss(volume, newParent, newName, replaced, last)
+    const kept = loses ? this.#beforeLoss(volume, newParent, newName, replaced, last) : 0
+    if (kept < 0) return kept
     touchRenamed(toucher, table, r, fate === 'local' ? undefined : bytes)
     const { uid, gid } = this.#madeBy(volume, request, parent)
     const move = { flags: r.flags, uid, gid }

@@ -30,7 +30,10 @@ export class Told {
         this.parts.copy.onReady(number)
         return undefined
       case KIND.FAILED:
-        return `the follower failed: ${bytes.toString('utf8', at + HEAD + 2, at + length)}`
+        this.parts.copy.drop(
+          `the follower failed: ${bytes.toString('utf8', at + HEAD + 2, at + length)}`,
+        )
+        return undefined
       default:
         return isLive ? this.#ofLive(input, number) : 'it came before the follower was live'
     }
