@@ -26,6 +26,7 @@ test('what was touched is what the estimate tells, and everything where the jour
   journal.touchZone(0, 'known', 7)
   journal.touchMeta(0, 'other')
   journal.touchEntry(0, 'new')
+  journal.touchEntry(0, 'new/file')
   journal.touchEntry(0, 'removed')
   journal.flush()
   t.deepEqual(readEstimate(place), {

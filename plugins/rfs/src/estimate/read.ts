@@ -26,7 +26,10 @@ export function readEstimate({ file, directories, zoneBytes, bootId }: Place): E
   const counter = new Counter(directories)
   let attributes = 0
   keys.visit({
-    entry: (volume, path) => counter.add(volume, path),
+    entry: (volume, path) => {
+      // What is beneath another key was counted with that one.
+      if (!keys.covers(volume, path)) counter.add(volume, path)
+    },
     zones: () => undefined,
     meta: () => void (attributes += 1),
   })
