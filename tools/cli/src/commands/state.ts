@@ -140,7 +140,8 @@ function rowsOfModule(
 }
 
 function silentRow(title: string, answer: NodeAnswer): Row {
-  const why = answer.error?.message ?? 'not there; "module config" on a node that has the module brings it'
+  const why =
+    answer.error?.message ?? 'not there; "module config" on a node that has the module brings it'
   const state = { text: answer.error === undefined ? 'ABSENT' : 'UNKNOWN', colour: 'red' } as const
   return [{ text: title }, { text: answer.node }, state, { text: '' }, { text: '' }, { text: why }]
 }
