@@ -278,31 +278,14 @@ test('a copy that is stopped at any moment can be made again', (t) => {
   }
 })
 
-test('a copy that lost its link goes on where it was: what had arrived is not sent again', (t) => {
-  const [from, to] = [place(), place()]
-  const mebibyte = 1024 * 1024
-  for (let i = 0; i < 32; i += 1) {
-    fs.writeFileSync(join(from, `f${i}`), Buffer.alloc(mebibyte, `content of ${i}`))
-  }
-  const stopAtBytes = 12 * mebibyte
-  const first = rig.copy({ from, to, stopAtBytes, bytesPerSecond: 16 * mebibyte })
-  t.is(first.failed[0], 'stopped')
-  t.not(first.failed[1], undefined)
-  // What was on its way is lost with the link: at most what may be queued, here and in the kernel.
-  const second = succeed({ from, to })
-  t.true(second.contentBytes <= 28 * mebibyte, `${second.contentBytes} of ${32 * mebibyte}`)
-  t.deepEqual(compareTrees(from, to), [])
-})
-
 test('more small files than may be asked about at once arrive, and none is sent twice', (t) => {
   const [from, to] = [place(), place()]
   let bytes = 0
   for (let d = 0; d < 60; d += 1) {
     fs.mkdirSync(join(from, `d${d}`))
     for (let f = 0; f < 200; f += 1) {
-      const content = `${d} ${f}`
-      fs.writeFileSync(join(from, `d${d}`, `f${f}`), content)
-      bytes += content.length
+      fs.writeFileSync(join(from, `d${d}`, `f${f}`), `${d} ${f}`)
+      bytes += `${d} ${f}`.length
     }
   }
   t.is(succeed({ from, to }).contentBytes, bytes)
