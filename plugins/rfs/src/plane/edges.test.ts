@@ -1,10 +1,13 @@
 /** Where the two trees could come apart, or changes wait for ever: failures in the middle, late links, what lies beneath. */
+import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import ava from 'ava'
 import { Request } from './fuse/request.js'
-import { Descriptors } from './nodes.js'
+import { E, MODE } from './libc.js'
+import { Descriptors } from './descriptors.js'
 import { TestPlane, differences, isMounted, join2, pair, shell } from './plane.fixture.js'
 import { Parked } from './serve/parked.js'
 import { Volume } from './volume.js'
@@ -207,6 +210,64 @@ async function hold(directory: string): Promise<() => Promise<unknown>> {
   const file = await open(join(directory, 'held'), 'w')
   return () => file.close()
 }
+
+test('a circle of names, which only a hostile member can tell, ends in an error', (t) => {
+  const volume = Volume.open(0, tmpdir(), new Descriptors(10))
+  const { table } = volume
+  const [outer, inner] = [table.obtain(1001, MODE.DIRECTORY), table.obtain(1002, MODE.DIRECTORY)]
+  table.addName(outer, inner, 'a')
+  table.addName(inner, outer, 'b')
+  t.is(outer.path(), undefined)
+  t.is(table.descriptor(inner), -E.LOOP)
+  volume.close()
+})
+
+test('a file that can not be kept open does not lose its last name, and nothing that is made later is missed', async (t) => {
+  await pair(async (server, follower) => {
+    const { directory, pid } = server
+    await shell(`cd ${directory} && for i in {0..59}; do echo here > f$i; done`)
+    // Served anew: none of them is open.
+    await server.must('unserve', { force: false })
+    await server.must('serve', { generation: 'g1', alone: true })
+    await join2(server, follower)
+    const limit = async (most: number): Promise<string> =>
+      shell(`prlimit --pid ${pid} --nofile=${most}:`)
+    // Each file that lost its name takes a descriptor of the data plane for as long as it is open here.
+    const script = `
+import errno, os, sys
+os.chdir('${directory}')
+fds, refused = [], 0
+for number in range(60):
+    fd = os.open('f%d' % number, os.O_RDONLY)
+    try: os.unlink('f%d' % number)
+    except OSError as error:
+        assert error.errno == errno.ENFILE, error
+        refused += 1
+        os.close(fd)
+    else: fds.append(fd)
+for fd in fds: assert os.pread(fd, 4, 0) == b'here'
+print(refused, flush=True); input()
+for fd in fds: os.close(fd)
+for number in range(60):
+    with open('new%d' % number, 'w') as file: file.write('new')
+`
+    const open = Number(await shell(`ls /proc/${pid}/fd | wc -l`))
+    await limit(open + 10)
+    const child = spawn('python3', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const ended = new Promise((resolve) => child.on('close', resolve))
+    try {
+      t.true(Number((await lines.next()).value) > 0, 'all names could be taken away')
+      await limit(4096)
+      child.stdin.end('\n')
+      t.is(await ended, 0)
+    } finally {
+      child.kill('SIGKILL')
+    }
+    await server.must('drain')
+    t.is(await differences(directory, follower.directory), '')
+  })
+})
 
 test('requests that were kept are given back in order, as many as there is room for', (t) => {
   const parked = new Parked()
