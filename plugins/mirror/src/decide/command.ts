@@ -1,7 +1,7 @@
 /** Orders of the operator, of checkers and of failover rules. A refusal says why and changes nothing. */
 import { done, refused, type Verdict } from '@holdfast/sdk'
 import { demote, retryLeave } from './demote.js'
-import { countLoop, overMaxloop, resetLoops } from './loops.js'
+import { countLoop, overMaxloop, resetLoops, stopByMaxloop } from './loops.js'
 import {
   andThen,
   ask,
@@ -26,7 +26,7 @@ export function onCommand(before: State, event: Commanded): Step {
   const answer = (verdict: Verdict): Action => ({ kind: 'answer', ticket: event.ticket, verdict })
   const refusal = refusalOf(state, event)
   if (refusal !== undefined) return stay(before, answer(refusal))
-  const step = isCounted && overMaxloop(state) ? stopByMaxloop(state, event) : obey(state, event)
+  const step = isCounted && overMaxloop(state) ? tooMuch(state, event) : obey(state, event)
   return { next: step.next, actions: [...step.actions, answer(done)] }
 }
 
@@ -41,9 +41,8 @@ function stateWithLoops(state: State, event: Commanded, isCounted: boolean): Sta
   return isCounted ? countLoop(state, event.wallMs) : state
 }
 
-function stopByMaxloop(state: State, event: Commanded): Step {
-  if (!isAt(state, 'alone', 'prim', 'second', 'wait')) return stay(state)
-  return demote(state, 'stop', 'stop', `stopped by maxloop: ${event.cause}`)
+function tooMuch(state: State, { cause }: Commanded): Step {
+  return isAt(state, 'alone', 'prim', 'second', 'wait') ? stopByMaxloop(state, cause) : stay(state)
 }
 
 function obey(state: State, event: Commanded): Step {

@@ -14,6 +14,7 @@ export function demote(
   to: 'wait' | 'stop',
   action: TransitionAction,
   cause: string,
+  hint?: string,
 ): Step {
   const from = state.place.role
   const { state: asked, epoch } = ask(state)
@@ -39,6 +40,7 @@ export function demote(
       isRefused: waits,
     },
     cause,
+    hint,
   )
   // A node that follows must not apply anything more once it says that it does not.
   const unfollow = from === 'second' ? [{ kind: 'unfollow' as const }] : []
@@ -84,7 +86,8 @@ export function afterLeave(state: At<'demoting'>, verdict: Verdict): Step {
   if (place.to === 'wait') return stay(backToWait(state))
   if (place.from === 'wait') return stopped(state)
   const { state: asked, epoch } = ask(state)
-  const next = become(asked, { ...place, from: 'wait', epoch, failure: undefined }, state.cause)
+  const left = { ...place, from: 'wait' as const, epoch, failure: undefined }
+  const next = become(asked, left, state.cause, state.hint)
   return stay(next, { kind: 'leave', epoch, from: 'wait', to: 'stop', action: place.action })
 }
 
@@ -94,10 +97,10 @@ export function afterLeave(state: At<'demoting'>, verdict: Verdict): Step {
  */
 function stopped(state: At<'demoting'>): Step {
   const isFollowed = state.place.dependsOn !== undefined && peerView(state)?.role === 'second'
-  if (!isFollowed) return stay(become(state, { role: 'stop' }, state.cause))
+  if (!isFollowed) return stay(become(state, { role: 'stop' }, state.cause, state.hint))
   const { state: asked, epoch } = ask(state)
   return stay(
-    become(asked, { role: 'stop', handing: epoch }, state.cause),
+    become(asked, { role: 'stop', handing: epoch }, state.cause, state.hint),
     within(epoch, handOverMs),
   )
 }
@@ -105,7 +108,7 @@ function stopped(state: At<'demoting'>): Step {
 /** The other node took over, is not there any more, or did not ask in time. */
 export function handedOver(state: State): State {
   const isHanding = isAt(state, 'stop') && state.place.handing !== undefined
-  return isHanding ? become(state, { role: 'stop' }, state.cause) : state
+  return isHanding ? become(state, { role: 'stop' }, state.cause, state.hint) : state
 }
 
 /** Tries again to stop what did not stop. */

@@ -3,6 +3,8 @@ import { countLoop as withLoop, isOverMaxloop } from '@holdfast/sdk'
 import { demote, type Demotable } from './demote.js'
 import type { State, Step } from './types.js'
 
+const hint = 'remove the cause, then "start"'
+
 /** An operator's own command begins a new count. */
 export function resetLoops(state: State): State {
   return { ...state, loops: [] }
@@ -20,6 +22,10 @@ export function overMaxloop(state: State): boolean {
 export function failOver(state: Demotable, cause: string, wallMs: number): Step {
   const counted = { ...countLoop(state, wallMs), place: state.place }
   return overMaxloop(counted)
-    ? demote(counted, 'stop', 'stop', `stopped by maxloop: ${cause}`)
+    ? stopByMaxloop(counted, cause)
     : demote(counted, 'wait', 'stopstart', cause)
+}
+
+export function stopByMaxloop(state: Demotable, cause: string): Step {
+  return demote(state, 'stop', 'stop', `stopped by maxloop: ${cause}`, hint)
 }
