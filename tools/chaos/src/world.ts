@@ -242,7 +242,9 @@ export class World {
     for (const node of this.pair.nodes) {
       for (const part of ['logs', 'var-lib-holdfast']) {
         const to = join(directory, node.host.name, part)
-        await cp(join(node.host.disk, part), to, { recursive: true, filter: isNoSocket })
+        // As they are: links of this node point into its own tree.
+        const options = { recursive: true, verbatimSymlinks: true, filter: isNoSocket }
+        await cp(join(node.host.disk, part), to, options)
       }
     }
     await cp(join(this.witness.host.directory, 'witness'), join(directory, 'witness'), {
