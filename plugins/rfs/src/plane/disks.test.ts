@@ -63,10 +63,14 @@ async function isTakenOut(
   return String(cause)
 }
 
-/** As an operator repairs it: checked and mounted anew, so that nothing counts but what is on the disk. */
+/**
+ * As an operator repairs it: checked and mounted anew, so that nothing counts but what is on the disk. A copy of it: mount
+ * namespaces that others made meanwhile keep the file system of the first one alive, with its errors.
+ */
 function repairOf({ point, room }: Disk): string {
-  const bigger = `mount -o remount,size=64m ${room}`
-  return `umount ${point} && ${bigger} && e2fsck -fy ${room}/image > ${room}/said 2>&1; mount -o loop ${room}/image ${point}`
+  const ended = `sync -f ${point}; umount ${point} && mount -o remount,size=64m ${room}`
+  const checked = `cp ${room}/image ${room}/again && e2fsck -fy ${room}/again > ${room}/said 2>&1`
+  return `${ended} && ${checked}; mount -o loop ${room}/again ${point}`
 }
 
 /** What ext4 does when it finds a broken structure on its disk. */
