@@ -12,12 +12,11 @@ import { slowest, sum, summary } from './tap.js'
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
- * What runs at once. A test of labs mostly waits, for time-outs and for daemons that begin, so there are more lanes than the
- * two cores of a small machine. The unit tests are busy, so they have one lane; it helps with the labs when they are done.
+ * What runs at once: as many as a small machine has cores. A third lane made nothing sooner, and tests late that wait for
+ * something in a bounded time. The lane of the unit tests helps with the labs when they are done.
  */
 const lanes: readonly (readonly Kind[])[] = [
   ['chosen', 'unit', 'end to end'],
-  ['end to end', 'unit'],
   ['end to end', 'unit'],
 ]
 

@@ -28,7 +28,7 @@ export function run(command: string, words: readonly string[], setting: Setting)
   return new Promise((resolve, reject) => {
     const { PATH = '' } = process.env
     const env = { PATH, HOLDFAST_SOCKET: setting.socket, ...setting.environment }
-    const child = spawn(command, words, { env, timeout: 20_000 })
+    const child = spawn(command, words, { env, timeout: 60_000 })
     let [out, err] = ['', '']
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       out += chunk

@@ -3,8 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type FakeNode, moduleStateOf, until } from '@holdfast/plugin-api/testing'
-import test from 'ava'
+import ava from 'ava'
 import { holdfast, nodes, pair, program, run } from './cli.fixture.js'
+
+// One after the other: each starts programs, and all of them at once make each other late.
+const test = ava.serial
 
 /** An order leads through the states, as in a real module: after it was accepted. */
 function lead(node: FakeNode, ...states: readonly ReturnType<typeof moduleStateOf>[]): void {
@@ -177,6 +180,10 @@ test('state shows all nodes, also the one that does not answer, and colours only
   t.false(out.includes('\u001b'))
   n2.connected = false
   t.regex((await holdfast(n1, 'state')).out, /^ +n2 +UNKNOWN +node n2 is not connected$/m)
+  t.notRegex((await holdfast(n1, 'state', '-H', 'n1')).out, /n2 +UNKNOWN/)
+  const stranger = await holdfast(n1, 'state', '-H', 'n3')
+  t.not(stranger.code, 0)
+  t.regex(stranger.err, /n3 is no node of this cluster/)
   const json = JSON.parse((await holdfast(n1, 'state', '--json')).out) as {
     readonly nodes: readonly { readonly node: string; readonly error?: { readonly code: string } }[]
   }

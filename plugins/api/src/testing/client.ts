@@ -59,12 +59,12 @@ export function frames(
   })
 }
 
-/** Gives up after 5 s: the condition is then false for good. */
+/** Gives up after 30 s: the condition is then false for good, also on a busy machine. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
+  const deadline = performance.now() + 30_000
   while (!condition()) {
     if (performance.now() > deadline)
-      throw new Error(`not true within 5 s: ${condition.toString()}`)
+      throw new Error(`not true within 30 s: ${condition.toString()}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
