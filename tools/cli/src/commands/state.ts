@@ -1,11 +1,18 @@
 /** `holdfast state`: all modules on all nodes, and why they are as they are. */
 import { HoldfastError } from '@holdfast/sdk'
 import type { ClusterView, ModulesAnswer, ModuleView } from '../api/views.js'
-import { exitCode, exitCodeOf, exitCodeOfRole, quietFailureOffset } from '../exit.js'
+import { exitCode, exitCodeOf, exitCodeOfRole, quietFailureOffset, usageError } from '../exit.js'
 import { duration, instant, progressLine, stateColour, stateText } from '../output/format.js'
 import { type Row, writeTable } from '../output/table.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
-import { chosenModule, chosenNode, jsonOption, moduleOption, nodesOption } from './options.js'
+import {
+  chosenModule,
+  chosenNode,
+  chosenNodes,
+  jsonOption,
+  moduleOption,
+  nodesOption,
+} from './options.js'
 
 /** What one node says, or why it says nothing. */
 interface NodeAnswer {
@@ -21,7 +28,7 @@ export const stateCommand: CommandSpec = {
   summary: 'states of the modules on all nodes',
   options: [
     moduleOption,
-    { ...nodesOption, summary: 'with -q: the state on this node instead of this one' },
+    { ...nodesOption, summary: 'only these nodes; with -q one, instead of this one' },
     {
       short: 'v',
       long: 'verbose',
@@ -56,7 +63,8 @@ async function quiet(context: Context, input: Input): Promise<number> {
 async function show(context: Context, input: Input): Promise<number> {
   const { client, terminal } = context
   const cluster = await client.get<ClusterView>('/cluster')
-  const nodes = await askNodes(context, cluster)
+  const wanted = await chosenNodes(context, input)
+  const nodes = await askNodes(context, cluster, wanted)
   const only = input.option('module')
   if (only !== undefined) await client.get<ModuleView>(`/modules/${encodeURIComponent(only)}`)
   const names = moduleNames(nodes).filter((name) => only === undefined || name === only)
@@ -80,9 +88,21 @@ async function show(context: Context, input: Input): Promise<number> {
   return exitCode.done
 }
 
-function askNodes(context: Context, cluster: ClusterView): Promise<readonly NodeAnswer[]> {
+function askNodes(
+  context: Context,
+  cluster: ClusterView,
+  wanted: readonly string[] | undefined,
+): Promise<readonly NodeAnswer[]> {
   const { self } = cluster
-  const names = self === undefined ? [undefined] : cluster.nodes.map(({ node }) => node)
+  const all = cluster.nodes.map(({ node }) => node)
+  const unknown = wanted?.find((name) => !all.includes(name))
+  if (unknown !== undefined) {
+    throw usageError(
+      `${unknown} is no node of this cluster`,
+      all.length === 0 ? 'leave -H out' : `write ${all.join(' or ')} behind -H`,
+    )
+  }
+  const names = self === undefined ? [undefined] : (wanted ?? all)
   return Promise.all(
     names.map(async (name): Promise<NodeAnswer> => {
       const node = name ?? 'this node'
