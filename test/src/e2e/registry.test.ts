@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newKeyPair } from '@holdfast/core'
-import { type Host, ledger, textOf, until } from '@holdfast/lab'
+import { type Host, ledger, textOf, until, virtualIp } from '@holdfast/lab'
 import test from 'ava'
 import { flagPlugin } from './flag-plugin.js'
 import { onPair, Pair, patienceMs } from './given.js'
@@ -82,7 +82,8 @@ test('a module of a web server brings the plugins that it requires, and the othe
     t.regex(await n1.mustRun(['registry', 'show', 'checker-flag']), /1\.0\.0.*fs\.read:\/run\/flag/)
 
     // Nobody allowed anything: nothing is installed.
-    const install = ['module', 'install', 'flagged', '--param', 'ISOLATION=alone']
+    const parameters = ['ISOLATION=alone', `VIRTUAL_IP=${virtualIp}`]
+    const install = ['module', 'install', 'flagged', ...parameters.flatMap((p) => ['--param', p])]
     const unasked = await n1.run(install)
     t.regex(
       unasked.stdout,
