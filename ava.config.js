@@ -7,6 +7,7 @@ export default {
     '!**/node_modules/**',
   ],
   workerThreads: false,
-  timeout: '120s',
+  // Without any test ending: a sweep of the simulator on a busy machine takes minutes.
+  timeout: '400s',
   concurrency: 2,
 }
