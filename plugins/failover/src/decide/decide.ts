@@ -154,8 +154,11 @@ function applyPhases(state: State, event: Event): Step {
   )
   const ended = [...state.watching].filter((name) => !wanted.has(name)).sort()
   const begun = [...wanted].filter((name) => !state.watching.has(name)).sort()
+  const unseen = outlived(state, wanted, event)
+  // Nothing to write down and to tell the other node: the values stay the same object.
+  if (ended.length + begun.length + unseen.length === 0) return { next: state, actions: [] }
   const local = new Map(state.local)
-  for (const name of [...ended, ...outlived(state, wanted, event)]) {
+  for (const name of [...ended, ...unseen]) {
     const cause = state.enabled ? `not watched in ${state.place.role}` : 'checkers are switched off'
     local.set(name, changed(local.get(name), { name, value: 'init', cause, by: 'module' }, event))
   }
@@ -168,9 +171,8 @@ function applyPhases(state: State, event: Event): Step {
       local.set(name, changed(undefined, report, event))
     }
   }
-  const next = { ...state, watching: wanted, awaited, local }
   return {
-    next,
+    next: { ...state, watching: wanted, awaited, local },
     actions: [
       ...ended.map((name) => ({ kind: 'unwatch' as const, name })),
       ...begun.map((name) => ({ kind: 'watch' as const, name })),
