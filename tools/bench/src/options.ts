@@ -88,7 +88,13 @@ function parse(args: readonly string[]) {
   )
 }
 
-function wholeNumber(name: string, text: string | undefined, absent: number, most: number): number {
+/** Of the option `name`, from 1 to `most`. Throws a LabError that says so. */
+export function wholeNumber(
+  name: string,
+  text: string | undefined,
+  absent: number,
+  most: number,
+): number {
   if (text === undefined) return absent
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1 || value > most) {

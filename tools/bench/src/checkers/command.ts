@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { LabError, Pair, parseArguments } from '@holdfast/lab'
 import { Interruption } from '../interruption.js'
+import { wholeNumber } from '../options.js'
 import { checkerFaults, leader } from './faults.js'
 import { runMatrix } from './matrix.js'
 import { Stand } from './stand.js'
@@ -58,11 +59,7 @@ async function writeTable(table: string): Promise<void> {
 function optionsOf(args: readonly string[]) {
   const { values } = parse(args)
   if (values.help === true) return undefined
-  const rounds = Number(values.rounds ?? '3')
-  if (!Number.isInteger(rounds) || rounds < 1 || rounds > roundsMost) {
-    const allowed = `use a whole number from 1 to ${String(roundsMost)}`
-    throw new LabError(`--rounds ${values.rounds ?? ''}: ${allowed}`)
-  }
+  const rounds = wholeNumber('rounds', values.rounds, 3, roundsMost)
   const names = values.only?.split(',') ?? checkerFaults.map(({ name }) => name)
   const unknown = names.find((name) => !checkerFaults.some((fault) => fault.name === name))
   if (unknown !== undefined) {

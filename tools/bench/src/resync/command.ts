@@ -2,6 +2,7 @@
 import { Lab, LabError, parseArguments } from '@holdfast/lab'
 import { forgetCaches, mountDisk } from '../disks.js'
 import { Interruption } from '../interruption.js'
+import { wholeNumber } from '../options.js'
 import { directory, installPair } from '../sides/holdfast.js'
 import { beneath, copyPlainly, Stand } from './stand.js'
 import { type ResyncRow, resyncLine, resyncTable } from './words.js'
@@ -168,16 +169,10 @@ function optionsOf(args: readonly string[]): ResyncOptions | undefined {
   return {
     only,
     json: values.json === true,
-    files: numberOf('files', values.files ?? '100000', 10_000_000),
-    fileBytes: numberOf('file-bytes', values['file-bytes'] ?? '1024', 1024 ** 2),
-    largeBytes: numberOf('large-megabytes', values['large-megabytes'] ?? '512', 8_192) * megabyte,
+    files: wholeNumber('files', values.files, 100_000, 10_000_000),
+    fileBytes: wholeNumber('file-bytes', values['file-bytes'], 1024, 1024 ** 2),
+    largeBytes: wholeNumber('large-megabytes', values['large-megabytes'], 512, 8_192) * megabyte,
   }
-}
-
-function numberOf(name: string, text: string, most: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value
-  throw new LabError(`--${name} ${text}: use a whole number from 1 to ${String(most)}`)
 }
 
 function parse(args: readonly string[]) {

@@ -93,7 +93,7 @@ export class Stand {
 
   /** What an application's writes took while something else was done. */
   async writing<Result>(work: () => Promise<Result>): Promise<readonly [Result, Writes]> {
-    const end = '/tmp/bench-end'
+    const end = '/run/bench-end'
     const { first } = this
     await first.mustRun(['rm', '-f', end])
     const command = [process.execPath, steadyWrites, applicationFile, end]
