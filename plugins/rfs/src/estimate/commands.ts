@@ -1,5 +1,4 @@
 /** `holdfast rfs diff`: how much the next resynchronisation will be, before it begins. */
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type Command, type CommandResult, type Exec, HoldfastError } from '@holdfast/sdk'
 import type { PlaneStatus } from '../driver/protocol.js'
@@ -37,9 +36,7 @@ async function diff(world: EstimateWorld, signal: AbortSignal): Promise<CommandR
     const lines = ['both nodes are equal: every change is replicated as it is made']
     return { ok: true, lines, data: { live: true } }
   }
-  const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-  const place: Place = { ...world.place, bootId }
-  const words = [program, JSON.stringify(place)]
+  const words = [program, JSON.stringify(world.place)]
   const { code, stdout, stderr } = await world.exec.run(process.execPath, words, {
     timeoutMs,
     signal,

@@ -1,5 +1,6 @@
 /** What the next resynchronisation would look at, from the keys of a journal: pure sums and words. */
 import { objectOf } from '../driver/object.js'
+import { megabytes } from '../megabytes.js'
 
 export interface Estimate {
   /** Why keys are not enough: everything will be compared. Undefined: they are. */
@@ -70,8 +71,4 @@ export function estimateOf(value: unknown): Estimate | undefined {
     attributes: number('attributes'),
     more: fields['more'] === true,
   }
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1_000_000).toFixed(1)
 }

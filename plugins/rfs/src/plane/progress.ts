@@ -1,5 +1,6 @@
 /** Progress of a resynchronisation as the operator sees it: rates and times of the round that runs. Pure. */
 import type { Progress } from '@holdfast/sdk'
+import { megabytes } from '../megabytes.js'
 import type { ResyncProgress } from './resync-port.js'
 
 export class ProgressMeter {
@@ -45,10 +46,6 @@ export function progressText(progress: Progress): string {
     `${phase}: ${filesDone} of ${filesTotal ?? filesDone} files, ${bytes}, ` +
     `${megabytes(bytesPerSecond)} MB/s${left}`
   )
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1_000_000).toFixed(1)
 }
 
 function phaseOf(phase: ResyncProgress['phase']): Progress['phase'] {

@@ -1,6 +1,7 @@
 /** Reads what the data plane reports about a verification, keeps it as a state, and says it to people. Pure. */
 import type { Difference, DifferenceKind, VerifyReport } from '../driver/protocol.js'
 import { objectOf } from '../driver/object.js'
+import { megabytes } from '../megabytes.js'
 
 /** The last verification of this node, as it is kept. */
 export interface Verified extends VerifyReport {
@@ -60,7 +61,7 @@ export function verifiedOf(value: unknown): Verified | undefined {
 /** One sentence, for the log and the first line of the command. */
 export function sentenceOf(report: VerifyReport): string {
   const { outcome, cause = '', names, bytes, ms, differences, repaired, skipped } = report
-  const looked = `${names} names, ${megabytes(bytes)}, in ${seconds(ms)}`
+  const looked = `${names} names, ${megabytes(bytes)} MB, in ${seconds(ms)}`
   const left = differences - repaired
   const not = skipped === 0 ? '' : `; ${skipped} names could not be looked at`
   switch (outcome) {
@@ -116,10 +117,6 @@ function differenceOf(value: unknown): Difference | undefined {
     ...(typeof zone === 'number' ? { zone } : {}),
     repaired: fields?.['repaired'] === true,
   }
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
 function seconds(ms: number): string {

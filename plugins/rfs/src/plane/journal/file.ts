@@ -29,8 +29,13 @@ const MODE = 0o600
 
 /** Opens the journal of a module and decides whether it can be trusted. Throws E_RFS_JOURNAL when it can't be written. */
 export function openJournal({ directory, zoneBytes, ...machine }: JournalOptions): Journal {
-  const bootId = machine.bootId ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  const bootId = machine.bootId ?? bootIdOfMachine()
   return new StoredJournal(new FileStore(directory), { bootId, zoneBytes })
+}
+
+/** Another one after each start of the kernel. */
+export function bootIdOfMachine(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
 class FileStore implements JournalStore {
