@@ -169,7 +169,9 @@ test('the fourth interruption stops the module by maxloop, also when the daemon 
     await watchedModule(pair, elements)
     const actions = async (): Promise<number> => {
       const explained = await asked(n1, 'failover', 'explain')
-      return explained.match(/: restart\(\), because: rule t_web: tcp\.web is down/g)?.length ?? 0
+      // A daemon that is killed within half a second of an answer has not written it down: never answered.
+      const orders = explained.match(/: restart\(\)[^,]*, because: rule t_web: tcp\.web is down/g)
+      return orders?.length ?? 0
     }
     for (let n = 1; n <= 4; n++) {
       await shows(n1, /tcp\.web = up/, ...resources)
