@@ -94,6 +94,8 @@ export class Promises {
       if (!talks) this.#isSplit = true
     }
     if (right === 'isolation') this.wentOnByChoice(name)
+    // Who went on by choice has no right yet, and may be told of another one's only when the cables are whole.
+    if (!talks && this.facts.memory(peer)?.unproved === true) this.#isSplit = true
   }
 
   /** It goes on without any evidence, as the operator chose for nodes that are cut off from each other. */

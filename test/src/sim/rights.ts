@@ -7,6 +7,7 @@ export function rightOf(before: State, event: Event): Right {
   const isOrdered =
     event.kind === 'commanded' && (event.command === 'prim' || event.command === 'primforce')
   if (isOrdered) return 'operator'
+  if (event.kind === 'claimed' && event.claim === 'unknown') return 'isolation'
   if (before.place.role === 'wait') {
     const isByChoice = before.place.demand === 'prim' || event.kind === 'ticked'
     return isByChoice ? 'operator' : 'evidence'

@@ -27,6 +27,7 @@ import {
   takeRight,
   withoutWitness,
 } from './serve.js'
+import { isUnproved, prove, proved, proveLater } from './proof.js'
 import { claimAsSecond, join, reconsiderSecond, rejoinLater } from './second.js'
 import { resume } from './resume.js'
 import type { Event, MirrorConfig, PeerFacts, State, Step } from './types.js'
@@ -185,9 +186,14 @@ function onRestarted(state: State, event: Extract<Event, { kind: 'restarted' }>)
   return stay(become(state, { ...state.place, stage: 'ready' }, state.cause))
 }
 
+const goesOnByChoice = 'the witness does not answer; the operator chose to go on'
+
 function onClaimed(state: State, epoch: number, claim: Claim): Step {
   if (isAt(state, 'wait') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
     if (claim === 'granted') return startServing(state, 'the witness granted it')
+    if (claim === 'unknown' && isUnproved(state) && state.config.isolation === 'alone') {
+      return startServing(state, goesOnByChoice, true)
+    }
     // The stage stays, so that the witness is not asked again before the time is up.
     const cause = claim === 'refused' ? refusal(state) : 'the witness does not answer'
     const hint = `start ${state.config.peer}; if it is lost for good, "stop" then "prim" here`
@@ -196,7 +202,7 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
   if (isAt(state, 'second') && state.place.stage === 'claiming' && state.place.epoch === epoch) {
     if (claim === 'granted') return startServing(state, 'the witness granted it')
     if (claim === 'unknown' && state.config.isolation === 'alone') {
-      return startServing(state, 'the witness does not answer; the operator chose to go on')
+      return startServing(state, goesOnByChoice, true)
     }
     if (claim === 'refused') return demote(state, 'wait', 'stopwait', refusal(state))
     return stay(state, within(epoch, state.config.timeoutMs))
@@ -209,6 +215,11 @@ function onClaimed(state: State, epoch: number, claim: Claim): Step {
     if (claim === 'granted') return goAlone(state)
     if (claim === 'unknown') return withoutWitness(state)
     // Granted is not used: if the other node went on, its generation says so when it is heard; until then nobody knows.
+    return demote(state, 'wait', 'stopwait', refusal(state))
+  }
+  if (isAt(state, 'alone', 'prim') && state.place.proving === epoch && isUnproved(state)) {
+    if (claim === 'granted') return proved(state)
+    if (claim === 'unknown') return proveLater(state)
     return demote(state, 'wait', 'stopwait', refusal(state))
   }
   return stay(state)
@@ -266,6 +277,7 @@ function onTimeUp(state: State, epoch: number): Step {
   if (isAt(cleared, 'alone', 'prim') && cleared.place.degrading?.epoch === epoch) {
     return takeRight(cleared)
   }
+  if (isAt(cleared, 'alone', 'prim') && cleared.place.proving === epoch) return prove(cleared)
   return stay(cleared)
 }
 

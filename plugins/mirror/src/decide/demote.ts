@@ -1,6 +1,7 @@
 /** Stepping down: until the application has really stopped, the node is neither waiting nor stopped. */
 import type { TransitionAction, Verdict } from '@holdfast/sdk'
 import { ask, type At, become, isAt, peerView, stay, within } from './plan.js'
+import { isUnproved } from './proof.js'
 import type { State, Step } from './types.js'
 
 /** A node that followed asks for its consent within milliseconds; one that does not has its reasons. */
@@ -37,7 +38,7 @@ export function demote(
       hold,
       failure: undefined,
       // An order to stop that comes while nobody let it go on is not a right to take one's time either.
-      isRefused: waits,
+      isRefused: waits || ((from === 'alone' || from === 'prim') && isUnproved(state)),
     },
     cause,
     hint,

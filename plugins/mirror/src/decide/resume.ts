@@ -55,7 +55,7 @@ function resumeServing(state: Serving): Step {
   const degrading =
     place.degrading === undefined ? undefined : { ...place.degrading, stage: 'held' as const }
   const limit = limited(state.config, degrading?.limit)
-  const next = { ...state, place: { ...place, follower, degrading } }
+  const next = { ...state, place: { ...place, follower, degrading, proving: undefined } }
   return stay(next, ...released, ...restarted, ...limit)
 }
 

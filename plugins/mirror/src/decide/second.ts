@@ -15,6 +15,7 @@ import {
   within,
 } from './plan.js'
 import { demote } from './demote.js'
+import { claimable } from './proof.js'
 import type { Step, View } from './types.js'
 import { startServing } from './wait.js'
 
@@ -102,7 +103,7 @@ export function claimAsSecond(state: Second): Step {
   const { state: asked, epoch } = ask(state)
   const cause = `${state.config.peer} is silent: asks the witness`
   const next = become(asked, { ...state.place, stage: 'claiming', epoch }, cause)
-  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+  return stay(next, { kind: 'claim', epoch, generation: claimable(state) })
 }
 
 /** Asks the serving node to be let in; also after the link was lost. */
@@ -157,6 +158,7 @@ export function synced(before: Second, lineage: Lineage): Step {
     history: lineage.history,
     data: 'current',
     paired: true,
+    unproved: false,
   })
   return andThen(kept, (next) =>
     stay(

@@ -14,6 +14,7 @@ import {
   tell,
   within,
 } from './plan.js'
+import { claimable, isUnproved, proveLater } from './proof.js'
 import type { Action, Follower, MirrorConfig, State, Step, View } from './types.js'
 
 export type Serving = At<'alone' | 'prim'>
@@ -30,7 +31,9 @@ export function reconsiderServing(state: Serving): Step {
   }
   if (state.place.degrading !== undefined) return reconsiderDegrading(state)
   if (state.place.stage !== 'ready') return stay(state)
-  return follower(state, view)
+  if (!isUnproved(state) || state.place.proving !== undefined) return follower(state, view)
+  const asked = proveLater(state)
+  return andThen(asked, () => follower(asked.next, view))
 }
 
 /** PRIM exactly while the peer is known to be current and ready. */
@@ -125,10 +128,15 @@ export function copyFinished(state: Serving, epoch: number): Step {
   const { number } = place.follower
   const live: Follower = { epoch, stage: 'live', number }
   const lineage = descend(state.memory, { owner: state.config.self, mark: state.epoch }, number)
-  const kept = remember(state, { ...lineage, paired: true })
+  const kept = remember(state, { ...lineage, paired: true, unproved: false })
   return andThen(kept, (next) =>
     stay(
-      become(next, { ...place, follower: live, fullNext: false }, next.cause, next.hint),
+      become(
+        next,
+        { ...place, follower: live, fullNext: false, proving: undefined },
+        next.cause,
+        next.hint,
+      ),
       syncedMessage(next, epoch),
     ),
   )
@@ -205,12 +213,12 @@ export function takeRight(state: Serving): Step {
   const { state: asked, epoch } = ask(state)
   const claiming = { ...place.degrading, stage: 'claiming' as const, epoch }
   const next = become(asked, { ...place, degrading: claiming }, state.cause)
-  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+  return stay(next, { kind: 'claim', epoch, generation: claimable(state) })
 }
 
 export function withoutWitness(state: Serving): Step {
   const { config, place } = state
-  if (config.isolation === 'alone') return goAlone(state)
+  if (config.isolation === 'alone') return goAlone(state, config.hasWitness)
   if (place.degrading === undefined) return stay(state)
   const { state: asked, epoch } = ask(state)
   const held = { ...place, degrading: { ...place.degrading, stage: 'waiting' as const, epoch } }
@@ -224,12 +232,16 @@ export function withoutWitness(state: Serving): Step {
   return stay(next, within(epoch, again))
 }
 
-/** The right was obtained. Disk first; only then the writes that wait are released. */
-export function goAlone(state: Serving): Step {
+/**
+ * The right was obtained, or is asked for afterwards (`unproved`). Disk first; only then the writes that wait are
+ * released.
+ */
+export function goAlone(state: Serving, unproved = false): Step {
   const { place, config } = state
   const lineage = descend(state.memory, { owner: config.self, mark: state.epoch })
-  const kept = remember(state, { ...lineage, paired: false })
+  const kept = remember(state, { ...lineage, paired: false, unproved })
   const wasPrim = place.role === 'prim'
+  const why = unproved ? ' and without a witness, as the operator chose' : ''
   return andThen(kept, (next) => {
     const alone = {
       ...place,
@@ -239,7 +251,7 @@ export function goAlone(state: Serving): Step {
     }
     const epoch = place.follower?.epoch ?? next.epoch
     const gone = {
-      ...become(next, alone, `goes on without ${config.peer}: ${state.cause}`),
+      ...become(next, alone, `goes on without ${config.peer}${why}: ${state.cause}`),
       place: alone,
     }
     const released = stay(gone, { kind: 'detach', epoch, generation: lineage.generation })

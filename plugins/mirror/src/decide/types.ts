@@ -12,6 +12,8 @@ export interface Memory extends Lineage {
   readonly wasPrim: boolean
   /** When both nodes were last known to have the same, by this node's clock; kept with `syncdelta` only. */
   readonly syncedMs?: number
+  /** It went on in this generation by the operator's choice, and no witness has granted it yet. */
+  readonly unproved?: boolean
 }
 
 /** What a node tells its peer about itself, whole, whenever it changes. */
@@ -95,6 +97,8 @@ export interface ServingPlace<R extends 'alone' | 'prim'> {
     { readonly epoch: number; readonly full: boolean; readonly number: number } | undefined
   /** The next copy goes to a peer whose data is not to be trusted at all. */
   readonly fullNext: boolean
+  /** Number of the question for the right that it goes on without. */
+  readonly proving: number | undefined
 }
 
 export type Place =

@@ -2,6 +2,7 @@
 import type { TransitionAction } from '@holdfast/sdk'
 import { leader, relateData, standing } from './leader.js'
 import { descend, formatGeneration } from './lineage.js'
+import { claimable, isUnproved } from './proof.js'
 import {
   andThen,
   ask,
@@ -97,7 +98,7 @@ function decideWithout(state: Waiting): Step {
       ),
     )
   }
-  if (!memory.paired)
+  if (!memory.paired && !isUnproved(state))
     return startServing(state, `has the only current data and ${config.peer} is silent`)
   if (isFailoverRefused(state)) {
     return stay(
@@ -135,7 +136,7 @@ export function claimAsWaiting(state: Waiting): Step {
   const place = { ...state.place, stage: 'claiming' as const, epoch }
   const isFirst = state.place.stage !== 'claiming'
   const next = isFirst ? become(asked, place, 'asks the witness') : { ...asked, place }
-  return stay(next, { kind: 'claim', epoch, generation: state.memory.generation.number + 1 })
+  return stay(next, { kind: 'claim', epoch, generation: claimable(state) })
 }
 
 /**
@@ -162,7 +163,7 @@ function held(state: Waiting, why: string): State {
 }
 
 /** The right is there: what it means goes to disk, then the application is brought up. */
-export function startServing(state: At<'wait' | 'second'>, cause: string): Step {
+export function startServing(state: At<'wait' | 'second'>, cause: string, unproved = false): Step {
   const { place, memory, config } = state
   const peerNumber = peerView(state)?.memory.generation.number ?? 0
   const demanded = place.role === 'wait' && place.demand === 'prim'
@@ -181,6 +182,7 @@ export function startServing(state: At<'wait' | 'second'>, cause: string): Step 
     data: 'current',
     paired: false,
     wasPrim: true,
+    unproved,
   })
   return andThen(kept, (next) =>
     stay(
@@ -195,6 +197,7 @@ export function startServing(state: At<'wait' | 'second'>, cause: string): Step 
           degrading: undefined,
           waiting: undefined,
           fullNext: place.role === 'wait' && place.full,
+          proving: undefined,
         },
         cause,
       ),
