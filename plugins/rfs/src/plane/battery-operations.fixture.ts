@@ -41,6 +41,7 @@ import {
 } from './libc.js'
 import { StatBuffer } from './stat.js'
 import {
+  aclOf,
   DIRECTORIES,
   MODES,
   NAMES,
@@ -51,14 +52,16 @@ import {
 } from './battery-values.fixture.js'
 
 export class Battery {
-  readonly #random: (below: number) => number
+  #random: (below: number) => number
   readonly #stat = new StatBuffer()
   readonly #data: Buffer
   readonly #open: number[] = []
 
   constructor(
     readonly root: number,
-    seed: number,
+    /** What this program calls itself in the file that several of them append to. */
+    readonly name: string,
+    readonly seed: number,
   ) {
     this.#random = randomFrom(seed)
     this.#data = Buffer.alloc(2_000_000)
@@ -91,17 +94,18 @@ export class Battery {
     return `${mode.toString(8)} ${uid}:${gid} links ${shownLinks} size ${shownSize} dev ${rdev}`
   }
 
-  step(): string {
-    const steps = this.#steps
-    const [name, run] = this.#one(steps)
-    return `${name} ${run()}`
+  /** The same for the same number, whatever was done before: so some may be left out. */
+  step(number: number): string {
+    this.#random = randomFrom(Math.imul(this.seed, 1_000_003) + number)
+    const [name, run] = this.#one(this.#steps)
+    return `${name} ${run(number)}`
   }
 
   end(): void {
     for (const fd of this.#open.splice(0)) close(fd)
   }
 
-  readonly #steps: readonly (readonly [string, () => string])[] = [
+  readonly #steps: readonly (readonly [string, (number: number) => string])[] = [
     ['mkdir', () => this.#mkdir()],
     ['mkdir', () => this.#mkdir()],
     ['create', () => this.#create()],
@@ -133,6 +137,7 @@ export class Battery {
     ['look', () => this.#look(this.#path())],
     ['setAcl', () => this.#setAcl()],
     ['seek', () => this.#seek()],
+    ['append', (number) => this.#append(number)],
   ]
 
   #mkdir(): string {
@@ -334,24 +339,20 @@ export class Battery {
     })
   }
 
-  /** user::rwx, user:1000:r-x, group::r-x, mask::rwx, other::--- in the kernel's form. */
   #setAcl(): string {
-    const acl = Buffer.alloc(4 + 5 * 8)
-    acl.writeUInt32LE(2, 0)
-    const entries = [
-      [1, 7, 0xffff_ffff],
-      [2, 5, 1000],
-      [4, 5, 0xffff_ffff],
-      [16, this.#one([7, 5, 0]), 0xffff_ffff],
-      [32, 0, 0xffff_ffff],
-    ] as const
-    entries.forEach(([tag, permissions, id], index) => {
-      acl.writeUInt16LE(tag, 4 + index * 8)
-      acl.writeUInt16LE(permissions, 6 + index * 8)
-      acl.writeUInt32LE(id, 8 + index * 8)
-    })
+    const acl = aclOf(this.#one([7, 5, 0]))
     const name = cstring(this.#one(['system.posix_acl_access', 'system.posix_acl_default']))
     return this.#withXattrs((path) => show(setxattr(path, name, acl, acl.length, 0)))
+  }
+
+  /** One line of the file beside the directory, to which others append at the same moment. */
+  #append(number: number): string {
+    const line = `${this.name} ${number} ${'x'.repeat(this.#one([1, 100, 5000, 70_000]))}\n`
+    const fd = openat(this.root, cstring('../shared'), O.WRONLY | O.APPEND | O.CLOEXEC, 0)
+    if (fd < 0) return show(fd)
+    const done = write(fd, Buffer.from(line), line.length)
+    close(fd)
+    return show(done)
   }
 
   #tmpfile(): string {

@@ -29,3 +29,22 @@ export function sum(bytes: Uint8Array): number {
   for (const byte of bytes) value = (Math.imul(value, 31) + byte) | 0
   return value
 }
+
+/** user::rwx, user:1000:r-x, group::r-x, mask, other::--- in the kernel's form. */
+export function aclOf(mask: number): Buffer {
+  const acl = Buffer.alloc(4 + 5 * 8)
+  acl.writeUInt32LE(2, 0)
+  const entries = [
+    [1, 7, 0xffff_ffff],
+    [2, 5, 1000],
+    [4, 5, 0xffff_ffff],
+    [16, mask, 0xffff_ffff],
+    [32, 0, 0xffff_ffff],
+  ] as const
+  entries.forEach(([tag, permissions, id], index) => {
+    acl.writeUInt16LE(tag, 4 + index * 8)
+    acl.writeUInt16LE(permissions, 6 + index * 8)
+    acl.writeUInt32LE(id, 8 + index * 8)
+  })
+  return acl
+}

@@ -19,6 +19,8 @@ const ENTRY = new URL('./main.js', import.meta.url).pathname
 /** One data plane with one or more replicated directories in a temporary directory. */
 export class TestPlane {
   readonly events: Line[] = []
+  /** Called with each event at once. */
+  onEvent: (line: Line) => void = () => undefined
   readonly #waiting = new Map<number, (line: Line) => void>()
   readonly #watchers = new Set<() => void>()
   #child: ChildProcess | undefined
@@ -116,7 +118,10 @@ export class TestPlane {
     const line = JSON.parse(text) as Line
     const id = line['id']
     if (typeof id === 'number') this.#waiting.get(id)?.(line)
-    else this.events.push(line)
+    else {
+      this.events.push(line)
+      this.onEvent(line)
+    }
     for (const watcher of this.#watchers) watcher()
   }
 
@@ -239,9 +244,9 @@ export async function shell(command: string): Promise<string> {
 }
 
 /** Differences between two trees; empty when they are the same. */
-export async function differences(a: string, b: string): Promise<string> {
+export async function differences(a: string, b: string, ...options: string[]): Promise<string> {
   try {
-    await exec(process.execPath, [COMPARE, a, b])
+    await exec(process.execPath, [COMPARE, a, b, ...options])
     return ''
   } catch (error) {
     return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error)

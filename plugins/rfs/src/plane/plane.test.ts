@@ -1,52 +1,15 @@
 /** The data plane as a whole: real mounts, two processes, one machine. */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import ava from 'ava'
 import { HELLO_BYTES, LINK_KIND, NONCE_BYTES, writeHello } from './link/handshake.js'
 import { TestPlane, differences, isMounted, join2, pair, shell } from './plane.fixture.js'
 
-const BATTERY = new URL('./battery.fixture.js', import.meta.url).pathname
-const exec = promisify(execFile)
 // One after the other: each runs several processes, and time-outs are part of what is tested.
 const test = ava.serial
-
-async function battery(directory: string, seed: number, user?: number): Promise<string[]> {
-  const args = [BATTERY, directory, String(seed), '600', String(user ?? 0)]
-  const { stdout } = await exec(process.execPath, args, { maxBuffer: 1e8 })
-  return stdout.split('\n')
-}
-
-for (const encryption of [true, false]) {
-  const how = encryption ? 'sealed' : 'in clear'
-  test(`random operations of three users give the results of a local directory, and an equal follower (${how})`, async (t) => {
-    const seed = Number(process.env['HOLDFAST_SEED'] ?? (encryption ? 21 : 22))
-    const plain = mkdtempSync('/var/tmp/hfrfs-plain-')
-    try {
-      await pair(
-        async (server, follower) => {
-          chmodSync(server.base, 0o755)
-          for (const directory of [server.directory, plain]) chmodSync(directory, 0o777)
-          await join2(server, follower)
-          for (const [phase, user] of [undefined, 1000, 1234, undefined].entries()) {
-            const mounted = await battery(server.directory, seed * 10 + phase, user)
-            const local = await battery(plain, seed * 10 + phase, user)
-            t.deepEqual(mounted, local, `seed ${seed}, phase ${phase}`)
-            await server.must('drain')
-            t.is((await follower.must('status'))['link'], 'live')
-            t.is(await differences(server.directory, follower.directory), '')
-          }
-        },
-        { encryption },
-      )
-    } finally {
-      rmSync(plain, { recursive: true, force: true })
-    }
-  })
-}
 
 test('a write waits when the follower dies, until the order to go on alone; reads go on', async (t) => {
   await pair(async (server, follower) => {
