@@ -37,3 +37,13 @@ export interface Checker {
 }
 
 export const checker = point<Checker>('point.checker')
+
+/** The cause of an order that a rule gives, as it stands in states, logs and the transition that follows. */
+export function causeOfRule(label: string, why: string): string {
+  return `rule ${label}: ${why}`
+}
+
+/** The label in such a cause; undefined: something else is the cause. */
+export function ruleOfCause(cause: string): string | undefined {
+  return /^rule (.+?): /.exec(cause)?.[1]
+}

@@ -2,11 +2,13 @@
 export { assert, assertNever } from './assert.js'
 export { type CheckAction, type CheckEntry, entryProblems, ruleOf } from './check.js'
 export {
+  causeOfRule,
   type Checker,
   checker,
   type CheckerPhase,
   type ResourceValue,
   type RuleAction,
+  ruleOfCause,
 } from './checker.js'
 export { type Command, command, type CommandResult } from './command.js'
 export type { Delays } from './delays.js'
@@ -47,6 +49,7 @@ export {
   type TransitionAction,
 } from './resource.js'
 export { type Route, type RouteRequest, route } from './route.js'
+export { type ModuleScripts, moduleScripts } from './scripts.js'
 export {
   type Cancel,
   type Clock,

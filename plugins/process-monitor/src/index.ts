@@ -7,6 +7,8 @@ import {
   exec,
   log,
   moduleContext,
+  moduleScripts,
+  optional,
   ruleOf,
   store,
 } from '@holdfast/sdk'
@@ -16,7 +18,7 @@ import { Monitor } from './monitor.js'
 import { type ErrdConfig, type Finding, problemsOf, watchedOf } from './settings.js'
 import { Switches } from './switches.js'
 
-const needs = { clock, exec, log, store, module: moduleContext }
+const needs = { clock, exec, log, store, module: moduleContext, scripts: optional(moduleScripts) }
 
 export const plugin = definePlugin<typeof needs, ErrdConfig>({
   needs,
@@ -25,11 +27,17 @@ export const plugin = definePlugin<typeof needs, ErrdConfig>({
     const switches = await Switches.open(deps.store)
     const monitor = new Monitor({ ...deps, switches, pollMs: errd.polltimer * 1_000 })
     for (const entry of entries) {
-      scope.contribute(checker, `proc.${entry.ident}`, {
-        when: entry.when,
-        rule: ruleOf('proc', entry, 'stopstart'),
-        ...monitor.checker(entry),
-      })
+      const { ident, when, restartServices } = entry
+      const rule = ruleOf('proc', entry, 'stopstart')
+      scope.contribute(checker, `proc.${ident}`, { when, rule, ...monitor.checker(entry) })
+      if (rule === undefined || restartServices.length === 0) continue
+      if (deps.scripts === undefined) {
+        const text = `restart_services of ${ident}: the module has no <user>, so no script is told`
+        deps.log.write('warning', 'servicesUntold', { text })
+        continue
+      }
+      const more = ['-Services', restartServices.join(', ')]
+      scope.onStop(deps.scripts.addToRestart(rule.label, more))
     }
     for (const [words, one] of commandsOf(monitor, entries, switches)) {
       scope.contribute(command, words, one)

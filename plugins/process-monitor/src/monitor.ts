@@ -11,6 +11,7 @@ import {
   type Log,
   messageOf,
   type ModuleContext,
+  type ModuleScripts,
   moduleVariables,
   done,
   type Seen,
@@ -33,6 +34,8 @@ export interface MonitorParts {
   readonly exec: Exec
   readonly log: Log
   readonly module: ModuleContext
+  /** Undefined: the module has none. */
+  readonly scripts: Pick<ModuleScripts, 'variables'> | undefined
   readonly switches: Switches
   readonly pollMs: number
 }
@@ -189,11 +192,11 @@ export class Monitor {
 
   /** Undefined: it ended with 0. */
   private async handle(handler: string, { watched, abort }: Round): Promise<string | undefined> {
-    const { exec, module } = this.parts
+    const { exec, module, scripts } = this.parts
     const bin = join(module.directories.package, 'bin')
     const path = isAbsolute(handler) ? handler : join(bin, handler)
     const args = [module.name, `proc.${watched.ident}`]
-    const env = moduleVariables(module)
+    const env = { ...scripts?.variables, ...moduleVariables(module) }
     const options = { timeoutMs: handlerTimeoutMs, signal: abort.signal, cwd: bin, env }
     try {
       const { code, signal, timedOut, stderr } = await exec.run(path, args, options)

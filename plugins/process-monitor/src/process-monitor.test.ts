@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checker, command } from '@holdfast/sdk'
-import { really, startPlugin, TestExec, type TestServices } from '@holdfast/sdk/testing'
+import { checker, command, type ModuleScripts, moduleScripts } from '@holdfast/sdk'
+import { really, startPlugin, TestExec, TestLog, type TestServices } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { plugin } from './index.js'
 import type { ProcSettings } from './settings.js'
@@ -20,6 +20,7 @@ async function given(
   t: ExecutionContext,
   own: Partial<ProcSettings>,
   services: Partial<TestServices> = {},
+  scripts?: ModuleScripts,
 ) {
   /** Unique on the machine, and at most 15 characters. */
   const name = own.name ?? `hfpm${String(process.pid)}${String.fromCharCode(97 + worlds++)}`
@@ -29,7 +30,8 @@ async function given(
   const exec = services.exec ?? new TestExec()
   if (services.exec === undefined) exec.answer = really()
   const config = { errd: { polltimer: 10, proc: [proc({ name, ...own })] } }
-  const host = await startPlugin(plugin, { config, services: { ...services, exec } })
+  const provided = { [moduleScripts.id]: scripts }
+  const host = await startPlugin(plugin, { config, services: { ...services, exec }, provided })
   const children: ChildProcess[] = []
   const said: string[] = []
   const one = host.contribution(checker, `proc.${name}`)
@@ -130,6 +132,44 @@ test('a handler mends what died; one that fails, hangs in vain or is missing lea
   t.regex(world.said.at(-1) ?? '', /^down/)
 })
 
+/** What the module's scripts would be told, by label. */
+function scriptsOf(variables: Readonly<Record<string, string>> = {}) {
+  const told = new Map<string, readonly string[]>()
+  const addToRestart: ModuleScripts['addToRestart'] = (label, more) => {
+    told.set(label, more)
+    return () => told.delete(label)
+  }
+  return { told, variables, addToRestart }
+}
+
+test('a handler has the variables of the scripts, and none of them in place of its own', async (t) => {
+  const scripts = scriptsOf({ QUEUE: 'mail and more', HOLDFAST_MODULE: 'not this' })
+  const world = await given(t, { action: 'mend' }, {}, scripts)
+  const path = join(world.host.module.directories.package, 'bin', 'mend')
+  await writeFile(path, '#!/bin/sh\necho "$QUEUE, $HOLDFAST_MODULE" >&2; exit 1\n', { mode: 0o755 })
+  await world.begin()
+  await world.says('exit code 1', 0)
+  t.regex(world.said.at(-1) ?? '', /exit code 1 mail and more, test$/)
+})
+
+test('a unit with restart_services tells the scripts of its restart which ones, as long as it is watched', async (t) => {
+  const exec = new TestExec()
+  const unit = {
+    name: 'db.service',
+    service: true,
+    action: 'restart',
+    restart_services: 'a,  b@1 ',
+  }
+  const scripts = scriptsOf()
+  const { host } = await given(t, unit, { exec }, scripts)
+  t.deepEqual([...scripts.told], [['proc_db_service', ['-Services', 'a, b@1']]])
+  await host.stop()
+  t.deepEqual([...scripts.told], [])
+  const log = new TestLog()
+  await given(t, unit, { exec, log })
+  t.deepEqual(log.events, ['servicesUntold'])
+})
+
 test('classes of scripts wait for errd enable, errd off is kept over a restart, and errd list tells', async (t) => {
   const world = await given(t, { class: 'extra' })
   await world.run()
@@ -185,4 +225,20 @@ test('what can never be is refused at its attribute', (t) => {
   t.deepEqual(paths({ atleast: 2, atmax: 2 }), ['0/atmax'])
   t.deepEqual(paths({}, {}), ['1/name'])
   t.deepEqual(paths({ class: 'pre', action: 'restart' }), ['0/action'])
+  const unit = { service: true, action: 'restart' }
+  const services = (restart_services: string, own: Partial<ProcSettings> = unit): string =>
+    problemsOf(
+      { errd: { polltimer: 10, proc: [proc({ ...own, restart_services })] } },
+      { hasSystemd: true },
+    )
+      .map(({ path, message }) => `${path.replace('/errd/proc/0/', '')}: ${message}`)
+      .join('\n')
+  t.is(services('a.service, b@1,c\\x2dd'), '')
+  t.regex(services('a', { action: 'restart' }), /^restart_services: .*service="yes"/)
+  t.regex(services('a', { service: true }), /^restart_services: .*action="restart".*"stopstart"/)
+  t.regex(services(' '), /^restart_services: it names no unit/)
+  t.regex(services('a,'), /^restart_services: "" is no name of a unit/)
+  t.regex(services('a b'), /^restart_services: "a b" is no name of a unit/)
+  t.regex(services('--now'), /^restart_services: "--now" is no name of a unit/)
+  t.regex(services('a, b, a'), /^restart_services: a is written twice/)
 })

@@ -17,6 +17,7 @@ export interface ProcSettings {
   readonly class: string
   readonly action: string
   readonly start_after: number
+  readonly restart_services?: string
 }
 
 export interface ErrdConfig {
@@ -38,6 +39,8 @@ export interface Watched extends CheckEntry {
   /** The path, or the name in the module's bin, of a program that mends it. */
   readonly handler: string | undefined
   readonly firstPoll: number
+  /** Of these units alone the scripts of its restart are told. Empty: of none in particular. */
+  readonly restartServices: readonly string[]
 }
 
 const phases: ReadonlyMap<string, CheckerPhase> = new Map([
@@ -75,7 +78,12 @@ export function watchedOf(proc: ProcSettings): Watched {
     class: proc.class,
     handler: action === undefined ? proc.action : undefined,
     firstPoll: Math.max(1, proc.start_after),
+    restartServices: listOf(proc.restart_services),
   }
+}
+
+function listOf(text = ''): readonly string[] {
+  return text.trim() === '' ? [] : text.split(',').map((name) => name.trim())
 }
 
 export interface Finding {
@@ -118,7 +126,27 @@ function procProblems(
     const message = `atmax ${String(proc.atmax)} is reached with the ${String(proc.atleast)} that atleast asks for; write more`
     problems.push(['atmax', message])
   }
-  return problems
+  const unfit = restartServicesProblem(proc)
+  return unfit === undefined ? problems : [...problems, ['restart_services', unfit]]
+}
+
+/** The letters that systemd allows; a minus at the beginning would be an option of the command that a script hands it to. */
+const unitName = /^[A-Za-z0-9_.:@\\][A-Za-z0-9_.:@\\-]*$/
+
+function restartServicesProblem(proc: ProcSettings): string | undefined {
+  if (proc.restart_services === undefined) return undefined
+  if (!proc.service) return 'restart_services goes with service="yes" only: it names units'
+  if (proc.action !== 'restart') {
+    return `restart_services goes with action="restart" only, not "${proc.action}": it is told to the scripts of a restart`
+  }
+  const names = listOf(proc.restart_services)
+  if (names.length === 0) return 'it names no unit; write one or more with commas between'
+  const wrong = names.find((name) => !unitName.test(name))
+  if (wrong !== undefined) {
+    return `"${wrong}" is no name of a unit; letters, digits and : _ . @ \\ - are allowed, not a - at the beginning, and commas between names`
+  }
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  return twice === undefined ? undefined : `${twice} is written twice`
 }
 
 function expressionProblem(text: string): string | undefined {

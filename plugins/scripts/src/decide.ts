@@ -42,7 +42,7 @@ interface ProgramStep<Kind> {
   readonly args: Args
 }
 
-/** Of a script: present state, next state, action. */
+/** Of a script: present state, next state, action; at some restarts more. */
 export type Args = readonly string[]
 
 const startOrder: readonly Suite[] = ['both', 'prim', 'second', 'sec']
@@ -111,13 +111,15 @@ export function enterPlan(
   })
 }
 
-/** Stop and start the application in its place: role, address and data stay. */
+/** Stop and start the application in its place: role, address and data stay. `more`: said to each script besides. */
 export function restartPlan(
   transition: Transition,
   programs: readonly Program[] = [],
+  more: Args = [],
 ): readonly Step[] {
   const suites = suitesOf(transition.from)
-  return [...stops(suites, transition, programs, true), ...starts(suites, transition, programs)]
+  const hop = { ...transition, more }
+  return [...stops(suites, hop, programs, true), ...starts(suites, hop, programs)]
 }
 
 /**
@@ -141,7 +143,7 @@ export function resumedPlan(
   return [isForced && step.kind === 'stop' ? { ...step, nice: false } : step, ...rest]
 }
 
-type Hop = Pick<Transition, 'from' | 'to' | 'action'>
+type Hop = Pick<Transition, 'from' | 'to' | 'action'> & { readonly more?: Args }
 
 /** Scripts know no way between STOP and an active state but through WAIT. */
 function hops({ from, to, action }: Transition): readonly Hop[] {
@@ -209,8 +211,8 @@ function hook(script: ScriptName, hop: Hop, failure: 'must' | 'may'): Step {
   return { kind: 'hook', failure, script, args: argsOf(hop) }
 }
 
-function argsOf({ from, to, action }: Hop): Args {
-  return [from.toUpperCase(), to.toUpperCase(), action]
+function argsOf({ from, to, action, more = [] }: Hop): Args {
+  return [from.toUpperCase(), to.toUpperCase(), action, ...more]
 }
 
 function without<T>(all: readonly T[], some: readonly T[]): readonly T[] {

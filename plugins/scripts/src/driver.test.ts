@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import anyTest, { type TestFn } from 'ava'
-import type { Verdict } from '@holdfast/sdk'
+import { causeOfRule, type Verdict } from '@holdfast/sdk'
 import { check } from './check.js'
 import { runsMax, plannedRemovals } from './output.js'
 import { findMarked, signal } from './processes.js'
@@ -92,6 +92,36 @@ test('a start script that hangs is killed with its group at the time-out', async
   const verdict = await world.daemon().enter(transition('wait', 'prim'), never)
   t.is(codeOf(verdict), 'E_SCRIPT_FAILED')
   t.deepEqual(await findMarked(markOf(world.context)), [])
+})
+
+test('a restart by a rule gives its scripts what was added for that rule, and another restart gives nothing more', async (t) => {
+  const world = await given(t)
+  await world.script('stop_prim', 'note "$#" "$@"')
+  await world.script('start_prim', 'note "$#" "$@"')
+  const driver = world.daemon()
+  const calls = async (cause: string): Promise<readonly string[]> => {
+    const before = (await world.notes()).length
+    await driver.restart({ ...transition('prim', 'prim', 'restart'), cause }, never)
+    return (await world.notes()).slice(before)
+  }
+  const cancel = world.offered.addToRestart('proc_web', ['-Services', 'web, db'])
+  t.deepEqual(await calls(causeOfRule('proc_web', 'proc.web is down (rule: none)')), [
+    'stop_prim 5 PRIM PRIM restart -Services web, db',
+    'stop_prim 6 force PRIM PRIM restart -Services web, db',
+    'start_prim 5 PRIM PRIM restart -Services web, db',
+  ])
+  const plain = [
+    'stop_prim 3 PRIM PRIM restart',
+    'stop_prim 4 force PRIM PRIM restart',
+    'start_prim 3 PRIM PRIM restart',
+  ]
+  t.deepEqual(await calls(causeOfRule('proc_web2', 'proc.web2 is down')), plain)
+  t.deepEqual(await calls('the operator said: rule proc_web: restart'), plain)
+  const cancelNewer = world.offered.addToRestart('proc_web', ['-Services', 'web'])
+  cancel()
+  t.regex((await calls(causeOfRule('proc_web', 'down')))[0] ?? '', / -Services web$/)
+  cancelNewer()
+  t.deepEqual(await calls(causeOfRule('proc_web', 'down')), plain)
 })
 
 test('a stop script that hangs is killed and called again with force', async (t) => {

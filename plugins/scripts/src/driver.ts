@@ -24,6 +24,7 @@ import {
   type Suite,
   suitesOf,
 } from './decide.js'
+import type { Offered } from './offered.js'
 import { tidyOutput } from './output.js'
 import { commandOf, findMarked, isAlive, signal as send } from './processes.js'
 import { Runner, type RunOutcome, type RunRecord, type RunReport } from './runner.js'
@@ -37,6 +38,8 @@ export interface ScriptsParts {
   readonly config: ScriptsConfig
   /** What other plugins want to have started and stopped. */
   readonly programs: readonly Program[]
+  /** What other plugins want to have said to the scripts of a restart. */
+  readonly offered: Pick<Offered, 'forRestart'>
   /** Where Holdfast is installed: `SAFE` for scripts. */
   readonly installation: string
 }
@@ -93,7 +96,11 @@ export class ScriptsDriver implements Resource {
   }
 
   restart(transition: Transition, signal: AbortSignal): Promise<Verdict> {
-    return this.inTurn(() => this.carryOut(restartPlan(transition, this.parts.programs), signal))
+    return this.inTurn(() => {
+      const { offered, programs } = this.parts
+      const more = offered.forRestart(transition.cause)
+      return this.carryOut(restartPlan(transition, programs, more), signal)
+    })
   }
 
   /** Runs nothing. A start script that still runs is waited for, because its result is what the role depends on. */

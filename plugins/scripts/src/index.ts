@@ -6,12 +6,14 @@ import {
   log,
   messageOf,
   moduleContext,
+  moduleScripts,
   program,
   resource,
   store,
 } from '@holdfast/sdk'
 import { ScriptsDriver } from './driver.js'
-import type { ScriptsConfig } from './settings.js'
+import { Offered } from './offered.js'
+import { type ScriptsConfig, variablesOf } from './settings.js'
 
 export { check } from './check.js'
 export { delays } from './settings.js'
@@ -23,13 +25,15 @@ export const plugin = definePlugin<typeof needs, ScriptsConfig>({
   needs,
   activate(deps, config, scope) {
     const installation = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
-    const driver = new ScriptsDriver({ ...deps, config, installation })
+    const offered = new Offered(variablesOf(config))
+    const driver = new ScriptsDriver({ ...deps, config, offered, installation })
     const cancel = deps.clock.every(tidyPeriodMs, () => {
       driver.tidy().catch((error: unknown) => {
         deps.log.write('warning', 'outputNotTidied', { cause: messageOf(error) })
       })
     })
     scope.contribute(resource, 'scripts', driver)
+    scope.provide(moduleScripts, offered)
     // Scripts that run go on: the next daemon learns their results.
     scope.onStop(cancel)
   },

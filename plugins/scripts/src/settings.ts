@@ -22,7 +22,7 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** Nothing of the daemon's own environment but PATH and what moves its directories. */
 export function environmentOf(
-  { user }: ScriptsConfig,
+  config: ScriptsConfig,
   context: ModuleContext,
   daemon: Readonly<Record<string, string | undefined>>,
   installation: string,
@@ -34,12 +34,17 @@ export function environmentOf(
     HOME: '/root',
     LC_ALL: 'C.UTF-8',
     ...(root === undefined ? {} : { HOLDFAST_ROOT: root }),
-    ...Object.fromEntries((user.var ?? []).map((one) => [one.name, one.value])),
+    ...variablesOf(config),
     ...moduleVariables(context),
     SAFE: installation,
     SAFEBIN: `${installation}/bin`,
     SAFEVAR: state,
   }
+}
+
+/** `<var>`, by name. */
+export function variablesOf({ user }: ScriptsConfig): Readonly<Record<string, string>> {
+  return Object.fromEntries((user.var ?? []).map(({ name, value }) => [name, value]))
 }
 
 /** Every process that a script starts inherits this line, unless it cleans its environment. */

@@ -55,13 +55,18 @@ exit 0
   floods: teller(8, 0),
 }
 
-/** A light module on n1 that runs, with these elements of its service. */
-async function watchedModule({ n1 }: Pair, elements: string): Promise<void> {
+/** A light module on n1 that runs, with these elements of its service, and scripts besides or in place of those above. */
+async function watchedModule(
+  { n1 }: Pair,
+  elements: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const directory = join(n1.host.directory, 'module', name)
   for (const part of ['conf', 'bin']) await mkdir(join(directory, part), { recursive: true })
-  const xml = `<safe><service mode="light"><user/>${elements}</service></safe>\n`
+  const user = elements.includes('<user>') ? '' : '<user/>'
+  const xml = `<safe><service mode="light">${user}${elements}</service></safe>\n`
   await writeFile(join(directory, 'conf', 'userconfig.xml'), xml)
-  for (const [script, text] of Object.entries(scripts)) {
+  for (const [script, text] of Object.entries({ ...scripts, ...more })) {
     await writeFile(join(directory, 'bin', script), text, { mode: 0o755 })
   }
   await n1.mustRun(['module', 'install', name, directory])
@@ -272,5 +277,68 @@ test('values, ages, histories and switches survive the death of the daemon, and 
       async () => ((await causeOn(n1)).startsWith('rule t_web: ') ? true : undefined),
       { timeoutMs: patienceMs },
     )
+  })
+})
+
+/** Stands in for systemd: a unit is active while there is a file of its name, and starting one is making it. */
+const systemd = `set -e
+mkdir -p /run/systemd/system /run/units
+touch /run/units/web.service /run/units/cache.service
+cat >/run/systemctl <<"END"
+#!/bin/sh
+[ -f "/run/units/$2" ] && echo active || echo failed
+END
+chmod +x /run/systemctl
+mount --bind /run/systemctl /usr/bin/systemctl
+`
+
+/** Keeps what it was called with, and does only what it is told to do. */
+const servicesScript = (verb: string): string => `#!/bin/sh
+echo "\${0##*/} $*" >>/run/calls
+while [ $# -gt 0 ] && [ "$1" != -Services ]; do shift; done
+for unit in $(echo "$2" | tr -d ,); do ${verb} "/run/units/$unit"; done
+`
+
+test('the unit that failed and those that go with it are all that the scripts restart, and a handler has their variables', async (t) => {
+  const elements = `<user><var name="QUEUE" value="mail &amp; more"/></user>
+    <errd polltimer="1s">
+      <proc name="web.service" service="yes" action="restart" restart_services="web.service,cache.service"/>
+      <proc name="none" argregex="never" action="mend"/></errd>
+    <failover handle_time="500ms"/>`
+  const own = {
+    start_both: servicesScript('touch'),
+    stop_both: servicesScript('rm -f'),
+    mend: '#!/bin/sh\necho "$QUEUE" >/run/mended\n',
+  }
+  await withPair(t, { module: false }, async (pair) => {
+    const { n1 } = pair
+    await n1.host.mustRun(['sh', '-c', systemd])
+    await watchedModule(pair, elements, own)
+    await shows(n1, /proc\.web\.service = up/, ...resources)
+    const calls = async (): Promise<readonly string[]> =>
+      (await n1.host.mustRun(['cat', '/run/calls'])).trim().split('\n')
+    const before = (await calls()).length
+    await n1.host.mustRun(['rm', '/run/units/web.service'])
+    await until(
+      'the module is restarted because of the unit',
+      async () => ((await calls()).length >= before + 3 ? true : undefined),
+      { timeoutMs: patienceMs },
+    )
+    await isIn(n1, 'UP Ready')
+    const services = '-Services web.service, cache.service'
+    t.deepEqual((await calls()).slice(before), [
+      `stop_both UP UP restart ${services}`,
+      `stop_both force UP UP restart ${services}`,
+      `start_both UP UP restart ${services}`,
+    ])
+    t.regex(await causeOn(n1), /^rule proc_web_service: proc\.web\.service is down/)
+    await shows(n1, /proc\.web\.service = up/, ...resources)
+
+    const asOrdered = (await calls()).length
+    await asked(n1, 'restart')
+    const ordered = (await calls()).slice(asOrdered)
+    t.is(ordered.length, 3)
+    t.false(ordered.join().includes('-Services'), "an operator's restart is one of everything")
+    t.is((await n1.host.mustRun(['cat', '/run/mended'])).trim(), 'mail & more')
   })
 })

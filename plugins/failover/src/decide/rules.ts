@@ -1,4 +1,5 @@
 /** From rules that are due to orders: at most one order at a time, `wait` until nothing asks for it any more. */
+import { causeOfRule } from '@holdfast/sdk'
 import { actionOf, dueMs, quickMs, slowMs, strongest } from './firing.js'
 import { withAction } from './past.js'
 import { changed, find, flaps } from './resource.js'
@@ -44,7 +45,7 @@ function fire(state: State, rule: Rule, event: Event): Step {
   const { label, then } = rule
   const before = state.ruleStates.get(label)
   if (before === undefined) return { next: state, actions: [] }
-  const cause = `rule ${label}: ${because(state, before)}`
+  const cause = causeOfRule(label, because(state, before))
   const mark = (verdict: { readonly ok: true } | undefined): ReadonlyMap<string, RuleState> =>
     new Map([
       ...state.ruleStates,

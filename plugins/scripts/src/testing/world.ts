@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock, Log, ModuleContext, Program, Store, Transition } from '@holdfast/sdk'
 import { ScriptsDriver } from '../driver.js'
-import type { ScriptsConfig } from '../settings.js'
+import { Offered } from '../offered.js'
+import { type ScriptsConfig, variablesOf } from '../settings.js'
 
 export interface World {
   readonly context: ModuleContext
   readonly config: ScriptsConfig
+  readonly offered: Offered
   readonly events: readonly string[]
   /** A daemon as after its start: only what is in the store is known. */
   daemon(): Daemon
@@ -54,6 +56,7 @@ export async function makeWorld(
       ...user,
     },
   }
+  const offered = new Offered(variablesOf(config))
   const events: string[] = []
   const log: Log = {
     write: (_, event) => {
@@ -64,6 +67,7 @@ export async function makeWorld(
   return {
     context,
     config,
+    offered,
     events,
     daemon: () => {
       const life = { ended: false }
@@ -73,6 +77,7 @@ export async function makeWorld(
         module: context,
         store: mortalStore(store, life),
         config,
+        offered,
         programs: programs(`${directories.package}/bin`),
         installation: '/opt/holdfast',
       })

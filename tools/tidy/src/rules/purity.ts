@@ -10,6 +10,7 @@ import { isTest } from './shared.js'
 const pureNames = [
   'assert',
   'assertNever',
+  'causeOfRule',
   'countLoop',
   'done',
   'isOverMaxloop',
