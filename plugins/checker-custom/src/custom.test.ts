@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checker } from '@holdfast/sdk'
+import { checker, moduleScripts } from '@holdfast/sdk'
 import { really, startPlugin, TestExec } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { plugin } from './index.js'
@@ -16,7 +16,9 @@ async function given(t: ExecutionContext, own: Partial<CustomEntry>) {
   const exec = new TestExec()
   exec.answer = really()
   const config = { check: { custom: [entry(own)] } }
-  const host = await startPlugin(plugin, { config, services: { exec } })
+  const scripts = { variables: { QUEUE: 'mail' }, addToRestart: () => () => undefined }
+  const provided = { [moduleScripts.id]: scripts }
+  const host = await startPlugin(plugin, { config, services: { exec }, provided })
   const one = host.contribution(checker, 'custom.x')
   const said: string[] = []
   const bin = join(host.module.directories.package, 'bin')
@@ -53,12 +55,12 @@ async function given(t: ExecutionContext, own: Partial<CustomEntry>) {
 
 const isThere = (pid: string): boolean => existsSync(`/proc/${pid}`)
 
-test('a loop gets module, resource and arguments, and it and what it started are gone after stop', async (t) => {
+test('a loop gets module, resource, arguments and the variables of the scripts, and it and what it started are gone after stop', async (t) => {
   const world = await given(t, { arg: 'a "b c"' })
-  await world.program('sleep 86405 & echo "$@ $HOLDFAST_RESOURCE $$ $!" >all; wait')
+  await world.program('sleep 86405 & echo "$@ $HOLDFAST_RESOURCE $QUEUE $$ $!" >all; wait')
   await world.begin()
   const words = (await world.file('all')).split(' ')
-  t.deepEqual(words.slice(0, 6), ['test', 'custom.x', 'a', 'b', 'c', 'custom.x'])
+  t.deepEqual(words.slice(0, 7), ['test', 'custom.x', 'a', 'b', 'c', 'custom.x', 'mail'])
   const [program = '', child = ''] = words.slice(-2)
   t.true(isThere(program))
   await world.one.stop()

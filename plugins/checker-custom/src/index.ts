@@ -8,6 +8,8 @@ import {
   log,
   looking,
   moduleContext,
+  moduleScripts,
+  optional,
   ruleOf,
   type Seen,
 } from '@holdfast/sdk'
@@ -22,14 +24,14 @@ import {
   seenOf,
 } from './settings.js'
 
-const needs = { clock, exec, log, module: moduleContext }
+const needs = { clock, exec, log, module: moduleContext, scripts: optional(moduleScripts) }
 
 export const plugin = definePlugin<typeof needs, CustomConfig>({
   needs,
-  activate({ clock, exec, log, module }, { check }, scope) {
+  activate({ clock, exec, log, module, scripts }, { check }, scope) {
     for (const entry of check.custom) {
       const name = `custom.${entry.ident}`
-      const program = programOf(entry, module)
+      const program = programOf(entry, module, scripts)
       const times = {
         everyMs: entry.interval * 1_000,
         timeoutMs: entry.timeout * 1_000,

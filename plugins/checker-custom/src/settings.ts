@@ -1,6 +1,12 @@
 /** `<custom>` as the schema in plugin.json lets it through, and what it means. Pure. */
 import { isAbsolute, join } from 'node:path'
-import { type CheckEntry, entryProblems, type ModuleContext, type Seen } from '@holdfast/sdk'
+import {
+  type CheckEntry,
+  entryProblems,
+  type ModuleContext,
+  type ModuleScripts,
+  type Seen,
+} from '@holdfast/sdk'
 
 export interface CustomEntry extends CheckEntry {
   readonly exec: string
@@ -25,13 +31,24 @@ export interface Program {
   readonly directory: string
 }
 
-export function programOf(entry: CustomEntry, module: ModuleContext): Program {
+/** `scripts`: undefined when the module has none. */
+export function programOf(
+  entry: CustomEntry,
+  module: ModuleContext,
+  scripts: Pick<ModuleScripts, 'variables'> | undefined,
+): Program {
   const directory = join(module.directories.package, 'bin')
   const resource = `custom.${entry.ident}`
   return {
     path: isAbsolute(entry.exec) ? entry.exec : join(directory, entry.exec),
     args: [module.name, resource, ...argumentsOf(entry.arg)],
-    env: { HOLDFAST_MODULE: module.name, SAFEMODULE: module.name, HOLDFAST_RESOURCE: resource },
+    // Not HOLDFAST_RUN: a stop would take a checker for a part of the application that was left.
+    env: {
+      ...scripts?.variables,
+      HOLDFAST_MODULE: module.name,
+      SAFEMODULE: module.name,
+      HOLDFAST_RESOURCE: resource,
+    },
     directory,
   }
 }
