@@ -1,43 +1,15 @@
 /** A stop is over when the node that followed has the consent to take over: the machine may be switched off after it. */
 import test from 'ava'
 import { done } from '@holdfast/sdk'
-import { initialState, step } from './decide.js'
-import { descend, noGeneration } from './lineage.js'
+import { step } from './decide.js'
 import { shownOf } from './shown.js'
-import type { Memory, MirrorRole, State, View } from './types.js'
-
-const memory: Memory = {
-  ...descend({ generation: noGeneration, history: [] }, { owner: 'a', mark: 1 }),
-  data: 'current',
-  paired: true,
-  wasPrim: true,
-}
-const peerAs = (role: MirrorRole): View => ({ role, ready: false, held: false, memory })
+import { peerAs, stateAt } from './state.fixture.js'
+import type { MirrorRole, State } from './types.js'
 
 /** The application of `a` has just stopped; writes depended on `b`. */
 function stopping(peer: MirrorRole): State {
-  const fresh = initialState(
+  return stateAt(
     {
-      self: 'a',
-      peer: 'b',
-      defaultprim: 'alone',
-      failover: true,
-      maxloop: 3,
-      loopIntervalMs: 0,
-      isolation: 'alone',
-      hasWitness: false,
-      timeoutMs: 5_000,
-      rightTimeoutMs: 3_000,
-      takeoverDelayMs: 5_000,
-      syncdeltaMs: 0,
-    },
-    7,
-  )
-  return {
-    ...fresh,
-    memory,
-    peer: { life: 'heard', connected: true, view: peerAs(peer), agreed: false },
-    place: {
       role: 'demoting',
       from: 'wait',
       to: 'stop',
@@ -51,7 +23,8 @@ function stopping(peer: MirrorRole): State {
       failure: undefined,
       isRefused: false,
     },
-  }
+    peer,
+  )
 }
 
 const stopped = (peer: MirrorRole): State =>
