@@ -1,6 +1,12 @@
 /** What a node can be told to do, for whoever offers it to people: the API plugin, later the console. */
 import type { Command, CommandResult } from './command.js'
-import type { InstallReport, PackageSource, PackageView, UpgradeReport } from './packages.js'
+import type {
+  InstallReport,
+  PackageQuestion,
+  PackageSource,
+  PackageView,
+  UpgradeReport,
+} from './packages.js'
 import type { PluginArchive, PluginsReport, PluginView, TrustedKeyView } from './plugins.js'
 import type { RolloutView } from './rollout.js'
 import type { Cancel, LanState, LogLevel } from './services.js'
@@ -93,8 +99,11 @@ export interface Control {
   moduleRollback(request: { readonly name: string }): Promise<UpgradeReport>
   /** The package of an installed module with the present values of its parameters. */
   modulePackage(name: string): Promise<PackageView>
-  /** The same of a file or directory of this node, which is only read. */
-  packageInspect(request: { readonly path: string }): Promise<PackageView>
+  /**
+   * The same of a file or directory of this node, which is only read. Rejects as the order that the question names would,
+   * but for plugins that are not here yet: whoever brings those asks first.
+   */
+  packageInspect(question: PackageQuestion): Promise<PackageView>
   /** The name of the trusted key that signed `content` as what it is said to be; undefined: no trusted key did. */
   signerOf(request: {
     readonly what: 'plugin' | 'module' | 'index'

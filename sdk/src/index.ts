@@ -30,6 +30,7 @@ export { type Liveness, liveness, type Modules, modules } from './modules.js'
 export type {
   InstallReport,
   PackageParameter,
+  PackageQuestion,
   PackageSource,
   PackageView,
   UpgradeReport,

@@ -13,6 +13,12 @@ export interface PackageSource {
   readonly vouched?: string
 }
 
+/** A package to look at; with `install` or `upgrade`, the name of a module, as that order would. */
+export interface PackageQuestion extends Pick<PackageSource, 'path' | 'parameters'> {
+  readonly install?: string
+  readonly upgrade?: string
+}
+
 export interface PackageParameter {
   readonly name: string
   readonly type: 'string' | 'integer' | 'number' | 'boolean'

@@ -11,6 +11,7 @@ import type {
   LogEntry,
   ModuleState,
   ModuleView,
+  PackageQuestion,
   PackageView,
   RolloutView,
   UpgradeReport,
@@ -124,8 +125,8 @@ export class NodeControl implements Control {
     return this.parts.modules.package(name)
   }
 
-  packageInspect({ path }: Parameters<Control['packageInspect']>[0]): Promise<PackageView> {
-    return this.parts.modules.installation.inspect(path)
+  packageInspect(question: PackageQuestion): Promise<PackageView> {
+    return this.parts.modules.inspect(question)
   }
 
   signerOf(request: Parameters<Control['signerOf']>[0]): Promise<string | undefined> {

@@ -13,3 +13,9 @@ export function unconfigured(name: string): HoldfastError {
     hint: `run "holdfast module config ${name}" first`,
   })
 }
+
+export function noCluster(): HoldfastError {
+  return new HoldfastError('E_CLUSTER_NONE', 'this node belongs to no cluster yet', {
+    hint: 'run "holdfast cluster init" or "holdfast cluster join" first',
+  })
+}

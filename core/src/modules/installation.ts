@@ -18,7 +18,7 @@ import {
   replaceDirectory,
   writePackage,
 } from '../packages/package.js'
-import { type Loaded, Packages, viewOf } from '../packages/packages.js'
+import { type Loaded, Packages, type PluginsAre, viewOf } from '../packages/packages.js'
 import { TrustedKeys } from '../trust/keyring.js'
 import type { PluginCatalog } from '../plugins/catalog.js'
 import type { Finding } from '../xml/bind.js'
@@ -43,8 +43,23 @@ export class Installation {
   }
 
   /** Reads and judges what is named; writes nothing. */
-  load(source: PackageSource): Promise<Loaded> {
-    return this.packages.load(source)
+  async load(
+    name: string,
+    layout: ModuleLayout,
+    source: PackageSource,
+    plugins: PluginsAre = 'here',
+  ): Promise<Loaded> {
+    if (await exists(layout.sources)) {
+      throw new HoldfastError('E_MODULE_EXISTS', `module ${name} is installed already`, {
+        hint: `holdfast module upgrade ${name} brings another version; or edit ${layout.sources}`,
+      })
+    }
+    return await this.packages.load(source, plugins)
+  }
+
+  /** What `upgrade` would be refused for, but for plugins that are not here yet. */
+  async judgeUpgrade(layout: ModuleLayout, source: PackageSource): Promise<void> {
+    await this.packages.merge(await readPackage(layout.sources), source, 'later')
   }
 
   async upgrade(layout: ModuleLayout, source: PackageSource): Promise<UpgradeReport> {

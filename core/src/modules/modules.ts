@@ -12,6 +12,7 @@ import {
   type ModuleState,
   type ModuleView,
   type OperatorCommand,
+  type PackageQuestion,
   type PackageSource,
   type PackageView,
   type Peers,
@@ -27,7 +28,7 @@ import type { ModulePlugins } from './binding.js'
 import { runCommand, viewOf } from './commands.js'
 import { Configuration } from './configuration.js'
 import { Coordinator, decisionFormat } from './coordinator.js'
-import { unconfigured, unknownModule } from './errors.js'
+import { noCluster, unconfigured, unknownModule } from './errors.js'
 import { ModuleExecutor } from './executor.js'
 import { Identities } from './identities.js'
 import { Installation } from './installation.js'
@@ -61,13 +62,9 @@ export interface ModulesOptions {
   readonly onState: (name: string, state: ModuleState) => void
 }
 
-interface Installed {
-  readonly about: ModuleAbout
-}
-
 export class Modules {
   readonly installation: Installation
-  private readonly installed = new Map<string, Installed>()
+  private readonly installed = new Map<string, ModuleAbout>()
   private readonly instances = new Map<string, ModuleInstance>()
   private readonly identities: Identities
   private readonly participant: Participant
@@ -81,6 +78,7 @@ export class Modules {
   private readonly cancels: Cancel[] = []
   private opening: Promise<void> | undefined
   private isOpen = false
+  private readonly layout = (name: string): ModuleLayout => layoutOf(this.options.directories, name)
 
   constructor(private readonly options: ModulesOptions) {
     const { directories, core, plugins, load, peers } = options
@@ -94,7 +92,8 @@ export class Modules {
       rollout: (name) => this.rollouts.active(name)?.id,
       onApplied: (name) => this.refresh(name, false),
       onRemoving: async (name) => {
-        await this.closeInstance(name)
+        await this.instances.get(name)?.close()
+        this.instances.delete(name)
         await this.rollouts.forget(name)
       },
     })
@@ -109,8 +108,7 @@ export class Modules {
         core.log.for(order.name, undefined).write('debug', 'orderUndecided', { coordinator, cause })
       },
     })
-    const layout = (name: string): ModuleLayout => layoutOf(directories, name)
-    const { coordinator, identities } = this
+    const { coordinator, identities, layout } = this
     this.rolloutNodes = new RolloutNodes({
       ...{ peers, subject: (name) => this.instances.get(name) },
       order: (name, command) =>
@@ -183,13 +181,8 @@ export class Modules {
     assertModuleName(name)
     this.assertCluster()
     return await this.serial.run(async () => {
-      const layout = layoutOf(this.options.directories, name)
-      if (await exists(layout.sources)) {
-        throw new HoldfastError('E_MODULE_EXISTS', `module ${name} is installed already`, {
-          hint: `holdfast module upgrade ${name} brings another version; or edit ${layout.sources}`,
-        })
-      }
-      const { sources, notes } = await this.installation.load(request)
+      const layout = this.layout(name)
+      const { sources, notes } = await this.installation.load(name, layout, request)
       await this.identities.assign(name)
       await writeSources(layout, sources)
       await this.refresh(name, false)
@@ -207,9 +200,9 @@ export class Modules {
     this.assertCluster()
     this.one(name)
     return await this.serial.run(async () => {
-      const layout = layoutOf(this.options.directories, name)
+      const layout = this.layout(name)
       const report = await edit(layout)
-      this.installed.set(name, { about: await aboutSources(layout.sources, name) })
+      this.installed.set(name, await aboutSources(layout.sources, name))
       this.note(name, event, { ...report })
       return report
     })
@@ -217,7 +210,22 @@ export class Modules {
 
   async package(name: string): Promise<PackageView> {
     this.one(name)
-    return await this.installation.view(layoutOf(this.options.directories, name), name)
+    return await this.installation.view(this.layout(name), name)
+  }
+
+  /** What an order that the question names would be refused for is told before anything is brought for it. */
+  async inspect(question: PackageQuestion): Promise<PackageView> {
+    const { path, install, upgrade } = question
+    if (install !== undefined) {
+      assertModuleName(install)
+      this.assertCluster()
+      await this.installation.load(install, this.layout(install), question, 'later')
+    }
+    if (upgrade !== undefined) {
+      this.one(upgrade)
+      await this.installation.judgeUpgrade(this.layout(upgrade), question)
+    }
+    return await this.installation.inspect(path)
   }
 
   async config(request: Parameters<Control['moduleConfig']>[0]): Promise<ConfigReport> {
@@ -333,10 +341,9 @@ export class Modules {
 
   /** Makes memory equal to the disk: after start, and after an order was applied. */
   private async refresh(name: string, isDaemonStart: boolean): Promise<void> {
-    const layout = layoutOf(this.options.directories, name)
+    const layout = this.layout(name)
     if (await exists(layout.sources)) {
-      const about = await aboutSources(layout.sources, name)
-      this.installed.set(name, { about })
+      this.installed.set(name, await aboutSources(layout.sources, name))
     } else this.installed.delete(name)
     const isApplied = (await exists(layout.applied)) || (await exists(`${layout.applied}.old`))
     const instance = this.instances.get(name)
@@ -346,21 +353,15 @@ export class Modules {
   }
 
   private async openInstance(name: string, isDaemonStart: boolean): Promise<void> {
-    const { core, plugins, load, bootId, directories, onState } = this.options
+    const { core, plugins, load, bootId, onState } = this.options
     const instance = new ModuleInstance({
-      ...{ name, core, load, bootId, plugins },
-      layout: layoutOf(directories, name),
+      ...{ name, core, load, bootId, plugins, layout: this.layout(name) },
       onState: (state) => {
         onState(name, state)
       },
     })
     this.instances.set(name, instance)
     await instance.open(isDaemonStart)
-  }
-
-  private async closeInstance(name: string): Promise<void> {
-    await this.instances.get(name)?.close()
-    this.instances.delete(name)
   }
 
   /** Throws when there is no such module, or it is not configured. */
@@ -374,7 +375,7 @@ export class Modules {
   private view(name: string): ModuleView {
     const instance = this.instances.get(name)
     const applied = instance?.current
-    const about = applied?.about ?? this.installed.get(name)?.about
+    const about = applied?.about ?? this.installed.get(name)
     return {
       name,
       id: this.identities.of(name),
@@ -393,8 +394,6 @@ export class Modules {
 
   private assertCluster(): void {
     if (this.isOpen && this.options.nodes().length > 0) return
-    throw new HoldfastError('E_CLUSTER_NONE', 'this node belongs to no cluster yet', {
-      hint: 'run "holdfast cluster init" or "holdfast cluster join" first',
-    })
+    throw noCluster()
   }
 }

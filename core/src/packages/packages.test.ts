@@ -116,6 +116,19 @@ test('module.json is refused with all its mistakes, and what it needs is checked
   )
 })
 
+test('whoever brings the plugins later hears first of everything else that is wrong', async (t) => {
+  const { packages } = await packagesOf(t)
+  const needs = { ...shop, 'module.json': manifest({ parameters, requires: { redis: '^1.0.0' } }) }
+  const path = await written(await directoryOf(t), needs)
+  t.is((await refusal(packages.load({ path }))).code, 'E_PACKAGE_REQUIRES')
+  const { sources } = await packages.load({ path }, 'later')
+  const wrong = { path, parameters: { PORT: 'x' } }
+  t.is((await refusal(packages.load(wrong, 'later'))).code, 'E_PARAMETER')
+  t.is((await refusal(packages.merge(sources, wrong, 'later'))).code, 'E_PARAMETER')
+  t.is((await refusal(packages.merge(sources, { path }))).code, 'E_PACKAGE_REQUIRES')
+  t.is((await packages.merge(sources, { path }, 'later')).report.to, '1.0.0')
+})
+
 test('files that modules share are packed into each of them, and a missing one is told', async (t) => {
   const root = await directoryOf(t)
   await written(root, {

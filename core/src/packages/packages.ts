@@ -64,13 +64,16 @@ export interface Merged {
   readonly report: UpgradeReport
 }
 
+/** `later`: the plugins that a package requires are brought when everything else of it was found good. */
+export type PluginsAre = 'here' | 'later'
+
 export class Packages {
   constructor(private readonly options: PackagesOptions) {}
 
-  /** For an installation. Throws `E_PACKAGE_*` or `E_PARAMETER`; nothing is written. */
-  async load(source: PackageSource): Promise<Loaded> {
+  /** For an installation. Throws `E_PACKAGE_*`, `E_XML_*` or `E_PARAMETER`; nothing is written. */
+  async load(source: PackageSource, plugins: PluginsAre = 'here'): Promise<Loaded> {
     const { parameters = {} } = source
-    const delivered = await this.deliver(source)
+    const delivered = await this.deliver(source, plugins)
     const given = new Map(Object.entries(parameters))
     const configured = withParameters(delivered, given)
     const sources = withOrigin(configured, delivered.package, delivered.provenance)
@@ -78,9 +81,13 @@ export class Packages {
   }
 
   /** For an upgrade of `ours`, the sources as the operator has them now. */
-  async merge(ours: ModulePackage, source: PackageSource): Promise<Merged> {
+  async merge(
+    ours: ModulePackage,
+    source: PackageSource,
+    plugins: PluginsAre = 'here',
+  ): Promise<Merged> {
     const { path, parameters = {} } = source
-    const delivered = await this.deliver(source)
+    const delivered = await this.deliver(source, plugins)
     const before = manifestOrNone(ours)
     const id = delivered.manifest?.id
     if (before !== undefined && id !== undefined && before.id !== id) {
@@ -108,14 +115,17 @@ export class Packages {
   async inspect(path: string): Promise<PackageView> {
     const { package: sources, signedBy, notes } = await this.read(path)
     const manifest = manifestOf(sources, path)
-    const misfits = manifest === undefined ? [] : this.misfits(manifest)
+    const misfits = manifest === undefined ? [] : this.misfits(manifest, 'here')
     return { ...viewOf(sources, path), signedBy, notes: [...notes, ...misfits] }
   }
 
-  private async deliver({ path, from = path, vouched }: PackageSource): Promise<Delivered> {
+  private async deliver(
+    { path, from = path, vouched }: PackageSource,
+    plugins: PluginsAre,
+  ): Promise<Delivered> {
     const read = await this.read(path, vouched)
     const manifest = manifestOf(read.package, path)
-    const misfits = manifest === undefined ? [] : this.misfits(manifest)
+    const misfits = manifest === undefined ? [] : this.misfits(manifest, plugins)
     if (misfits.length > 0) {
       throw new HoldfastError(
         'E_PACKAGE_REQUIRES',
@@ -182,13 +192,16 @@ export class Packages {
   }
 
   /** Why a module can't be used on this node, each a sentence. */
-  private misfits({ platforms, requires }: ModuleManifest): readonly string[] {
+  private misfits(
+    { platforms, requires }: ModuleManifest,
+    pluginsAre: PluginsAre,
+  ): readonly string[] {
     const { plugins } = this.options
     const reasons: string[] = []
     if (!platforms.some((platform) => platform === process.platform)) {
       reasons.push(`it is made for ${platforms.join(', ')}, this is ${process.platform}`)
     }
-    for (const [id, range] of Object.entries(requires)) {
+    for (const [id, range] of pluginsAre === 'here' ? Object.entries(requires) : []) {
       const versions = plugins().flatMap((one) => (one.id === id ? [one.version] : []))
       if (versions.some((version) => satisfies(version, range))) continue
       const present =

@@ -90,7 +90,17 @@ export function packageRoutes(control: Control): readonly ApiRoute[] {
       method: 'POST',
       path: '/packages/inspect',
       summary: 'What an archive or a directory of this node is; changes nothing',
-      body: object({ path }, ['path']),
+      body: object(
+        {
+          ...{ path, parameters: packageSource.parameters },
+          install: {
+            ...moduleName,
+            description: 'Refuse what its installation under this name would',
+          },
+          upgrade: { ...moduleName, description: 'Refuse what the upgrade of this module would' },
+        },
+        ['path'],
+      ),
       response: packageView,
       handle: (request) => control.packageInspect(bodyOf(request)),
     },

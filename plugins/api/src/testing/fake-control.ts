@@ -14,6 +14,7 @@ import {
   type LogLevel,
   type ModuleState,
   type ModuleView,
+  type PackageQuestion,
   type PackageView,
   type RolloutView,
   type UpgradeReport,
@@ -71,6 +72,8 @@ export class FakeControl implements Control {
   rolloutHalts = false
   /** What happens after an order was accepted. */
   onCommand: (name: string, command: string) => void = () => undefined
+  /** What is different in the package that is asked about; it may throw. */
+  onInspect: (question: PackageQuestion) => Partial<PackageView> = () => ({})
   /** What the plugins of each module offer. */
   readonly commands = new Map<string, Command>()
   readonly #self: string | undefined
@@ -216,13 +219,15 @@ export class FakeControl implements Control {
     return this.packageInspect({ path: this.module(name).name })
   }
 
-  packageInspect({ path }: Parameters<Control['packageInspect']>[0]): Promise<PackageView> {
+  async packageInspect(question: PackageQuestion): Promise<PackageView> {
+    const { path } = question
     const port = { name: 'PORT', type: 'integer', title: 'TCP port' } as const
-    return Promise.resolve({
+    return await Promise.resolve({
       ...{ id: path, version: '1.0.0', title: path, description: undefined },
       ...{ platforms: ['linux'], requires: {}, files: ['bin/start_prim'] },
       parameters: [{ ...port, description: undefined, required: true, value: '80' }],
       ...{ from: undefined, signedBy: 'acme', vouched: undefined, changed: [], notes: [] },
+      ...this.onInspect(question),
     })
   }
 

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import {
   HoldfastError,
   type InstallReport,
+  type PackageQuestion,
   type PackageView,
   type UpgradeReport,
 } from '@holdfast/sdk'
@@ -105,7 +106,6 @@ export const packageCommands: readonly CommandSpec[] = [
 async function install(context: Context, input: Input): Promise<number> {
   const name = input.argument('NAME') ?? ''
   if (/[/.:@]/.test(name)) {
-    // Said before plugins are brought that the module would need.
     throw input.argument('SOURCE') === undefined
       ? usageError(
           `"${name}" says where the module is; its name is missing`,
@@ -113,9 +113,14 @@ async function install(context: Context, input: Input): Promise<number> {
         )
       : usageError(`"${name}" can't be the name of a module`, 'use letters, digits, minus and _')
   }
-  const place = await chosenPlace(context, input, name)
-  const parameters = await withAnswers(context, place.path, parametersOf(input).parameters ?? {})
-  const body = { name, ...place, ...(Object.keys(parameters).length === 0 ? {} : { parameters }) }
+  const place = await placeFor(context, input, name)
+  const { path } = place
+  const given = parametersOf(input)
+  const view = await inspect(context, { path, ...given, install: name })
+  const answered = await withAnswers(context, view.parameters, given)
+  if (answered !== given) await inspect(context, { path, ...answered, install: name })
+  await bringRequired(context, view, input.flag('yes'))
+  const body = { name, ...place, ...answered }
   const report = await context.client.ask<InstallReport>('POST', '/modules', { body })
   context.terminal.out(`${name}  installed: ${report.title}, version ${report.version}`)
   tellNotes(context.terminal, report.notes)
@@ -128,9 +133,12 @@ async function install(context: Context, input: Input): Promise<number> {
 async function upgrade(context: Context, input: Input): Promise<number> {
   const { client } = context
   const name = input.argument('NAME') ?? ''
-  const view = await client.get<PackageView>(`${addressOf(name)}/package`)
-  const place = await chosenPlace(context, input, view.id)
-  const body = { ...place, ...parametersOf(input) }
+  const { id } = await client.get<PackageView>(`${addressOf(name)}/package`)
+  const place = await placeFor(context, input, id)
+  const given = parametersOf(input)
+  const view = await inspect(context, { path: place.path, ...given, upgrade: name })
+  await bringRequired(context, view, input.flag('yes'))
+  const body = { ...place, ...given }
   const report = await client.ask<UpgradeReport>('POST', `${addressOf(name)}/upgrade`, { body })
   return await applyUpgrade(context, input, name, report)
 }
@@ -176,7 +184,7 @@ async function info(context: Context, input: Input): Promise<number> {
   const given = input.argument('NAME')
   const view =
     given !== undefined && /[./]/.test(given)
-      ? await inspect(context, resolve(given))
+      ? await inspect(context, { path: resolve(given) })
       : await context.client.get<PackageView>(
           `${addressOf(await chosenModule(context, given))}/package`,
         )
@@ -185,8 +193,8 @@ async function info(context: Context, input: Input): Promise<number> {
   return exitCode.done
 }
 
-function inspect({ client }: Context, path: string): Promise<PackageView> {
-  return client.ask<PackageView>('POST', '/packages/inspect', { body: { path } })
+function inspect({ client }: Context, body: PackageQuestion): Promise<PackageView> {
+  return client.ask<PackageView>('POST', '/packages/inspect', { body })
 }
 
 function tellPackage(terminal: Terminal, view: PackageView): void {
@@ -239,12 +247,8 @@ export async function keyOf(input: Input): Promise<string | undefined> {
   }
 }
 
-/** With the plugins that it requires. */
-async function chosenPlace(context: Context, input: Input, name: string): Promise<PackagePlace> {
-  const place = await placeOf(context, name, input.argument('SOURCE'), input.flag('unsigned'))
-  const { id, version, requires } = await inspect(context, place.path)
-  await bringRequired(context, { requires, by: `${id} ${version}` }, input.flag('yes'))
-  return place
+function placeFor(context: Context, input: Input, name: string): Promise<PackagePlace> {
+  return placeOf(context, name, input.argument('SOURCE'), input.flag('unsigned'))
 }
 
 function addressOf(name: string): string {

@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { HoldfastError, type PluginView } from '@holdfast/sdk'
+import { HoldfastError, type PackageView, type PluginView } from '@holdfast/sdk'
 import type { ClusterView } from '../api/views.js'
 import { cliErrors, unreadable, usageError } from '../exit.js'
 import type { Context, Input, OptionSpec } from '../spec.js'
@@ -39,15 +39,17 @@ export async function installPlugin(context: Context, input: Input): Promise<num
 }
 
 /**
- * Brings what a module requires and this node does not have to all nodes of the cluster, any of which may run the module.
+ * Brings what a module requires and this node does not have to all nodes of the cluster, any of which may run the module:
+ * after everything else that could refuse the module, because nobody takes them back.
  * Throws with every reason when that can't be.
  */
 export async function bringRequired(
   context: Context,
-  request: { readonly requires: Readonly<Record<string, string>>; readonly by: string },
+  { id, version, requires }: PackageView,
   isAllowed: boolean,
 ): Promise<void> {
-  if (Object.keys(request.requires).length === 0) return
+  if (Object.keys(requires).length === 0) return
+  const request = { requires, by: `${id} ${version}` }
   const needed = await neededFor(context, request).catch((error: unknown) => {
     // Without the registry nobody can look: the installation itself tells what is missing.
     if (error instanceof HoldfastError && error.code === routeUnknown) return []

@@ -1,22 +1,26 @@
 /** Asks the person at the terminal for required parameters of a module that have no value yet; without one nothing is asked. */
 import { createInterface } from 'node:readline/promises'
-import type { PackageParameter, PackageView } from '@holdfast/sdk'
+import type { PackageParameter, PackageSource } from '@holdfast/sdk'
 import { usageError } from '../exit.js'
 import type { Context } from '../spec.js'
 
 type Values = Readonly<Record<string, string>>
+type Given = Pick<PackageSource, 'parameters'>
 /** Shows the lines, then the prompt; returns what was typed. */
 type Ask = (lines: readonly string[], prompt: string) => Promise<string>
 
 const triesMax = 3
 
-/** The given parameters and the answers. Whoever is not asked is told by the node what is missing. */
-export async function withAnswers(context: Context, path: string, given: Values): Promise<Values> {
-  const { stdin, client, terminal } = context
-  if (!stdin.isTTY) return given
-  const view = await client.ask<PackageView>('POST', '/packages/inspect', { body: { path } })
-  const missing = missingOf(view.parameters, given)
-  if (missing.length === 0) return given
+/** What is given and the answers. Nobody was asked: what was given; the node tells what is missing. */
+export async function withAnswers(
+  context: Context,
+  parameters: readonly PackageParameter[],
+  given: Given,
+): Promise<Given> {
+  const { stdin, terminal } = context
+  const values = given.parameters ?? {}
+  const missing = missingOf(parameters, values)
+  if (!stdin.isTTY || missing.length === 0) return given
   const screen = createInterface({ input: stdin, output: process.stderr })
   const ended = new AbortController()
   screen.once('close', () => ended.abort())
@@ -25,7 +29,7 @@ export async function withAnswers(context: Context, path: string, given: Values)
       for (const line of lines) terminal.sentence(line)
       return await screen.question(prompt, { signal: ended.signal })
     }
-    return { ...given, ...(await answersTo(missing, ask)) }
+    return { parameters: { ...values, ...(await answersTo(missing, ask)) } }
   } catch (error) {
     if (!ended.signal.aborted) throw error
     throw usageError('the questions were not answered', 'nothing was installed; or write --param')
