@@ -129,6 +129,18 @@ test('whoever brings the plugins later hears first of everything else that is wr
   t.is((await packages.merge(sources, { path }, 'later')).report.to, '1.0.0')
 })
 
+test('a configuration that is no XML is refused with file, line and column before it is anybody’s', async (t) => {
+  const { packages } = await packagesOf(t)
+  const bad = { ...shop, 'conf/userconfig.xml': '<safe>\n  <service mode="mirror">\n</safe>\n' }
+  const path = await written(await directoryOf(t), bad)
+  const refused = await refusal(packages.load({ path }))
+  t.is(refused.code, 'E_XML_SYNTAX')
+  t.true(refused.message.startsWith(`${path}/conf/userconfig.xml:3:`), refused.message)
+  const good = await packages.load({ path: await written(await directoryOf(t), shop) })
+  const upgrade = packages.merge(good.sources, { path, from: 'acme/shop@2.0.0' })
+  t.regex((await refusal(upgrade)).message, /^acme\/shop@2.0.0\/conf\/userconfig.xml:3:/)
+})
+
 test('files that modules share are packed into each of them, and a missing one is told', async (t) => {
   const root = await directoryOf(t)
   await written(root, {

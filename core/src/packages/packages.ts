@@ -15,6 +15,7 @@ import { codeOf } from '../files/atomic.js'
 import { satisfies } from '../kernel/versions.js'
 import { parseSignature } from '../trust/signature.js'
 import type { TrustedKeys } from '../trust/keyring.js'
+import { parseXml } from '../xml/document.js'
 import { readArchive } from './archive.js'
 import { assemble } from './assemble.js'
 import { convert, type Examine } from './convert.js'
@@ -125,6 +126,8 @@ export class Packages {
   ): Promise<Delivered> {
     const read = await this.read(path, vouched)
     const manifest = manifestOf(read.package, path)
+    // Said while the author's file is at hand; later it is the operator's, who did not write it.
+    parseXml(fileOf(read.package, configurationName) ?? '', `${from}/${configurationName}`)
     const misfits = manifest === undefined ? [] : this.misfits(manifest, plugins)
     if (misfits.length > 0) {
       throw new HoldfastError(
