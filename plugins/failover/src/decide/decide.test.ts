@@ -154,6 +154,27 @@ test('a resource that flaps ten times a second causes no order, is named once, a
   t.deepEqual(world.orders, ['t_db: stopstart'])
 })
 
+test('data that becomes old and current with each change of role does not flap, and data that does so within one role does', (t) => {
+  const world = new World('old: if (rfs.uptodate == down) then stopstart();')
+  const say = (value: ResourceValue): void => world.say('rfs.uptodate', value, 'module')
+  world.is('STOP', 'NotReady')
+  say('init')
+  world.is('WAIT', 'Transient')
+  say('up')
+  // Start, swap, swap: a secondary that copies has no current data until it is done.
+  for (const role of ['SECOND', 'PRIM', 'SECOND'] as const) {
+    world.is(role, 'Transient')
+    if (role === 'SECOND') say('down')
+    world.pass(2_000)
+    say('up')
+    world.is(role)
+  }
+  t.false(world.notes.includes('resourceFlaps'))
+  t.deepEqual(world.orders, [])
+  for (const value of ['down', 'up', 'down'] as const) say(value)
+  t.is(world.notes.at(-1), 'resourceFlaps')
+})
+
 test('a checker is watched in its phase only, and what it says too late is ignored', (t) => {
   const world = new World('', {
     'a.pre': 'pre',

@@ -7,7 +7,7 @@ import { evaluate } from './evaluate.js'
 import { actionOf, againMs, isServing } from './firing.js'
 import { wakeupLabel } from '../language/rule.js'
 import { withAnswer } from './past.js'
-import { changed, flaps, resourcesMax, steadyChangesMax, toldBy } from './resource.js'
+import { changed, flaps, inNewRole, resourcesMax, steadyChangesMax, toldBy } from './resource.js'
 import { applyRules } from './rules.js'
 import type { Action, Event, Place, Report, Resource, RuleState, State, Step } from './types.js'
 
@@ -106,11 +106,12 @@ function onModule(state: State, told: Pick<Place, 'role' | 'sub'>, nowMs: number
   const place = { role: told.role, sub: told.sub, readyMs }
   const moved = before.role !== told.role || before.sub !== told.sub
   const settlingUntilMs = moved ? undefined : state.settlingUntilMs
+  const local = before.role === told.role ? state.local : inNewRole(state.local)
   // A daemon that begins has not heard yet of what runs.
   const hasStopped = told.role === 'STOP' && before.role !== 'STOP'
-  if (!hasStopped) return { ...state, place, settlingUntilMs }
+  if (!hasStopped) return { ...state, place, local, settlingUntilMs }
   // Whoever stops the module ends what rules asked of it.
-  return { ...state, place, settlingUntilMs, held: undefined, ruleStates: new Map() }
+  return { ...state, place, local, settlingUntilMs, held: undefined, ruleStates: new Map() }
 }
 
 function onAnswer(

@@ -8,6 +8,9 @@ export const resourcesMax = 512
 export const steadyWindowMs = 60_000
 export const steadyChangesMax = 2
 const changesKept = 16
+/** What the module says of its data. */
+export const uptodateName = 'rfs.uptodate'
+export const degradedName = 'rfs.degraded'
 
 type Times = Pick<Event, 'nowMs' | 'wallMs'>
 
@@ -33,6 +36,15 @@ export function changed(before: Resource | undefined, report: Report, at: Times)
 export function flaps(resource: Resource, nowMs: number): boolean {
   const recent = resource.changesMs.filter((one) => one > nowMs - steadyWindowMs)
   return recent.length > steadyChangesMax
+}
+
+/** A module that takes another role says why its data is another: a start or a swap is no flapping. */
+export function inNewRole(local: State['local']): State['local'] {
+  const anew = [uptodateName, degradedName].flatMap((name) => {
+    const resource = local.get(name)
+    return resource === undefined ? [] : [[name, { ...resource, changesMs: [] }] as const]
+  })
+  return anew.length === 0 ? local : new Map([...local, ...anew])
 }
 
 /** `remote.tcp.web` or `tcp.web`. */

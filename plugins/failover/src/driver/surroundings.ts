@@ -1,5 +1,6 @@
 /** What this module and its LANs look like, as resources for the rules: `rfs.uptodate`, `heartbeat.<lan>`, `cluster.peer`. */
 import type { ModuleState, Peers, ResourceValue } from '@holdfast/sdk'
+import { degradedName, uptodateName } from '../decide/resource.js'
 import type { Report } from '../decide/types.js'
 
 export function moduleReports(state: ModuleState): readonly Report[] {
@@ -15,8 +16,8 @@ export function moduleReports(state: ModuleState): readonly Report[] {
   }
   return [
     // Whoever holds writes back has all of them.
-    report('rfs.uptodate', isDegraded || detail === 'uptodate'),
-    report('rfs.degraded', isDegraded),
+    report(uptodateName, isDegraded || detail === 'uptodate'),
+    report(degradedName, isDegraded),
   ]
 }
 
