@@ -3,9 +3,12 @@ import type { Role } from '@holdfast/sdk'
 import { handedOver, retryLeave } from './demote.js'
 import { andThen, isAt, remember, stay } from './plan.js'
 import { join } from './second.js'
-import { limited, type Serving } from './serve.js'
+import { limited, type Serving, takeRight } from './serve.js'
 import type { Action, State, Step } from './types.js'
 import { deciding } from './wait.js'
+
+/** The second that the rule for the times (docs/MIRROR.md) leaves over. */
+const restOfLimitMs = 1_000
 
 /**
  * Resources adopt what runs before this is called; here the machine goes on. The place was kept before its actions were
@@ -54,9 +57,13 @@ function resumeServing(state: Serving): Step {
     place.stage === 'restarting' ? [{ kind: 'restart', epoch: place.epoch, role: place.role }] : []
   const degrading =
     place.degrading === undefined ? undefined : { ...place.degrading, stage: 'held' as const }
-  const limit = limited(state.config, degrading?.limit)
   const next = { ...state, place: { ...place, follower, degrading, proving: undefined } }
-  return stay(next, ...released, ...restarted, ...limit)
+  const resumed = stay(next, ...released, ...restarted)
+  if (degrading?.limit === undefined) return resumed
+  // The daemon before may have used up the time for the right, and the other node waits only once: the witness says at once.
+  const delayMs = Math.min(restOfLimitMs, state.config.rightTimeoutMs)
+  const asked = andThen(resumed, () => takeRight(next))
+  return andThen(asked, (s) => stay(s, ...limited(degrading.limit, delayMs)))
 }
 
 function enter(epoch: number, from: Role, to: Role) {

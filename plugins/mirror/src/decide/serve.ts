@@ -15,7 +15,7 @@ import {
   within,
 } from './plan.js'
 import { claimable, isUnproved, proveLater } from './proof.js'
-import type { Action, Follower, MirrorConfig, State, Step, View } from './types.js'
+import type { Action, Follower, State, Step, View } from './types.js'
 
 export type Serving = At<'alone' | 'prim'>
 
@@ -168,14 +168,17 @@ function degrade(state: Serving, cause: string): Step {
   const isLimited = config.hasWitness && config.isolation === 'wait'
   const limit = isLimited ? epoch : undefined
   const place = { ...state.place, degrading: { stage: 'held' as const, epoch, limit } }
-  const held = stay({ ...become(asked, place, cause), place }, ...limited(config, limit))
+  const held = stay(
+    { ...become(asked, place, cause), place },
+    ...limited(limit, config.rightTimeoutMs),
+  )
   return andThen(held, (next) => reconsiderDegrading({ ...next, place }))
 }
 
 /** The timer that ends the wait for the right. */
-export function limited(config: MirrorConfig, limit: number | undefined): readonly Action[] {
+export function limited(limit: number | undefined, delayMs: number): readonly Action[] {
   if (limit === undefined) return []
-  return [{ kind: 'arm', timer: 'limit', epoch: limit, delayMs: config.rightTimeoutMs }]
+  return [{ kind: 'arm', timer: 'limit', epoch: limit, delayMs }]
 }
 
 /** Neither the peer nor the witness answered in time: the other node may have got the right, and will serve soon. */
