@@ -337,7 +337,7 @@ export class ClusterService {
     const causes = await unavailablePorts(layout.lans, self, { clock, except: new Set(own) })
     if (causes.length === 0) return
     throw new HoldfastError('E_CLUSTER_PORT', `${self}: ${causes.join('; ')}`, {
-      hint: 'correct addr, laddr or port in cluster.xml, or stop the program that uses the port',
+      hint: 'correct addr (behind NAT: laddr) or port in cluster.xml, or stop the program that uses the port',
     })
   }
 

@@ -2,11 +2,14 @@
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { createServer, isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { type Clock, messageOf } from '@holdfast/sdk'
 import { codeOf } from '../files/atomic.js'
 import { entryOf, type Lan } from './settings.js'
 
 const probeTimeoutMs = 5_000
+/** More would hide the one that is meant. */
+const addressesShownMax = 8
 
 /** One sentence for each port that cannot be opened. Those in `except` (`lan host port`) are open already, by us. */
 export async function unavailablePorts(
@@ -77,11 +80,20 @@ function sentence(thrown: unknown, host: string, port: number): string {
     case 'EADDRINUSE':
       return `port ${String(port)} on ${host} is in use by another program`
     case 'EADDRNOTAVAIL':
-      return `${host} is not an address of this node (set laddr when NAT is in between)`
+      return `${host} is not an address of this node (it has ${ownAddresses()})`
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `the name ${host} cannot be resolved`
     default:
       return `${host} port ${String(port)} cannot be opened: ${messageOf(thrown)}`
   }
+}
+
+/** Those that another node could reach. */
+function ownAddresses(): string {
+  const all = Object.values(networkInterfaces()).flatMap((facts) => facts ?? [])
+  const own = all.filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
+  const names = own.map(({ address }) => address)
+  const more = names.length > addressesShownMax ? ', …' : ''
+  return names.length === 0 ? 'none' : `${names.slice(0, addressesShownMax).join(', ')}${more}`
 }

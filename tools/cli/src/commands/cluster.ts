@@ -7,6 +7,7 @@ import { cliErrors, exitCode, usageError } from '../exit.js'
 import { duration } from '../output/format.js'
 import { writeTable } from '../output/table.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
+import { typedLans } from './lans.js'
 import { jsonOption, timeOf } from './options.js'
 import { readSecret } from './secret.js'
 
@@ -95,11 +96,15 @@ async function init(context: Context, input: Input): Promise<number> {
   if ((file === undefined) === (lans.length === 0)) {
     throw usageError('cluster init needs either FILE or --lan', 'holdfast cluster init --help')
   }
-  const xml = file === undefined ? clusterXmlOf(lans) : await readText(file)
-  const node = input.option('node') ?? hostname().split('.')[0]
-  const view = await context.client.ask<ClusterView>('POST', '/cluster/init', {
-    body: { xml, node },
-  })
+  const typed = typedLans(lans)
+  const xml = file === undefined ? typed.xml : await readText(file)
+  const body = { xml, node: input.option('node') ?? hostname().split('.')[0] }
+  const view = await context.client
+    .ask<ClusterView>('POST', '/cluster/init', { body })
+    .catch((error: unknown) => {
+      const isTyped = file === undefined && error instanceof HoldfastError
+      throw isTyped ? typed.reworded(error) : error
+    })
   tellMember(context, view)
   const others = view.nodes.map((one) => one.node).filter((name) => name !== view.self)
   for (const other of others) {
@@ -239,27 +244,4 @@ async function readText(path: string): Promise<string> {
   throw new HoldfastError(cliErrors.file, `${path} has more than ${String(fileBytesMax)} bytes`, {
     hint: 'a cluster.xml has some hundred bytes: is it the right file?',
   })
-}
-
-/** `default=n1:10.0.0.1,n2:10.0.0.2`; what is wrong in names and addresses, the node says. */
-function clusterXmlOf(lans: readonly string[]): string {
-  const parts = lans.map((text) => {
-    const [, lan = '', members = ''] = /^([^=]+)=(.+)$/.exec(text) ?? []
-    const nodes = members.split(',').map((member) => /^([^:]+):(.+)$/.exec(member))
-    if (lan === '' || nodes.includes(null)) {
-      throw usageError(
-        `--lan ${text} is not understood`,
-        'write --lan default=n1:10.0.0.1,n2:10.0.0.2',
-      )
-    }
-    const lines = nodes.map(
-      (node) => `      <node name="${escape(node?.[1] ?? '')}" addr="${escape(node?.[2] ?? '')}"/>`,
-    )
-    return `    <lan name="${escape(lan)}">\n${lines.join('\n')}\n    </lan>`
-  })
-  return `<cluster>\n  <lans>\n${parts.join('\n')}\n  </lans>\n</cluster>\n`
-}
-
-function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${String(character.charCodeAt(0))};`)
 }
