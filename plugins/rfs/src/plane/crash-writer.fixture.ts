@@ -1,0 +1,102 @@
+/**
+ * For the crash loop, as a program: `node crash-writer.fixture.js DIR SEED FIRST` does one operation after the other and says before
+ * and after each what it does, until its standard input ends or the directory does not answer any more. What it wrote it
+ * reads again. A data plane that is killed beneath it must not be noticed.
+ */
+import fs from 'node:fs'
+import { randomFrom } from './battery-values.fixture.js'
+import { contentOf, randomOperation, type Operation, type Outcome } from './crash-ledger.fixture.js'
+import {
+  AT,
+  E,
+  O,
+  close,
+  cstring,
+  errnoName,
+  fsync,
+  ftruncate,
+  openat,
+  pread,
+  pwrite,
+  renameat2,
+  unlinkat,
+  write,
+} from './libc.js'
+
+/** The node ended, or gave up its role: the end of this program, as it would be of the application. */
+const ENDED = ['ENOTCONN', 'ECONNABORTED', 'EIO']
+
+const random = randomFrom(Number(process.argv[3]))
+// Never by a path: when the mount is gone, the same path leads to the directory beneath.
+const root = openat(AT.FDCWD, cstring(process.argv[2] ?? ''), O.DIRECTORY | O.CLOEXEC, 0)
+let number = Number(process.argv[4])
+process.stdin.on('end', () => process.exit(0))
+process.stdin.resume()
+turn()
+
+function turn(): void {
+  const operation = randomOperation(number++, random)
+  say({ operation })
+  const result = done(operation)
+  if (ENDED.includes(result)) {
+    say({ ended: result })
+    process.exit(0)
+  }
+  say({ outcome: result })
+  setImmediate(turn)
+}
+
+function say(line: object): void {
+  fs.writeSync(1, JSON.stringify(line) + '\n')
+}
+
+function done(operation: Operation): Outcome | string {
+  switch (operation.kind) {
+    case 'rename': {
+      const [from, to] = [cstring(operation.from), cstring(operation.to)]
+      return shown(renameat2(root, from, root, to, 0))
+    }
+    case 'unlink':
+      return shown(unlinkat(root, cstring(operation.path), 0))
+    case 'truncate':
+      return withFile(operation.path, O.RDWR, (fd) => ftruncate(fd, operation.size))
+    case 'append':
+      return withFile(operation.path, O.CREAT | O.WRONLY | O.APPEND, (fd) => {
+        const content = contentOf(operation)
+        return whole(write(fd, content, content.length), content.length)
+      })
+    case 'write':
+      return withFile(operation.path, O.CREAT | O.RDWR, (fd) => writeAndRead(fd, operation))
+  }
+}
+
+function withFile(path: string, flags: number, work: (fd: number) => number): string {
+  const fd = openat(root, cstring(path), flags | O.CLOEXEC, 0o640)
+  if (fd < 0) return shown(fd)
+  const result = work(fd)
+  close(fd)
+  return shown(result)
+}
+
+function writeAndRead(fd: number, operation: Extract<Operation, { kind: 'write' }>): number {
+  const content = contentOf(operation)
+  const { offset } = operation
+  const wrote = whole(pwrite(fd, content, content.length, offset), content.length)
+  if (wrote < 0) return wrote
+  const synced = operation.sync ? fsync(fd) : 0
+  if (synced < 0) return synced
+  const back = Buffer.alloc(content.length)
+  const got = whole(pread(fd, back, back.length, offset), back.length)
+  if (got < 0) return got
+  // Nobody else writes here: no error number says that.
+  return back.equals(content) ? 0 : -E.PROTO
+}
+
+/** A call that did a part of what it should is wrong here, where there is room and nobody interrupts. */
+function whole(result: number, wanted: number): number {
+  return result < 0 || result === wanted ? result : -E.OVERFLOW
+}
+
+function shown(result: number): Outcome | string {
+  return result < 0 ? errnoName(result) : 'done'
+}
