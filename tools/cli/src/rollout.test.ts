@@ -25,6 +25,26 @@ test('a rollback is rolled out at once, an upgrade with conflicts only when the 
   t.is(nodes.code, 2)
 })
 
+test('an upgrade to the version that is there says so, what it changed all the same, and applies nothing when that is nothing', async (t) => {
+  const [n1] = await pair(t)
+  const { control } = n1
+  const upgraded = async (taken: readonly string[]): Promise<string> => {
+    control.upgraded = { to: '1.0.0', taken, conflicts: [] }
+    const { code, out } = await holdfast(n1, 'module', 'upgrade', 'web', '/')
+    t.is(code, 0)
+    return out
+  }
+  const rollouts = (): number =>
+    control.told.filter(({ method }) => method === 'moduleRollout').length
+  t.is(await upgraded([]), 'web  up to date: version 1.0.0\n')
+  t.is(rollouts(), 0)
+  t.regex(
+    await upgraded(['bin/check']),
+    /^web {2}version 1\.0\.0 as before, changed:\n {2}bin\/check\n/,
+  )
+  t.is(rollouts(), 1)
+})
+
 test('a rollout that halts says which node has what, and the way on or back', async (t) => {
   const [n1] = await pair(t)
   n1.control.addModule('web', moduleStateOf('PRIM', 'Ready'))

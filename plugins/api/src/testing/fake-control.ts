@@ -70,6 +70,8 @@ export class FakeControl implements Control {
   readonly version = '0.1.0'
   readonly told: Told[] = []
   rolloutHalts = false
+  /** What is different in the report of an upgrade. */
+  upgraded: Partial<UpgradeReport> = {}
   /** What happens after an order was accepted. */
   onCommand: (name: string, command: string) => void = () => undefined
   /** What is different in the package that is asked about; it may throw. */
@@ -188,8 +190,9 @@ export class FakeControl implements Control {
 
   moduleUpgrade(request: Parameters<Control['moduleUpgrade']>[0]): Promise<UpgradeReport> {
     const { version } = this.module(request.name)
-    const files = { taken: ['bin/start_prim'], conflicts: ['bin/stop_prim'] }
-    return this.#note('moduleUpgrade', request, { from: version, to: '9.0.0', ...files, notes: [] })
+    const files = { taken: ['bin/start_prim'], conflicts: ['bin/stop_prim'], notes: [] }
+    const report = { from: version, to: '9.0.0', ...files, ...this.upgraded }
+    return this.#note('moduleUpgrade', request, report)
   }
 
   moduleRollback(request: Parameters<Control['moduleRollback']>[0]): Promise<UpgradeReport> {

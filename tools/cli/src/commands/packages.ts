@@ -159,7 +159,9 @@ async function applyUpgrade(
 ): Promise<number> {
   const { terminal, client } = context
   tellUpgrade(terminal, name, report)
-  const { configured } = await client.get<ModuleView>(addressOf(name))
+  const { configured, version } = await client.get<ModuleView>(addressOf(name))
+  // What an operator edited meanwhile is not applied by an upgrade that brought nothing.
+  if (isNothing(report) && configured && version === report.to) return exitCode.done
   if (configured && report.conflicts.length === 0 && !input.flag('sources')) {
     return await rollOut(context, name, { stop: input.flag('stop') })
   }
@@ -169,15 +171,22 @@ async function applyUpgrade(
 }
 
 function tellUpgrade(terminal: Terminal, name: string, report: UpgradeReport): void {
-  terminal.out(`${name}  version ${report.from} → ${report.to}`)
+  terminal.out(`${name}  ${versionText(report)}`)
   for (const path of report.taken) terminal.out(`  ${path}`)
   for (const path of report.conflicts) {
     terminal.warning(`${path}: you changed it and the package did: yours stays, compare them`)
   }
   tellNotes(terminal, report.notes)
-  if (report.from === report.to && report.taken.length + report.notes.length === 0) {
-    terminal.out('  the sources are that already')
-  }
+}
+
+function versionText(report: UpgradeReport): string {
+  const { from, to } = report
+  if (from !== to) return `version ${from} → ${to}`
+  return isNothing(report) ? `up to date: version ${to}` : `version ${to} as before, changed:`
+}
+
+function isNothing({ from, to, taken, conflicts }: UpgradeReport): boolean {
+  return from === to && taken.length + conflicts.length === 0
 }
 
 async function info(context: Context, input: Input): Promise<number> {

@@ -191,6 +191,7 @@ function notesOf(view: ModuleView, verbose: boolean): readonly Row[] {
   const notes: Row[] = []
   if (state?.progress !== undefined)
     notes.push({ note: progressLine(state.progress), colour: 'orange' })
+  for (const remark of view.remarks ?? []) notes.push({ note: remark, colour: 'orange' })
   if (state?.hint !== undefined) notes.push({ note: `next: ${state.hint}` })
   if (!verbose) return notes
   const id = view.id === undefined ? '' : `, id ${String(view.id)}`
