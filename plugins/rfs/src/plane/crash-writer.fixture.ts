@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import { randomFrom } from './battery-values.fixture.js'
-import { contentOf, randomOperation, type Operation, type Outcome } from './crash-ledger.fixture.js'
+import { contentOf, randomOperation, type Operation } from './crash-ledger.fixture.js'
 import {
   AT,
   E,
@@ -50,7 +50,7 @@ function say(line: object): void {
   fs.writeSync(1, JSON.stringify(line) + '\n')
 }
 
-function done(operation: Operation): Outcome | string {
+function done(operation: Operation): string {
   switch (operation.kind) {
     case 'rename': {
       const [from, to] = [cstring(operation.from), cstring(operation.to)]
@@ -97,6 +97,6 @@ function whole(result: number, wanted: number): number {
   return result < 0 || result === wanted ? result : -E.OVERFLOW
 }
 
-function shown(result: number): Outcome | string {
+function shown(result: number): string {
   return result < 0 ? errnoName(result) : 'done'
 }
