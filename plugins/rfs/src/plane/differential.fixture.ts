@@ -22,6 +22,9 @@ export interface Plan {
 
 const PROGRAMS = 3
 const OPERATIONS = 300
+/** More than a tick of the clock that files get their times from. */
+const STILL_MS = 15
+const STILL_EVERY_MS = 60
 /** In the order of the phases; each program begins with another one. */
 const USERS = [0, 1000, 1234, 0]
 
@@ -94,7 +97,9 @@ async function compared(plan: Plan, places: Places): Promise<string | undefined>
     void server.must('detach', { epoch: 2, generation: 'g2' })
   }
   for (const [phase, tasks] of plan.phases.entries()) {
-    const mounted = await Promise.all(tasks.map((task) => battery(server.directory, task)))
+    const mounted = await stuttering(follower, () =>
+      Promise.all(tasks.map((task) => battery(server.directory, task))),
+    )
     const local = await Promise.all(tasks.map((task) => battery(plain, task)))
     for (const [index, { name }] of tasks.entries()) {
       const differs = firstDifference(mounted[index] ?? [], local[index] ?? [])
@@ -107,6 +112,19 @@ async function compared(plan: Plan, places: Places): Promise<string | undefined>
     if (differs !== '') return `phase ${phase}: ${differs}`
   }
   return undefined
+}
+
+/** The follower stands still now and then: a time that it is not told is its own clock's, and then another one. */
+async function stuttering<T>(follower: TestPlane, work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => {
+    follower.pause()
+    setTimeout(() => follower.resume(), STILL_MS)
+  }, STILL_EVERY_MS)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 /** Also those that follow from the plan of another run may miss some of the programs. */

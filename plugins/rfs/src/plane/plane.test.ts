@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import ava from 'ava'
 import { HELLO_BYTES, LINK_KIND, NONCE_BYTES, writeHello } from './link/handshake.js'
 import { TestPlane, differences, isMounted, join2, pair, shell } from './plane.fixture.js'
@@ -192,6 +193,28 @@ test('open files survive that they lose their names, and files without a name ge
     t.is(await differences(directory, follower.directory), '')
     t.is(readFileSync(join(follower.directory, 'deux'), 'utf8'), 'by the other name')
     t.is(readFileSync(join(follower.directory, 'early')).length, 5004)
+  })
+})
+
+test('an empty file that was made without a name has the same time on both sides when it gets one', async (t) => {
+  await pair(async (server, follower) => {
+    await join2(server, follower)
+    follower.pause()
+    const script = `import os
+os.chdir('${server.directory}')
+fd = os.open('.', os.O_TMPFILE | os.O_RDWR)
+os.link('/proc/self/fd/%d' % fd, 'late', src_dir_fd=fd)`
+    const making = shell(`python3 -c "${script}"`)
+    for (let waits = false; !waits;) {
+      const { counters } = await server.must('status')
+      waits = JSON.stringify(counters).includes('"opsWaiting":1')
+    }
+    // The clock from which files get their times goes on.
+    await delay(20)
+    follower.resume()
+    await making
+    await server.must('drain')
+    t.is(await differences(server.directory, follower.directory), '')
   })
 })
 

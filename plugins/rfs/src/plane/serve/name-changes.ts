@@ -190,6 +190,8 @@ export class NameChanges {
     if (sent) {
       stream.ops.link(volume.index, node.id, parent.id, name)
       stream.owe(volume, parent)
+      // Made without a name, and perhaps nothing was written since: then nobody was told when it was made.
+      if (node.linkable) stream.owe(volume, node)
     }
     table.addName(node, parent, name)
     if (node.linkable) this.parts.succession.release(node)
