@@ -170,7 +170,7 @@ async function state(context: Context, input: Input): Promise<number> {
   const { terminal, client } = context
   const view = await client.get<ClusterView>('/cluster')
   if (input.flag('json')) {
-    terminal.out(JSON.stringify(view, undefined, 2))
+    terminal.json(view)
     return exitCode.done
   }
   if (input.flag('quiet')) {

@@ -4,7 +4,8 @@ import { HoldfastError } from '@holdfast/sdk'
 import { readEvents } from '../api/events.js'
 import type { LogAnswer, LogEntry } from '../api/views.js'
 import { cliErrors, exitCode, usageError } from '../exit.js'
-import { instant, printable } from '../output/format.js'
+import { printable } from '../output/format.js'
+import { instant } from '../output/times.js'
 import type { Colour } from '../output/terminal.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
 import { chosenNode, jsonOption, moduleOption, nodesOption } from './options.js'
@@ -131,7 +132,7 @@ const letters: Readonly<Record<LogLevel, readonly [string, Colour | undefined]>>
 function show(context: Context, wanted: Wanted, entry: LogEntry): void {
   const { terminal } = context
   if (wanted.json) {
-    terminal.out(JSON.stringify(entry))
+    terminal.json(entry, 'line')
     return
   }
   const [letter, colour] = letters[entry.level]

@@ -146,7 +146,7 @@ async function list(context: Context, input: Input): Promise<number> {
   const node = await chosenNode(context, input)
   const { modules } = await client.get<ModulesAnswer>('/modules', { node })
   if (input.flag('json')) {
-    terminal.out(JSON.stringify(modules, undefined, 2))
+    terminal.json(modules)
   } else if (input.flag('quiet')) {
     for (const { name } of modules) terminal.out(name)
   } else if (modules.length === 0) {

@@ -1,6 +1,6 @@
 /** `holdfast notify`: do notices of the nodes get through? */
 import { exitCode } from '../exit.js'
-import { instant } from '../output/format.js'
+import { instant } from '../output/times.js'
 import { type Row, writeTable } from '../output/table.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
 import { chosenNodes, nodesOption } from './options.js'

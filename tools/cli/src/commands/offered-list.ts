@@ -30,7 +30,7 @@ async function list(context: Context, input: Input): Promise<number> {
   const module = await chosenModule(context, input.argument('NAME'), node)
   const path = `/modules/${encodeURIComponent(module)}/commands`
   const { commands } = await client.get<CommandsAnswer>(path, { node })
-  if (input.flag('json')) terminal.out(JSON.stringify(commands, undefined, 2))
+  if (input.flag('json')) terminal.json(commands)
   else if (input.flag('quiet')) {
     const words = new Set(commands.flatMap((one) => one.words.split(' ')))
     for (const word of words) terminal.out(word)

@@ -121,7 +121,7 @@ function failed(reason: unknown): CommandResult {
 
 function tell(context: Context, input: Input, result: CommandResult): number {
   const { terminal } = context
-  if (input.flag('json')) terminal.out(JSON.stringify(result.data, undefined, 2))
+  if (input.flag('json')) terminal.json(result.data)
   else for (const line of result.lines) terminal.out(printable(line))
   return result.ok ? exitCode.done : exitCode.refused
 }
@@ -134,7 +134,7 @@ function tellAll(
   const { terminal } = context
   if (input.flag('json')) {
     const data = Object.fromEntries(answers.map(({ node, result }) => [node, result.data]))
-    terminal.out(JSON.stringify(data, undefined, 2))
+    terminal.json(data)
   } else {
     const width = Math.max(...answers.map(({ node }) => node.length))
     for (const { node, result } of answers) {

@@ -197,7 +197,7 @@ async function info(context: Context, input: Input): Promise<number> {
       : await context.client.get<PackageView>(
           `${addressOf(await chosenModule(context, given))}/package`,
         )
-  if (input.flag('json')) context.terminal.out(JSON.stringify(view, undefined, 2))
+  if (input.flag('json')) context.terminal.json(view)
   else tellPackage(context.terminal, view)
   return exitCode.done
 }

@@ -104,7 +104,7 @@ async function plugins(context: Context, input: Input): Promise<readonly PluginV
 async function list(context: Context, input: Input): Promise<number> {
   const { terminal } = context
   const all = await plugins(context, input)
-  if (input.flag('json')) terminal.out(JSON.stringify(all, undefined, 2))
+  if (input.flag('json')) terminal.json(all)
   else {
     const rows = all.map((one) => [
       { text: one.id },
@@ -138,7 +138,7 @@ async function tellInfo(context: Context, input: Input): Promise<number> {
 
 function tell({ terminal }: Context, input: Input, views: readonly PluginView[]): void {
   for (const view of views) {
-    if (input.flag('json')) terminal.out(JSON.stringify(view, undefined, 2))
+    if (input.flag('json')) terminal.json(view)
     else tellPlugin(terminal, view)
   }
 }
@@ -163,7 +163,7 @@ async function doctor(context: Context, input: Input): Promise<number> {
   const node = await chosenNode(context, input)
   const { sets, idle } = await client.get<PluginsReport>('/plugins-report', { node })
   const failed = sets.some((set) => set.failure !== undefined || set.plugins.some(isFailed))
-  if (input.flag('json')) terminal.out(JSON.stringify({ sets, idle }, undefined, 2))
+  if (input.flag('json')) terminal.json({ sets, idle })
   else {
     for (const set of sets) tellSet(context, set)
     if (idle.length > 0) terminal.out('not active')

@@ -151,7 +151,7 @@ async function add(context: Context, input: Input): Promise<number> {
 }
 
 function tell({ terminal }: Context, { registries }: RegistriesAnswer, asJson = false): number {
-  if (asJson) terminal.out(JSON.stringify(registries, undefined, 2))
+  if (asJson) terminal.json(registries)
   else if (registries.length === 0) {
     terminal.out(
       'No registry is asked; what is delivered and what other nodes have can be installed.',
@@ -162,7 +162,7 @@ function tell({ terminal }: Context, { registries }: RegistriesAnswer, asJson = 
       { text: String(one.modules) },
       { text: String(one.plugins) },
       { text: one.key === '' ? 'nobody' : one.key },
-      { text: (one.expires ?? 'never fetched').slice(0, 16) },
+      { text: one.expires ?? 'never fetched' },
       { text: one.address },
     ])
     writeTable(
@@ -191,7 +191,7 @@ async function search(context: Context, input: Input): Promise<number> {
     ...modules.map((one) => ({ kind: 'module', ...one })),
     ...plugins.map((one) => ({ kind: 'plugin', ...one })),
   ]
-  if (input.flag('json')) terminal.out(JSON.stringify(found, undefined, 2))
+  if (input.flag('json')) terminal.json(found)
   else if (found.length === 0) terminal.out('Nothing found.  next: holdfast registry update')
   else {
     const rows = bySource(found).map(({ kind, id = '', version, source, title }) => [
@@ -207,7 +207,7 @@ async function show(context: Context, input: Input): Promise<number> {
   const id = input.argument('ID') ?? ''
   const versions = await versionsOf(context, id)
   if (input.flag('json')) {
-    terminal.out(JSON.stringify(versions, undefined, 2))
+    terminal.json(versions)
     return exitCode.done
   }
   const rows = bySource(versions).map(

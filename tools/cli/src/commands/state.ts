@@ -2,7 +2,8 @@
 import { HoldfastError } from '@holdfast/sdk'
 import type { ClusterView, ModulesAnswer, ModuleView } from '../api/views.js'
 import { exitCode, exitCodeOf, exitCodeOfRole, quietFailureOffset, usageError } from '../exit.js'
-import { duration, instant, progressLine, stateColour, stateText } from '../output/format.js'
+import { duration, progressLine, stateColour, stateText } from '../output/format.js'
+import { instant } from '../output/times.js'
 import { type Row, writeTable } from '../output/table.js'
 import type { CommandSpec, Context, Input } from '../spec.js'
 import {
@@ -73,7 +74,7 @@ async function show(context: Context, input: Input): Promise<number> {
       ...answer,
       modules: answer.modules.filter((module) => names.includes(module.name)),
     }))
-    terminal.out(JSON.stringify({ cluster, nodes: shown }, undefined, 2))
+    terminal.json({ cluster, nodes: shown })
     return exitCode.done
   }
   writeHead(context, cluster)

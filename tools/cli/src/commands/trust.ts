@@ -62,7 +62,7 @@ async function list(context: Context, input: Input): Promise<number> {
   const { client, terminal } = context
   const node = await chosenNode(context, input)
   const { keys } = await client.get<{ keys: readonly TrustedKeyView[] }>('/trust', { node })
-  if (input.flag('json')) terminal.out(JSON.stringify(keys, undefined, 2))
+  if (input.flag('json')) terminal.json(keys)
   else if (keys.length === 0) terminal.out('none')
   else
     writeTable(

@@ -26,14 +26,6 @@ export function duration(milliseconds: number): string {
   return `${String(days)}d${two((hours ?? 0) % 24)}h`
 }
 
-/** `2026-11-21 09:12:01.042`, in the time zone of the reader. */
-export function instant(atMs: number): string {
-  const at = new Date(atMs)
-  const date = `${String(at.getFullYear())}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
-  return `${date} ${time}.${String(at.getMilliseconds()).padStart(3, '0')}`
-}
-
 export function progressLine(progress: Progress): string {
   const { phase, filesDone, filesTotal, bytesDone, bytesTotal, bytesPerSecond, etaSeconds } =
     progress

@@ -1,6 +1,7 @@
 /** A table of text for the terminal. */
 import { columnMin, wrap } from './format.js'
 import type { Colour, Terminal } from './terminal.js'
+import { inLocalTime } from './times.js'
 
 export interface Cell {
   readonly text: string
@@ -18,16 +19,23 @@ export function writeTable(
   heads: readonly string[],
   rows: readonly Row[],
 ): void {
-  const lines = rows.filter((row): row is readonly Cell[] => Array.isArray(row))
+  const read = rows.map(asRead)
+  const lines = read.filter((row): row is readonly Cell[] => Array.isArray(row))
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...lines.map((line) => line[column]?.text.length ?? 0)),
   )
-  const all: Row[] = [heads.map((text): Cell => ({ text, colour: 'grey' })), ...rows]
+  const all: Row[] = [heads.map((text): Cell => ({ text, colour: 'grey' })), ...read]
   const indent = (widths[0] ?? 0) + gap.length
   for (const row of all) {
     if ('note' in row) writeBelow(terminal, row.note, row.colour, indent)
     else writeRow(terminal, row, widths)
   }
+}
+
+/** Before columns are measured. */
+function asRead(row: Row): Row {
+  if ('note' in row) return row
+  return row.map((cell) => ({ ...cell, text: inLocalTime(cell.text) }))
 }
 
 function writeRow(terminal: Terminal, row: readonly Cell[], widths: readonly number[]): void {

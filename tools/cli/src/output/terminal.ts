@@ -1,6 +1,7 @@
 /** Where text goes, and whether it may have colours. */
 import type { HoldfastError } from '@holdfast/sdk'
 import { printable, wrap } from './format.js'
+import { inLocalTime, withInstants } from './times.js'
 
 export type Colour = 'red' | 'green' | 'orange' | 'grey' | 'bold'
 
@@ -41,12 +42,18 @@ export class Terminal {
 
   out(line: string): void {
     this.#clearStatus()
-    this.#out.write(`${line}\n`)
+    this.#out.write(`${inLocalTime(line)}\n`)
   }
 
   err(line: string): void {
     this.#clearStatus()
-    this.#err.write(`${line}\n`)
+    this.#err.write(`${inLocalTime(line)}\n`)
+  }
+
+  /** For programs: nothing is cut, and times are those of nobody's zone. */
+  json(value: unknown, form: 'block' | 'line' = 'block'): void {
+    const text = JSON.stringify(withInstants(value), undefined, form === 'block' ? 2 : undefined)
+    this.#out.write(`${text}\n`)
   }
 
   /** A line that the next one replaces; nothing at all when nobody looks. */
