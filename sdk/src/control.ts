@@ -40,6 +40,8 @@ export interface ModuleView {
   /** Undefined: not configured, or its plugins did not start (then `failure` says why). */
   readonly state: ModuleState | undefined
   readonly failure: { readonly code: string; readonly reason: string } | undefined
+  /** What else the operator should see, one sentence each. Absent: a node of an older version says this. */
+  readonly remarks?: readonly string[]
 }
 
 export interface LogEntry {

@@ -40,6 +40,7 @@ export { nearest } from './nearest.js'
 export { type Notice, type NoticeMessage, type Notifier, notifier } from './notifier.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
 export { type Program, type ProgramCall, program } from './program.js'
+export { type Remark, remark } from './remark.js'
 export { type Replica, type ReplicaEvent, replica } from './replica.js'
 export {
   isServing,

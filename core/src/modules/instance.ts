@@ -17,6 +17,7 @@ import {
   type OperatorCommand,
   type PluginActivity,
   refused,
+  remark,
   type Topology,
   topology,
   type Verdict,
@@ -33,6 +34,7 @@ import { malformedCommand } from './commands.js'
 import type { ModuleLayout } from './layout.js'
 import { LiveMark } from './live-mark.js'
 import { planModule } from './plan.js'
+import { remarksOf } from './remarks.js'
 import { type CoreServices, installedFor } from './services.js'
 import { type BootRule, bootRuleOf, parseUserConfig } from './userconfig.js'
 
@@ -101,6 +103,11 @@ export class ModuleInstance {
   /** By the words that are typed; none while the plugins of the module do not run. */
   commands(): ReadonlyMap<string, Command> {
     return this.set.contributionsOf(command)
+  }
+
+  /** What its plugins want the operator to see beside its state. */
+  remarks(): readonly string[] {
+    return remarksOf(this.set.contributionsOf(remark))
   }
 
   activity(): readonly PluginActivity[] {

@@ -385,6 +385,7 @@ export class Modules {
       nodes: applied?.nodes ?? [],
       state: instance?.state(),
       failure: instance?.failure,
+      remarks: instance?.remarks() ?? [],
     }
   }
 

@@ -2,7 +2,7 @@
 import { type Clock, type Command, type CommandResult, HoldfastError } from '@holdfast/sdk'
 import type { FailoverDriver } from './driver/driver.js'
 import type { Resource } from './decide/types.js'
-import { explain, headOf, linesOf, type Now, pastLinesOf, span } from './explain.js'
+import { explain, headOf, linesOf, type Now, pastLinesOf, span, switchedOff } from './explain.js'
 import { resourceValues } from './language/rule.js'
 
 type Driver = Pick<FailoverDriver, 'module' | 'state' | 'setResource' | 'switchCheckers'>
@@ -67,7 +67,7 @@ function listed(driver: Driver, { wallMs }: Now): CommandResult {
   const lines = resources.map(({ name, value, sinceWallMs, cause }) => {
     return `${name} = ${value} for ${span(wallMs - sinceWallMs)}: ${cause}`
   })
-  const note = enabled ? [] : ['checkers are switched off: "holdfast checker on" looks again']
+  const note = enabled ? [] : [`${switchedOff}.`]
   return {
     ok: true,
     lines: [...note, ...(lines.length === 0 ? ['no resource is watched yet'] : lines)],

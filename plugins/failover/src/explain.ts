@@ -30,14 +30,16 @@ export function explain(state: State, now: Now): readonly Explained[] {
   return [...state.rules.map((rule) => explainRule(state, rule, now)), explainWakeup(state, now)]
 }
 
+/** `checker off`, wherever it is told. */
+export const switchedOff =
+  'Checkers are switched off: nobody looks and no rule acts until "holdfast checker on"'
+
 /** Where the module is, and why: what somebody wants to have explained. */
 export function headOf(
   { enabled }: Pick<State, 'enabled'>,
   { role, sub, cause }: Pick<ModuleState, 'role' | 'sub' | 'cause'>,
 ): readonly string[] {
-  const off =
-    'Checkers are switched off: nobody looks and no rule acts until "holdfast checker on".'
-  return [`The module is ${role} (${sub}): ${cause}`, ...(enabled ? [] : [off])]
+  return [`The module is ${role} (${sub}): ${cause}`, ...(enabled ? [] : [`${switchedOff}.`])]
 }
 
 export function linesOf(explained: readonly Explained[], now: Now): readonly string[] {

@@ -8,11 +8,13 @@ import {
   live,
   log,
   peers,
+  remark,
   store,
   topology,
 } from '@holdfast/sdk'
 import { commandsOf } from './commands.js'
 import { FailoverDriver } from './driver/driver.js'
+import { switchedOff } from './explain.js'
 import { readRules } from './language/rule-set.js'
 import type { FailoverSettings } from './settings.js'
 
@@ -42,6 +44,9 @@ export const plugin = definePlugin<typeof needs, FailoverSettings>({
     scope.onStop(() => driver.stop())
     await driver.begin()
     for (const [words, one] of commandsOf(driver, deps.clock)) scope.contribute(command, words, one)
+    scope.contribute(remark, 'checkers', {
+      text: () => (driver.state().enabled ? undefined : switchedOff),
+    })
   },
 })
 

@@ -9,6 +9,7 @@ import {
   moduleContext,
   moduleScripts,
   optional,
+  remark,
   ruleOf,
   store,
 } from '@holdfast/sdk'
@@ -42,6 +43,12 @@ export const plugin = definePlugin<typeof needs, ErrdConfig>({
     for (const [words, one] of commandsOf(monitor, entries, switches)) {
       scope.contribute(command, words, one)
     }
+    scope.contribute(remark, 'errd', {
+      text: () =>
+        switches.isOn
+          ? undefined
+          : 'errd is off: nobody looks at processes and services until "holdfast errd on"',
+    })
   },
 })
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checker, command, type ModuleScripts, moduleScripts } from '@holdfast/sdk'
+import { checker, command, type ModuleScripts, moduleScripts, remark } from '@holdfast/sdk'
 import { really, startPlugin, TestExec, TestLog, type TestServices } from '@holdfast/sdk/testing'
 import test, { type ExecutionContext } from 'ava'
 import { plugin } from './index.js'
@@ -180,8 +180,11 @@ test('classes of scripts wait for errd enable, errd off is kept over a restart, 
   await run('errd enable', { class: 'extra' })
   await world.says('up', 0)
   t.regex((await run('errd list')).lines.join('\n'), new RegExp(`proc.${world.name} = up`))
+  const remarked = () => world.host.contribution(remark, 'errd').text()
+  t.is(remarked(), undefined)
   await run('errd off')
   await world.says('unknown: errd is off', 0)
+  t.regex(remarked() ?? '', /errd is off.*"holdfast errd on"/)
   const error = await t.throwsAsync(run('errd enable', { class: 'other' }))
   t.regex(error.message, /no <proc> has the class other/)
   const again = await given(t, { name: world.name, class: 'extra' }, { store: world.host.store })

@@ -266,11 +266,13 @@ test('values, ages, histories and switches survive the death of the daemon, and 
     await n1.killDaemon()
     await n1.waitUntilItAnswers()
     await isIn(n1, 'UP Ready')
-    await shows(n1, /checkers are switched off/, ...resources)
+    await shows(n1, /Checkers are switched off/, ...resources)
+    await shows(n1, /UP [^]*Checkers are switched off[^]*errd is off/, 'state')
     await shows(n1, /errd is off/, 'errd', 'list')
     t.notRegex(await causeOn(n1), /rule/)
     await asked(n1, 'errd', 'on')
     await asked(n1, 'checker', 'on')
+    t.notRegex(await asked(n1, 'state'), / off/)
     await shows(n1, /tcp\.web = down/, ...resources)
     await until(
       'the rule acts again',
