@@ -269,6 +269,10 @@ export const setxattr = call<
 export const listxattr = call<[path: Address, list: Address, size: number]>(
   'int64_t listxattr(void *path, void *list, uint64_t size)',
 )
+/** Not of a descriptor of O_PATH: -EBADF. */
+export const flistxattr = call<[fd: number, list: Address, size: number]>(
+  'int64_t flistxattr(int fd, void *list, uint64_t size)',
+)
 export const removexattr = call<[path: Address, name: Address]>(
   'int removexattr(void *path, void *name)',
 )

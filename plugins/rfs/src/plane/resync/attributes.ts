@@ -38,7 +38,6 @@ export function attributesOf(fd: number, path: BytePath): Attributes {
  */
 export function applyAttributes(fd: number, wanted: Attributes, path: BytePath): void {
   must(stat.ofDescriptor(fd), 'stat', path)
-  const self = selfPath(fd)
   const link = (stat.mode & MODE.TYPE) === MODE.LINK
   if (stat.uid !== wanted.uid || stat.gid !== wanted.gid) {
     const changed = fchownat(fd, cstring(''), wanted.uid, wanted.gid, AT.EMPTY_PATH)
@@ -47,7 +46,7 @@ export function applyAttributes(fd: number, wanted: Attributes, path: BytePath):
   }
   const setMode = (): void => {
     if (!link && stat.mode !== wanted.mode) {
-      must(fchmodat(AT.FDCWD, self, wanted.mode & 0o7777, 0), 'change the mode of', path)
+      must(fchmodat(AT.FDCWD, selfPath(fd), wanted.mode & 0o7777, 0), 'change the mode of', path)
     }
   }
   setMode()
@@ -61,7 +60,9 @@ export function applyAttributes(fd: number, wanted: Attributes, path: BytePath):
 }
 
 function applyXattrs(fd: number, wanted: Attributes, path: BytePath): boolean {
-  const present = new Map(xattrsOf(fd, path))
+  const found = xattrsOf(fd, path)
+  if (found.length === 0 && wanted.xattrs.length === 0) return false
+  const present = new Map(found)
   const self = selfPath(fd)
   let changed = false
   for (const [name, value] of wanted.xattrs) {

@@ -17,6 +17,12 @@ export interface Print {
   readonly hash: Buffer
 }
 
+/** Has the target, which has `there`, what the source has? Zeros that take room there and none here are a difference too. */
+export function isSame(here: Print, there: Print): boolean {
+  if (there.dataBytes > here.dataBytes) return false
+  return here.dataBytes === 0 || (there.dataBytes > 0 && here.hash.equals(there.hash))
+}
+
 const NO_DATA = Buffer.alloc(HASH_BYTES)
 
 /** Computes prints with one buffer of a zone. */

@@ -1,19 +1,12 @@
 /** The source's side of regular files: which zones the target must get, and sending them, many files at a time. */
 import { E, MODE, O, addressOf, close, cstring, openat, pread } from '../libc.js'
 import { StatBuffer } from '../stat.js'
-import { MalformedError, type Reader } from '../journal/bytes.js'
+import { MalformedError } from '../journal/bytes.js'
 import type { ZoneSet } from '../journal/zones.js'
 import type { BytePath } from '../resync-port.js'
 import type { Channel } from './channel.js'
-import {
-  HASH_BYTES,
-  Printer,
-  extentsOf,
-  spansOf,
-  type Extent,
-  type Print,
-  type Span,
-} from './content.js'
+import { extentsOf, isSame, spansOf, type Extent } from './content.js'
+import type { Print, Printer, Span } from './content.js'
 import { MESSAGE } from './messages.js'
 import { isAbsent, must, nextData } from './tree.js'
 
@@ -57,11 +50,13 @@ interface ActiveFile {
 const WINDOW_ZONES = 64
 const WINDOWS = 2
 const PIECE_BYTES = 256 * 1024
-const FILE_FLAGS = O.RDONLY | O.NOFOLLOW | O.NONBLOCK | O.NOATIME | O.CLOEXEC
+export const FILE_FLAGS = O.RDONLY | O.NOFOLLOW | O.NONBLOCK | O.NOATIME | O.CLOEXEC
 
 export interface FilesOptions {
   readonly channel: Channel
-  readonly zoneBytes: number
+  readonly printer: Printer
+  /** A zone was compared. */
+  readonly compared: (same: boolean) => void
   /** A file needs nothing more. */
   readonly finished: (file: PendingFile) => void
 }
@@ -76,7 +71,6 @@ export class Files {
   comparesKeys = true
   readonly #options: FilesOptions
   readonly #channel: Channel
-  readonly #printer: Printer
   readonly #active = new Map<number, ActiveFile>()
   /** Files that are not finished; each keeps its directory open. */
   readonly #pending = new Set<PendingFile>()
@@ -86,7 +80,6 @@ export class Files {
   constructor(options: FilesOptions) {
     this.#options = options
     this.#channel = options.channel
-    this.#printer = new Printer(options.zoneBytes)
   }
 
   /** Files whose content is under way. */
@@ -133,7 +126,7 @@ export class Files {
       return
     }
     const byKeys = typeof pending.content === 'string' || all ? undefined : pending.content
-    const { zoneBytes } = this.#options
+    const { zoneBytes } = this.#options.printer
     const spans =
       byKeys === undefined
         ? spansOf(fd, pending.size, zoneBytes)
@@ -181,7 +174,7 @@ export class Files {
 
   *#sendSpans(file: ActiveFile): Task {
     const { pending, fd, spans } = file
-    const { zoneBytes } = this.#options
+    const { zoneBytes } = this.#options.printer
     for (let next = spans.next(); next.done !== true; next = spans.next()) {
       if ('hole' in next.value) this.#putHole(pending, next.value)
       else {
@@ -193,10 +186,11 @@ export class Files {
   }
 
   *#compareZone({ pending, fd }: ActiveFile, zone: number, there: Print): Task {
-    const { zoneBytes } = this.#options
-    const here = this.#printer.print(fd, zone, pending.size, pending.path)
+    const { zoneBytes } = this.#options.printer
+    const here = this.#options.printer.print(fd, zone, pending.size, pending.path)
     const from = zone * zoneBytes
     const to = Math.min(from + zoneBytes, pending.size)
+    this.#options.compared(isSame(here, there))
     if (here.dataBytes > 0 && (there.dataBytes === 0 || !here.hash.equals(there.hash))) {
       yield* this.#sendRange(pending, fd, from, to)
     } else if (there.dataBytes > here.dataBytes) {
@@ -255,20 +249,6 @@ export class Files {
 }
 
 const stat = new StatBuffer()
-
-/** The print at the front of the reader. */
-export function takePrint(from: Reader): Print {
-  // The reader's memory is used again before the print is looked at.
-  return { dataBytes: from.u32(), hash: Buffer.from(from.raw(HASH_BYTES)) }
-}
-
-/** A count, and as many prints: as many as are there, whatever the count says. */
-export function takePrints(from: Reader): readonly Print[] {
-  const count = from.uint()
-  const prints: Print[] = []
-  for (let i = 0; i < count; i += 1) prints.push(takePrint(from))
-  return prints
-}
 
 function* spansOfZones(
   fd: number,

@@ -2,10 +2,11 @@
 import { MalformedError, type Reader, type Writer } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isName, isPath } from '../journal/path.js'
 import type { BytePath, ResyncProgress } from '../resync-port.js'
-import type { Xattrs } from './tree.js'
+import { HASH_BYTES, type Print } from './content.js'
+import { NO_XATTRS, type Xattrs } from './tree.js'
 
 /** Raised when a message changes its meaning; the two sides must have the same. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 export const MESSAGE = {
   // Both directions
@@ -28,6 +29,8 @@ export const MESSAGE = {
   /** more names of files that were touched under another name: last, count, (volume, path)… */
   siblings: 16,
   roundDone: 17,
+  /** id: every entry up to it that told its print and was not answered by `state` is the same here. */
+  settled: 19,
   /** The target may be changed now. */
   ready: 18,
   // Source to target
@@ -102,6 +105,8 @@ export interface Entry extends Attributes {
   readonly rdevMinor: number
   /** Of a symbolic link. */
   readonly target: BytePath
+  /** Of a file of one zone: what it holds. When the target has the same, it answers with `settled` only. */
+  readonly print?: Print | undefined
 }
 
 const CONTENTS = ['none', 'all', 'zones'] as const
@@ -129,6 +134,7 @@ export function takeAttributes(from: Reader): Attributes {
   }
   const count = from.uint()
   if (count > XATTRS_MAX) throw new MalformedError(`${count} extended attributes`)
+  if (count === 0) return { mode, uid, gid, mtimeSeconds, mtimeNanos, xattrs: NO_XATTRS }
   const xattrs: [string, string][] = []
   for (let i = 0; i < count; i += 1) {
     xattrs.push([attributeName(from.text(256)), from.text(XATTR_BYTES_MAX)])
@@ -142,11 +148,13 @@ function attributeName(name: string): string {
 }
 
 export function putEntry(to: Writer, entry: Entry): void {
-  const flags = (entry.ask ? 1 : 0) | (entry.visited ? 2 : 0)
+  const { print } = entry
+  const flags = (entry.ask ? 1 : 0) | (entry.visited ? 2 : 0) | (print === undefined ? 0 : 4)
   to.uint(entry.id).u8(flags).u8(CONTENTS.indexOf(entry.content)).text(entry.name)
   to.uint(entry.inode).uint(entry.links).uint(entry.size)
   to.uint(entry.rdevMajor).uint(entry.rdevMinor).text(entry.target)
   putAttributes(to, entry)
+  if (print !== undefined) putPrint(to, print)
 }
 
 export function takeEntry(from: Reader): Entry {
@@ -161,11 +169,20 @@ export function takeEntry(from: Reader): Entry {
   const rdevMinor = from.uint()
   const target = from.text(TARGET_BYTES_MAX)
   const attributes = takeAttributes(from)
+  const print = (flags & 4) === 0 ? undefined : takePrint(from)
   if (content === undefined) throw new MalformedError('the content of an entry')
   if (rdevMajor > 0xfff || rdevMinor > 0xfffff) throw new MalformedError('a device number')
   if (target.includes('\0')) throw new MalformedError('the target of a symbolic link')
+  if (print !== undefined && content !== 'all') throw new MalformedError('a print of no content')
+  // Named one by one: an object that is spread into another one costs more than all else that is done for an entry.
+  const { mode, uid, gid, mtimeSeconds, mtimeNanos, xattrs } = attributes
   return {
-    ...attributes,
+    mode,
+    uid,
+    gid,
+    mtimeSeconds,
+    mtimeNanos,
+    xattrs,
     id,
     ask: (flags & 1) !== 0,
     visited: (flags & 2) !== 0,
@@ -177,7 +194,26 @@ export function takeEntry(from: Reader): Entry {
     rdevMajor,
     rdevMinor,
     target,
+    print,
   }
+}
+
+export function putPrint(to: Writer, print: Print): void {
+  to.u32(print.dataBytes).raw(print.hash)
+}
+
+/** The print at the front of the reader. */
+export function takePrint(from: Reader): Print {
+  // The reader's memory is used again before the print is looked at.
+  return { dataBytes: from.u32(), hash: Buffer.from(from.raw(HASH_BYTES)) }
+}
+
+/** A count, and as many prints: as many as are there, whatever the count says. */
+export function takePrints(from: Reader): readonly Print[] {
+  const count = from.uint()
+  const prints: Print[] = []
+  for (let i = 0; i < count; i += 1) prints.push(takePrint(from))
+  return prints
 }
 
 export function takeName(from: Reader): BytePath {

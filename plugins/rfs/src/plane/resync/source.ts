@@ -8,9 +8,10 @@ import { decodeInto } from '../journal/codec.js'
 import type { Keys } from '../journal/keys.js'
 import type { BytePath, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import { ChannelError, type Channel } from './channel.js'
+import { Printer } from './content.js'
 import { decideScope } from './decide.js'
-import { Files, takePrint, takePrints, type Task } from './files.js'
-import { namesOfInodes } from './links.js'
+import { Files, type Task } from './files.js'
+import { Foresight } from './foresight.js'
 import {
   MESSAGE,
   PROTOCOL,
@@ -19,12 +20,16 @@ import {
   STATE,
   putProgress,
   takePath,
+  takePrint,
+  takePrints,
   type Scope,
 } from './messages.js'
 import { Pace } from './pace.js'
 import { addWant, planOf, type Plan, type Want } from './plan.js'
+import { Questions } from './questions.js'
+import { Siblings } from './siblings.js'
 import { Totals } from './totals.js'
-import { Walk, type Question } from './walk.js'
+import { Walk } from './walk.js'
 
 export interface SourceOptions {
   readonly channel: Channel
@@ -44,8 +49,6 @@ export interface SourceEvents {
   progressed(progress: ResyncProgress): void
 }
 
-/** Questions that are not answered, each of which holds a file open on the target. */
-const QUESTIONS_MAX = 512
 /** What may wait for the socket before the work pauses. */
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024
 /** Steps between two looks at the socket. */
@@ -63,7 +66,8 @@ export class Source {
   readonly #files: Files
   readonly #walk: Walk
   readonly #totals = new Totals()
-  readonly #questions = new Map<number, Question>()
+  readonly #questions = new Questions()
+  readonly #foresight = new Foresight()
   /** Work that came from answers; goes before the walk, because it frees what the target holds open. */
   readonly #tasks: Task[] = []
   #walker: Task | undefined
@@ -75,28 +79,31 @@ export class Source {
   #widened = false
   /** More names to look at, by volume: links outside the scope, directories that the target does not have. */
   #more = new Map<number, Plan>()
-  /** Inodes with several names that were told about in this round, whose other names are not searched yet. */
-  #linked = new Map<number, Set<number>>()
-  /** Their names that were told about, and the inodes that were searched for: `volume/path`, `volume/inode`. */
-  #told = new Set<string>()
-  #searched = new Set<string>()
+  #siblings = new Siblings()
   #progressMs = 0
   readonly #pace: Pace
 
   constructor(options: SourceOptions) {
     this.#options = options
     this.#channel = options.channel
+    const printer = new Printer(options.zoneBytes)
     this.#files = new Files({
       channel: options.channel,
-      zoneBytes: options.zoneBytes,
+      printer,
+      compared: (same) => this.#foresight.told(same),
       finished: (file) => this.#totals.fileDone(file.size),
     })
     this.#pace = new Pace(options.bytesPerSecond ?? Infinity)
     this.#walk = new Walk({
       channel: options.channel,
+      printer,
+      // In a full copy nothing that is there counts.
+      tellsPrints: () => this.#scope !== 'full' && this.#foresight.prints,
       exclusions: exclusionsIn(options.volumes),
-      asked: (question) => this.#questions.set(question.id, question),
-      linked: (volume, inode, path) => this.#onLinked(volume, inode, path),
+      asked: (question) => this.#questions.add(question),
+      linked: (volume, inode, path) => {
+        if (this.#scope === 'keys') this.#siblings.tell(volume, inode, path)
+      },
     })
   }
 
@@ -155,14 +162,11 @@ export class Source {
     this.#walker?.return(undefined)
     for (const task of this.#tasks) task.return(undefined)
     this.#files.close()
-    for (const question of this.#questions.values()) {
-      if (question.kind === 'file') question.directory.release()
-    }
-    this.#questions.clear()
+    this.#questions.close()
   }
 
   get #mayAsk(): boolean {
-    return this.#questions.size + this.#files.count < QUESTIONS_MAX
+    return this.#questions.hasRoomBeside(this.#files.count)
   }
 
   #message(kind: number, from: Reader): void {
@@ -184,6 +188,7 @@ export class Source {
     },
     [MESSAGE.ready]: () => this.#onReady(),
     [MESSAGE.state]: (from) => this.#onState(from),
+    [MESSAGE.settled]: (from) => this.#onSettled(from.uint()),
     [MESSAGE.lost]: (from) => this.#onLost(from),
     [MESSAGE.hashes]: (from) => this.#onHashes(from),
     [MESSAGE.siblings]: (from) => this.#onSiblings(from),
@@ -237,9 +242,7 @@ export class Source {
     this.#last = last
     this.#stage = 'walking'
     this.#closures = 0
-    this.#linked = new Map()
-    this.#told = new Set()
-    this.#searched = new Set()
+    this.#siblings = new Siblings()
     this.#walker = scope === 'keys' ? this.#walkKeys(keys) : this.#walkAll()
   }
 
@@ -272,7 +275,7 @@ export class Source {
   /** All that was walked is answered and copied: is there more to look at, or is the round over? */
   #settle(): void {
     const idle = this.#walker === undefined && this.#tasks.length === 0
-    if (this.#stage !== 'walking' || !idle || this.#questions.size + this.#files.count > 0) return
+    if (this.#stage !== 'walking' || !idle || this.#questions.count + this.#files.count > 0) return
     this.#stage = 'settling'
     this.#channel.begin(MESSAGE.askSiblings)
   }
@@ -312,27 +315,12 @@ export class Source {
     for (const [index, plan] of more) yield* this.#walk.plan(this.#volume(index), plan)
   }
 
-  /** Other names of files in the scope that have several: both trees must agree about all of them. */
   *#findSiblings(): Task {
-    const linked = this.#linked
-    this.#linked = new Map()
-    for (const [index, inodes] of linked) {
-      for (const { path } of namesOfInodes(this.#volume(index).root, inodes, () => undefined)) {
-        const leftOut = this.#walk.options.exclusions.get(index)?.covers(path, false) === true
-        if (!leftOut && !this.#told.has(`${index}/${path}`)) this.#wantMore(index, path)
-        yield
-      }
+    const { volumes } = this.#options
+    for (const found of this.#siblings.search(volumes, this.#walk.options.exclusions)) {
+      if (found !== undefined) this.#wantMore(found.volume, found.path)
+      yield
     }
-  }
-
-  #onLinked(volume: number, inode: number, path: BytePath): void {
-    if (this.#scope !== 'keys') return
-    this.#told.add(`${volume}/${path}`)
-    if (this.#searched.has(`${volume}/${inode}`)) return
-    this.#searched.add(`${volume}/${inode}`)
-    let inodes = this.#linked.get(volume)
-    if (inodes === undefined) this.#linked.set(volume, (inodes = new Set()))
-    inodes.add(inode)
   }
 
   #wantMore(volume: number, path: BytePath): void {
@@ -345,9 +333,7 @@ export class Source {
   #onState(from: Reader): void {
     const id = from.uint()
     const state = from.u8()
-    const question = this.#questions.get(id)
-    if (question === undefined) throw new MalformedError(`an answer to question ${id}`)
-    this.#questions.delete(id)
+    const question = this.#questions.answered(id)
     if (question.kind === 'directory') {
       // A directory whose attributes alone were to differ is new there: so is everything in it.
       if (state !== STATE.kept) this.#wantMore(question.volume, question.path)
@@ -357,10 +343,20 @@ export class Source {
       const size = from.uint()
       const first = from.u8() === 1 ? takePrint(from) : undefined
       this.#tasks.push(this.#files.compare(question, size, first))
-    } else if (state === STATE.made) this.#tasks.push(this.#files.sendAll(question))
-    else {
+    } else if (state === STATE.made) {
+      this.#foresight.told(false)
+      this.#tasks.push(this.#files.sendAll(question))
+    } else {
       question.directory.release()
       this.#totals.fileDone(question.size)
+    }
+  }
+
+  #onSettled(id: number): void {
+    for (const { directory, size } of this.#questions.settledUpTo(id)) {
+      directory.release()
+      this.#foresight.told(true)
+      this.#totals.fileDone(size)
     }
   }
 

@@ -3,14 +3,13 @@
  * for nothing but messages, so the source may run ahead; whatever a message names is checked before it is used.
  */
 import { exclusionsIn, type Exclusions } from '../exclusions.js'
-import { close, ftruncate, syncfs } from '../libc.js'
+import { close, syncfs } from '../libc.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isPath, join } from '../journal/path.js'
 import type { BytePath, ResyncProgress, ResyncVolume } from '../resync-port.js'
 import { Aside } from './aside.js'
 import { applyAttributes } from './attributes.js'
 import { ChannelError, type Channel } from './channel.js'
-import { Printer, punch, writeFully } from './content.js'
 import { isNameLeftOut } from './left-out.js'
 import { LinkTable, namesOfInodes } from './links.js'
 import {
@@ -27,7 +26,8 @@ import {
 } from './messages.js'
 import { Placer } from './place.js'
 import { removeName, type Removal } from './remove.js'
-import { isAbsent, must, namesOf, nextData, openDirectory } from './tree.js'
+import { TargetFiles } from './target-files.js'
+import { isAbsent, must, namesOf, openDirectory } from './tree.js'
 
 export interface TargetOptions {
   readonly channel: Channel
@@ -65,28 +65,14 @@ interface Visit {
   readonly extra: Set<BytePath> | undefined
 }
 
-interface OpenFile {
-  readonly fd: number
-  readonly volume: number
-  readonly path: BytePath
-  readonly entry: Entry
-  readonly size: number
-  /** It was here before this copy. */
-  readonly kept: boolean
-}
-
-/** More files at once than a source of ours ever asks about. */
-const OPEN_FILES_MAX = 4096
-const HASHES_MAX = 256
 const SIBLINGS_BYTES = 64 * 1024
 
 export class Target {
   readonly #channel: Channel
   readonly #on: TargetEvents
   readonly #volumes = new Map<number, TargetVolume>()
-  readonly #printer: Printer
   readonly #exclusions: ReadonlyMap<number, Exclusions>
-  readonly #files = new Map<number, OpenFile>()
+  readonly #files: TargetFiles
   #visit: Visit | undefined
   #scope: Scope | undefined
   #siblings: Generator<readonly [number, BytePath]> | undefined
@@ -96,11 +82,16 @@ export class Target {
   constructor(options: TargetOptions) {
     this.#channel = options.channel
     this.#on = options.on
-    this.#printer = new Printer(options.zoneBytes)
     this.#exclusions = exclusionsIn(options.volumes)
     if (options.aside !== undefined) {
       this.#aside = new Aside(options.aside, () => this.#channel.keepAlive())
     }
+    this.#files = new TargetFiles({
+      channel: options.channel,
+      zoneBytes: options.zoneBytes,
+      empties: () => this.#scope === 'full' && this.#aside === undefined,
+      changes: ({ volume, fd, path }) => this.#aside?.keepContent(volume, fd, path),
+    })
     for (const { index, root } of options.volumes) {
       const touched = new Set<number>()
       this.#volumes.set(index, {
@@ -123,13 +114,13 @@ export class Target {
   /** Does what one record says. Throws TreeError when this side can't, MalformedError when nobody should. */
   receive(messages: Reader): void {
     while (messages.left > 0) this.#message(messages.u8(), messages)
+    this.#files.settle()
     this.#channel.flush()
   }
 
   /** Closes what is open; the tree stays as it is. */
   close(): void {
-    for (const { fd } of this.#files.values()) close(fd)
-    this.#files.clear()
+    this.#files.close()
     if (this.#visit !== undefined && this.#visit.fd >= 0) close(this.#visit.fd)
     this.#visit = undefined
     this.#aside?.close()
@@ -142,6 +133,8 @@ export class Target {
     if (this.#scope === undefined && !BEFORE_SCOPE.includes(kind)) {
       throw new MalformedError(`message ${kind} before the scope`)
     }
+    // What is placed is looked at together; nothing else is done before.
+    if (kind !== MESSAGE.entry) this.#files.look()
     handler(from)
   }
 
@@ -156,21 +149,10 @@ export class Target {
     [MESSAGE.entry]: (from) => this.#onEntry(takeEntry(from)),
     [MESSAGE.absent]: (from) => this.#onAbsent(takeName(from)),
     [MESSAGE.leave]: (from) => this.#onLeave(from),
-    [MESSAGE.hash]: (from) => this.#onHash(from),
-    [MESSAGE.data]: (from) => {
-      const file = this.#file(from)
-      const offset = from.uint()
-      this.#setAside(file)
-      writeFully(file.fd, from.raw(from.uint()), offset, file.path)
-    },
-    [MESSAGE.hole]: (from) => {
-      const file = this.#file(from)
-      const offset = from.uint()
-      const length = from.uint()
-      if (nextData(file.fd, offset, offset + length) < offset + length) this.#setAside(file)
-      punch(file.fd, offset, length, file.path)
-    },
-    [MESSAGE.done]: (from) => this.#onDone(from),
+    [MESSAGE.hash]: (from) => this.#files.onHash(from),
+    [MESSAGE.data]: (from) => this.#files.onData(from),
+    [MESSAGE.hole]: (from) => this.#files.onHole(from),
+    [MESSAGE.done]: (from) => this.#files.onDone(from),
     [MESSAGE.askSiblings]: () => this.#onAskSiblings(),
     [MESSAGE.roundEnd]: (from) => this.#onRoundEnd(from.u8() === 1),
     // For the loop this is what a comparison of everything is: until it is over, keys do not describe this tree.
@@ -215,50 +197,15 @@ export class Target {
     }
     const placer = new Placer(visit.volume, visit.fd, join(visit.path, entry.name), entry)
     const placed = placer.place()
-    if (placed.file === undefined) {
-      if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(placed.state)
+    const { file, state } = placed
+    if (file === undefined) {
+      if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(state)
       return
     }
-    this.#openFile(
-      entry,
-      { ...placed.file, path: placer.path, volume: visit.volume.index },
-      placed.state,
-    )
-  }
-
-  #openFile(
-    entry: Entry,
-    file: Pick<OpenFile, 'fd' | 'size' | 'path' | 'volume'>,
-    state: number,
-  ): void {
-    const { path } = file
-    if (this.#files.size >= OPEN_FILES_MAX || this.#files.has(entry.id)) {
-      close(file.fd)
-      throw new MalformedError('too many files at once')
-    }
+    const volume = visit.volume.index
+    const { fd, size } = file
     const kept = state === STATE.kept
-    const open = { ...file, entry, size: entry.size, kept }
-    this.#files.set(entry.id, open)
-    // What differs is found by comparing: a file that is emptied first would differ in any case.
-    const emptied = this.#scope === 'full' && kept && this.#aside === undefined
-    if (file.size !== entry.size) this.#setAside(open)
-    if (emptied) must(ftruncate(file.fd, 0), 'truncate', path)
-    if (emptied || file.size !== entry.size) {
-      must(ftruncate(file.fd, entry.size), 'set the size of', path)
-    }
-    const to = this.#channel.begin(MESSAGE.state).uint(entry.id)
-    to.u8(emptied ? STATE.made : state)
-    if (state === STATE.kept && !emptied) {
-      to.uint(file.size)
-      const first = entry.size > 0 && (entry.content === 'all' || file.size !== entry.size)
-      to.u8(first ? 1 : 0)
-      if (first) this.#putPrint(entry.id, 0)
-    }
-  }
-
-  /** Before the first change of its content. */
-  #setAside({ kept, volume, fd, path }: OpenFile): void {
-    if (kept) this.#aside?.keepContent(volume, fd, path)
+    this.#files.add({ fd, size, volume, path: placer.path, entry, kept })
   }
 
   #onAbsent(name: BytePath): void {
@@ -278,40 +225,6 @@ export class Target {
         if (!isNameLeftOut(exclusions, fd, each)) removeName(volume, fd, each)
       }
       applyAttributes(fd, attributes, path)
-    } finally {
-      close(fd)
-    }
-  }
-
-  #file(from: Reader): OpenFile {
-    const id = from.uint()
-    const file = this.#files.get(id)
-    if (file === undefined) throw new MalformedError(`file ${id} is not open`)
-    return file
-  }
-
-  #onHash(from: Reader): void {
-    const { entry } = this.#file(from)
-    const first = from.uint()
-    const count = from.uint()
-    if (count < 1 || count > HASHES_MAX) throw new MalformedError(`${count} hashes wanted`)
-    this.#channel.begin(MESSAGE.hashes).uint(entry.id).uint(first).uint(count)
-    for (let zone = first; zone < first + count; zone += 1) this.#putPrint(entry.id, zone)
-  }
-
-  /** Appends a print to the message that was begun last. */
-  #putPrint(id: number, zone: number): void {
-    const file = this.#files.get(id)
-    if (file === undefined) throw new MalformedError(`file ${id} is not open`)
-    const print = this.#printer.print(file.fd, zone, file.size, file.path)
-    this.#channel.more().u32(print.dataBytes).raw(print.hash)
-  }
-
-  #onDone(from: Reader): void {
-    const { fd, path, entry } = this.#file(from)
-    this.#files.delete(entry.id)
-    try {
-      applyAttributes(fd, entry, path)
     } finally {
       close(fd)
     }
@@ -354,7 +267,7 @@ export class Target {
   }
 
   #onRoundEnd(last: boolean): void {
-    if (this.#visit !== undefined || this.#files.size > 0) {
+    if (this.#visit !== undefined || this.#files.count > 0) {
       throw new MalformedError('a round that ends in the middle')
     }
     // What the application has synced on the primary must be on this disk too before this side counts.

@@ -7,9 +7,11 @@ import {
   O,
   RESOLVE,
   SEEK,
+  addressOf,
   close,
   cstring,
   errnoName,
+  flistxattr,
   getdents64,
   getxattr,
   listxattr,
@@ -84,7 +86,7 @@ export interface Name {
   readonly type: number
 }
 
-export const DT = { UNKNOWN: 0, DIRECTORY: 4 } as const
+export const DT = { UNKNOWN: 0, DIRECTORY: 4, FILE: 8 } as const
 const listing = Buffer.alloc(256 * 1024)
 
 /**
@@ -92,13 +94,23 @@ const listing = Buffer.alloc(256 * 1024)
  * caller who may not take long.
  */
 export function* namesOf(directory: number, path: BytePath, into = listing): Generator<Name> {
+  for (const names of listingsOf(directory, path, into)) yield* names
+}
+
+/** The same, as many names at once as one reading gives: a directory of a million names never is in memory as a whole. */
+export function* listingsOf(directory: number, path: BytePath, into = listing): Generator<Name[]> {
   // The buffer is shared by all walks, so each filling is decoded before anything is yielded.
   lseek(directory, 0, SEEK.SET)
   for (;;) {
     const size = must(getdents64(directory, into, into.length), 'list', path)
     if (size === 0) return
-    yield* decodeNames(into, size)
+    yield decodeNames(into, size)
   }
+}
+
+/** A disk that must be read has its inodes in the order of their numbers, and mostly the content too. */
+export function inDiskOrder(names: Name[]): Name[] {
+  return names.sort((a, b) => a.inode - b.inode)
 }
 
 function decodeNames(listing: Buffer, size: number): Name[] {
@@ -117,8 +129,9 @@ function decodeNames(listing: Buffer, size: number): Name[] {
 /** Extended attributes, sorted by name. Values are bytes as byte strings. */
 export type Xattrs = readonly (readonly [name: string, value: string])[]
 
-const NONE: Xattrs = []
+export const NO_XATTRS: Xattrs = []
 const attributeNames = Buffer.alloc(64 * 1024)
+const attributeNamesAddress = addressOf(attributeNames)
 const attributeValue = Buffer.alloc(64 * 1024)
 
 /** All attributes of one file together: they travel in one message. */
@@ -126,9 +139,13 @@ const ATTRIBUTES_BYTES_MAX = 1024 * 1024
 
 /** Attributes of the file behind a descriptor, which may be one of O_PATH. Those that vanish meanwhile are left out. */
 export function xattrsOf(fd: number, path: BytePath): Xattrs {
+  const direct = flistxattr(fd, attributeNamesAddress, attributeNames.length)
+  if (direct === 0) return NO_XATTRS
   const self = selfPath(fd)
-  const size = listxattr(self, attributeNames, attributeNames.length)
-  if (size === 0 || size === -E.OPNOTSUPP) return NONE
+  // A descriptor of O_PATH is refused; its path in /proc is not, which costs twice as much.
+  const size =
+    direct === -E.BADF ? listxattr(self, attributeNamesAddress, attributeNames.length) : direct
+  if (size === 0 || size === -E.OPNOTSUPP) return NO_XATTRS
   must(size, 'list the attributes of', path)
   const found: [string, string][] = []
   let bytes = 0

@@ -1,19 +1,32 @@
 /** The source's walk: tells the target directory by directory what there is. Never waits; yields between small steps. */
-import { E, MODE, O, cstring, openat, close, readlinkat } from '../libc.js'
+import { E, MODE, O, cstring, openat, close, readahead, readlinkat } from '../libc.js'
 import { StatBuffer } from '../stat.js'
-import { PATH_BYTES_MAX, join, nameOf } from '../journal/path.js'
+import { PATH_BYTES_MAX, join } from '../journal/path.js'
 import type { Exclusions } from '../exclusions.js'
 import type { BytePath, ResyncVolume } from '../resync-port.js'
 import { attributesOf } from './attributes.js'
 import type { Channel } from './channel.js'
-import { SharedDirectory, type PendingFile, type Task } from './files.js'
-import { isFileLeftOut } from './left-out.js'
+import type { Printer } from './content.js'
+import { FILE_FLAGS, SharedDirectory, type PendingFile, type Task } from './files.js'
 import { MESSAGE, putAttributes, putEntry, type Entry } from './messages.js'
 import { addWant, type Plan, type Want } from './plan.js'
-import { TreeError, isAbsent, must, namesOf, openDirectory } from './tree.js'
+import type { Question } from './questions.js'
+import {
+  DT,
+  TreeError,
+  inDiskOrder,
+  isAbsent,
+  listingsOf,
+  must,
+  openDirectory,
+  xattrsOf,
+} from './tree.js'
 
 export interface WalkOptions {
   readonly channel: Channel
+  readonly printer: Printer
+  /** Are files told of with what they hold? Asked again and again. */
+  readonly tellsPrints: () => boolean
   /** By volume: what is not told about. */
   readonly exclusions: ReadonlyMap<number, Exclusions>
   /** The target will tell the state of this name. */
@@ -22,24 +35,36 @@ export interface WalkOptions {
   readonly linked: (volume: number, inode: number, path: BytePath) => void
 }
 
-/** What the source does with the answer to an entry. */
-export type Question =
-  | ({ readonly kind: 'file'; readonly volume: number } & PendingFile)
-  | {
-      readonly kind: 'directory'
-      readonly id: number
-      readonly volume: number
-      readonly path: BytePath
-    }
-
-/** How a name is told about. */
-interface Looked extends Want {
+/** One name of a directory, and how it is told about. */
+interface Look extends Want {
+  readonly name: BytePath
   readonly content: PendingFile['content']
+  /** The directory says that it is a regular file. */
+  readonly isFile: boolean
 }
 
+/** A directory that is being told about. */
+interface Visited {
+  readonly volume: ResyncVolume
+  readonly directory: SharedDirectory
+  readonly path: BytePath
+}
+
+/** A name that is open. */
+interface Opened {
+  readonly look: Look
+  readonly path: BytePath
+  /** Negative: it is not there. */
+  readonly fd: number
+  /** Its content can be read; else the descriptor is one of O_PATH. */
+  readonly reads: boolean
+}
+
+/** Names that are opened, and whose content begins to come from the disk, before the first of them is told about. */
+const BATCH = 64
+const PATH_FLAGS = O.PATH | O.NOFOLLOW | O.CLOEXEC
 const stat = new StatBuffer()
 const link = Buffer.alloc(4096)
-const PATH_FLAGS = O.PATH | O.NOFOLLOW | O.CLOEXEC
 
 export class Walk {
   #lastId = 0
@@ -50,21 +75,23 @@ export class Walk {
   *tree(volume: ResyncVolume, top: BytePath): Task {
     const pending = [top]
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-      const directory = openDirectory(volume.root, path)
+      const found = openDirectory(volume.root, path)
       // Removed since its parent was listed: a key of its own says so.
-      if (isAbsent(directory)) continue
-      const shared = new SharedDirectory(must(directory, 'open', path))
+      if (isAbsent(found)) continue
+      const directory = new SharedDirectory(must(found, 'open', path))
+      const visited = { volume, directory, path }
       try {
-        const names = [...namesOf(directory, path)].map((entry) => entry.name)
-        this.#visit(volume, path, true)
-        for (const name of names) {
-          const below = this.#name(volume, shared, join(path, name), EVERYTHING)
-          if (below) pending.push(join(path, name))
-          yield
+        this.#visit(visited, true)
+        for (const names of listingsOf(found, path)) {
+          const looks = inDiskOrder(names).map(({ name, type }) => {
+            const isFile = type === DT.FILE
+            return { name, isFile, entry: true, zones: undefined, content: 'all' as const }
+          })
+          yield* this.#tell(visited, looks, pending)
         }
-        this.#leave(directory, path)
+        this.#leave(visited)
       } finally {
-        shared.release()
+        directory.release()
       }
       yield
     }
@@ -91,100 +118,138 @@ export class Walk {
     path: BytePath,
     wants: ReadonlyMap<BytePath, Want>,
   ): Generator<void, boolean> {
-    const directory = openDirectory(volume.root, path)
-    if (isAbsent(directory)) return false
-    const shared = new SharedDirectory(must(directory, 'open', path))
+    const found = openDirectory(volume.root, path)
+    if (isAbsent(found)) return false
+    const directory = new SharedDirectory(must(found, 'open', path))
+    const visited = { volume, directory, path }
     const below: BytePath[] = []
     try {
-      this.#visit(volume, path, false)
-      for (const [name, want] of wants) {
-        const looked = { ...want, content: contentOf(want) }
-        if (this.#name(volume, shared, join(path, name), looked)) below.push(join(path, name))
-        yield
-      }
-      this.#leave(directory, path)
+      this.#visit(visited, false)
+      const looks = [...wants].map(([name, want]) => {
+        const { entry, zones } = want
+        return { name, isFile: false, entry, zones, content: contentOf(want) }
+      })
+      yield* this.#tell(visited, looks, below)
+      this.#leave(visited)
     } finally {
-      shared.release()
+      directory.release()
     }
     for (const each of below) yield* this.tree(volume, each)
     return true
   }
 
-  #visit(volume: ResyncVolume, path: BytePath, whole: boolean): void {
+  #visit({ volume, path }: Visited, whole: boolean): void {
     const to = this.options.channel.begin(MESSAGE.visit)
     to.uint(volume.index)
       .text(path)
       .u8(whole ? 1 : 0)
   }
 
-  #leave(directory: number, path: BytePath): void {
-    const attributes = attributesOf(directory, path)
+  #leave({ directory, path }: Visited): void {
+    const attributes = attributesOf(directory.fd, path)
     putAttributes(this.options.channel.begin(MESSAGE.leave), attributes)
   }
 
-  /** Tells about one name. True: it is a directory that is to be walked. */
-  #name(volume: ResyncVolume, directory: SharedDirectory, path: BytePath, looked: Looked): boolean {
-    const name = nameOf(path)
+  /** Tells about names of a directory; the directories among them that are to be walked are added to `below`. */
+  *#tell(visited: Visited, looks: readonly Look[], below: BytePath[]): Task {
+    for (let from = 0; from < looks.length; from += BATCH) {
+      const waiting: Opened[] = []
+      try {
+        for (const look of looks.slice(from, from + BATCH)) waiting.push(this.#open(visited, look))
+        waiting.reverse()
+        for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+          if (this.#tellOne(visited, next)) below.push(next.path)
+          yield
+        }
+      } finally {
+        for (const { fd } of waiting) if (fd >= 0) close(fd)
+      }
+    }
+  }
+
+  #open({ directory, path: parent }: Visited, look: Look): Opened {
+    const path = join(parent, look.name)
     if (path.length > PATH_BYTES_MAX) throw new TreeError('name', path, E.NAMETOOLONG)
-    const fd = openat(directory.fd, cstring(name), PATH_FLAGS, 0)
-    if (fd === -E.NOENT) {
-      this.options.channel.begin(MESSAGE.absent).text(name)
+    const name = cstring(look.name)
+    const mayRead = look.isFile && look.content === 'all' && this.options.tellsPrints()
+    const readable = mayRead ? openat(directory.fd, name, FILE_FLAGS, 0) : -1
+    if (readable >= 0) {
+      // No error counts here: reading itself will tell.
+      readahead(readable, 0, this.options.printer.zoneBytes)
+      return { look, path, fd: readable, reads: true }
+    }
+    const fd = openat(directory.fd, name, PATH_FLAGS, 0)
+    return { look, path, fd: fd === -E.NOENT ? fd : must(fd, 'open', path), reads: false }
+  }
+
+  /** Tells about one name and closes it. True: it is a directory that is to be walked. */
+  #tellOne({ volume, directory }: Visited, opened: Opened): boolean {
+    const { look, path, fd } = opened
+    const { channel, exclusions, linked, asked } = this.options
+    if (fd < 0) {
+      channel.begin(MESSAGE.absent).text(look.name)
       return false
     }
-    must(fd, 'open', path)
     try {
-      if (isFileLeftOut(this.options.exclusions.get(volume.index), fd, path)) return false
-      const entry = this.#entry(fd, path, looked)
-      putEntry(this.options.channel.begin(MESSAGE.entry), entry)
-      const isDirectory = (entry.mode & MODE.TYPE) === MODE.DIRECTORY
-      if (entry.links > 1 && !isDirectory) this.options.linked(volume.index, entry.inode, path)
-      if (entry.ask) this.options.asked(question(volume.index, directory, path, entry, looked))
+      must(stat.ofDescriptor(fd), 'stat', path)
+      const isDirectory = (stat.mode & MODE.TYPE) === MODE.DIRECTORY
+      if (exclusions.get(volume.index)?.covers(path, isDirectory) === true) return false
+      const entry = this.#entry(opened)
+      putEntry(channel.begin(MESSAGE.entry), entry)
+      if (entry.links > 1 && !isDirectory) linked(volume.index, entry.inode, path)
+      if (entry.ask) asked(questionOf(volume.index, directory, opened, entry))
       return entry.visited
     } finally {
       close(fd)
     }
   }
 
-  #entry(fd: number, path: BytePath, looked: Looked): Entry {
-    const attributes = attributesOf(fd, path)
-    must(stat.ofDescriptor(fd), 'stat', path)
+  /** `stat` holds what is open. */
+  #entry({ look, path, fd, reads }: Opened): Entry {
     const type = stat.mode & MODE.TYPE
-    const file = type === MODE.FILE
-    const directory = type === MODE.DIRECTORY
+    const isFile = type === MODE.FILE
+    const isDirectory = type === MODE.DIRECTORY
+    const { printer } = this.options
+    const tells = isFile && reads && stat.size <= printer.zoneBytes
     this.#lastId += 1
+    // Named one by one: see takeEntry.
     return {
-      ...attributes,
+      mode: stat.mode,
+      uid: stat.uid,
+      gid: stat.gid,
+      mtimeSeconds: stat.mtimeSeconds,
+      mtimeNanos: stat.mtimeNanos,
+      xattrs: xattrsOf(fd, path),
       id: this.#lastId,
-      ask: file || (directory && !looked.entry),
-      content: !file ? 'none' : typeof looked.content === 'string' ? looked.content : 'zones',
-      visited: directory && looked.entry,
-      name: nameOf(path),
+      ask: isFile || (isDirectory && !look.entry),
+      content: !isFile ? 'none' : typeof look.content === 'string' ? look.content : 'zones',
+      visited: isDirectory && look.entry,
+      name: look.name,
       inode: stat.inode,
       links: stat.links,
-      size: file ? stat.size : 0,
+      size: isFile ? stat.size : 0,
       rdevMajor: stat.rdevMajor,
       rdevMinor: stat.rdevMinor,
       target: type === MODE.LINK ? targetOf(fd, path) : '',
+      print: tells ? printer.print(fd, 0, stat.size, path) : undefined,
     }
   }
 }
-
-const EVERYTHING: Looked = { entry: true, zones: undefined, content: 'all' }
 
 function contentOf(want: Want): PendingFile['content'] {
   if (want.entry) return 'all'
   return want.zones ?? 'none'
 }
 
-function question(
+function questionOf(
   volume: number,
   directory: SharedDirectory,
-  path: BytePath,
-  entry: Entry,
-  looked: Looked,
+  { look, path }: Opened,
+  { id, name, mode, size, print }: Entry,
 ): Question {
-  const { id, name, size } = entry
-  if ((entry.mode & MODE.TYPE) === MODE.DIRECTORY) return { kind: 'directory', id, volume, path }
+  if ((mode & MODE.TYPE) === MODE.DIRECTORY) return { kind: 'directory', id, volume, path }
+  const { content } = look
+  const printed = print !== undefined
   return {
     kind: 'file',
     volume,
@@ -193,7 +258,8 @@ function question(
     name,
     path,
     size,
-    content: looked.content,
+    content,
+    printed,
   }
 }
 
