@@ -196,7 +196,7 @@ test('what ip prints is read, and what is not JSON is a clear error', (t) => {
   t.like(parseInterfaces(text), [{ name: 'eth0', mac: 'aa:bb:cc:dd:ee:ff', up: true }])
   t.deepEqual(parseNeighbours('[{"dst":"10.0.0.9","dev":"eth0","state":["FAILED"]}]'), [])
   t.deepEqual(parseNeighbours(''), [])
-  t.throws(() => parseInterfaces('usage: ip'), { code: 'E_VIP_COMMAND' })
+  t.throws(() => parseInterfaces('usage: ip'), { code: 'E_IPROUTE_ANSWER' })
 })
 
 function address(text: string): Address {

@@ -176,7 +176,7 @@ export class VipResource implements Resource {
           this.logTakeOver(judgement.answer)
           return done
         case 'refuse':
-          return refusedFor(judgement.answer)
+          return refusedFor(judgement.answer, missing)
         case 'askAgain':
           await pause(clock, betweenQuestionsMs, signal)
       }
@@ -278,12 +278,13 @@ export class VipResource implements Resource {
   }
 }
 
-function refusedFor(answer: Answer): Verdict {
-  return refused(
-    'E_VIP_DUPLICATE',
-    `${answer.address.text} is in use on the network by ${answer.mac}`,
-    'remove it from that machine, or choose another address in <vip>',
-  )
+/** What to do stands in the reason: that is what becomes the cause of a state, which an operator reads. */
+function refusedFor({ address, mac }: Answer, missing: readonly PlacedAddress[]): Verdict {
+  const own = missing.find((one) => sameAddress(one.address, address))
+  const where = own === undefined ? '' : ` on the network of ${own.interfaceName}`
+  const taken = `another machine${where} has the virtual address ${address.text} (${mac} answers)`
+  const remedy = 'remove it there, or choose another one in <vip>'
+  return refused('E_VIP_DUPLICATE', `${taken}: ${remedy}`, remedy)
 }
 
 function interfaceNamesOf(placed: readonly PlacedAddress[]): string[] {
