@@ -22,6 +22,13 @@ export {
   type RunningMachine,
   runMachine,
 } from './host.js'
+export {
+  interfacesOf,
+  type KernelAddress,
+  type KernelInterface,
+  type KernelNeighbour,
+  neighboursOf,
+} from './iproute.js'
 export { looking, type LookingTimes, type Seen } from './looking.js'
 export type { Machine } from './machine.js'
 export { countLoop, isOverMaxloop, type LoopLimit } from './maxloop.js'

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { checker, watchedInterface } from '@holdfast/sdk'
+import { checker, interfacesOf, watchedInterface } from '@holdfast/sdk'
 import { really, startPlugin, TestClock, TestExec, TestLog } from '@holdfast/sdk/testing'
 import test from 'ava'
-import { judge, linksOf } from './judge.js'
+import { judge } from './judge.js'
 import { check, plugin } from './index.js'
 import { Links } from './links.js'
 
@@ -101,7 +101,7 @@ test.serial('what joins ports has a carrier while one of them has', async (t) =>
   }
   ip('link', 'set', 'br0', 'up')
   const text = (): string => execFileSync('ip', ['-n', namespace, '-j', 'address']).toString()
-  const value = () => judge({ name: 'br0', address: undefined }, linksOf(text()) ?? []).value
+  const value = () => judge({ name: 'br0', address: undefined }, interfacesOf(text())).value
   await until('br0 is up', () => value() === 'up')
   ip('link', 'set', 'p1x', 'down')
   t.is(value(), 'up')
@@ -113,7 +113,12 @@ test.serial('what joins ports has a carrier while one of them has', async (t) =>
 
 test('what is switched off, missing or in no subnet is down, and the narrowest subnet is meant', (t) => {
   const link = (name: string, prefix: number, flags: readonly string[]) => ({
-    ...{ name, flags, subnets: [{ address: '10.0.0.5', prefix }] },
+    ...{ name, mac: '', flags },
+    addresses: [
+      { address: '10.0.0.5', prefix, scope: 'global', tentative: false, refused: false },
+      // Each interface has one of these: it says nothing about a way to anybody.
+      { address: '11.0.0.1', prefix: 8, scope: 'link', tentative: false, refused: false },
+    ],
   })
   const up = ['UP', 'LOWER_UP']
   const of = (name: string | undefined, address?: string) =>

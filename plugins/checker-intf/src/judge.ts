@@ -1,6 +1,6 @@
 /** Decides from what `ip -j address` prints whether an interface can carry traffic. */
 import { BlockList, isIP } from 'node:net'
-import type { Seen } from '@holdfast/sdk'
+import type { KernelInterface, Seen } from '@holdfast/sdk'
 
 export interface Target {
   /** Undefined: the interface in whose subnet the address is. */
@@ -8,14 +8,8 @@ export interface Target {
   readonly address: string | undefined
 }
 
-export interface Link {
-  readonly name: string
-  readonly flags: readonly string[]
-  readonly subnets: readonly { readonly address: string; readonly prefix: number }[]
-}
-
 /** A bond, a bridge or a VLAN has a carrier of its own: the kernel joins what is below it. */
-export function judge(target: Target, links: readonly Link[]): Seen {
+export function judge(target: Target, links: readonly KernelInterface[]): Seen {
   const link = find(target, links)
   if (link === undefined) {
     const cause =
@@ -31,14 +25,17 @@ export function judge(target: Target, links: readonly Link[]): Seen {
 }
 
 /** The narrowest subnet counts; of equals one with a carrier, so that a second path is used. */
-function find({ name, address }: Target, links: readonly Link[]): Link | undefined {
+function find(
+  { name, address }: Target,
+  links: readonly KernelInterface[],
+): KernelInterface | undefined {
   if (name !== undefined) return links.find((link) => link.name === name)
   const candidates = links.flatMap((link) =>
-    link.subnets
-      .filter((subnet) => address !== undefined && contains(subnet, address))
+    link.addresses
+      .filter((own) => own.scope !== 'link' && address !== undefined && contains(own, address))
       .map(({ prefix }) => ({ link, prefix })),
   )
-  const carrier = (link: Link): number => Number(link.flags.includes('LOWER_UP'))
+  const carrier = (link: KernelInterface): number => Number(link.flags.includes('LOWER_UP'))
   candidates.sort((a, b) => b.prefix - a.prefix || carrier(b.link) - carrier(a.link))
   return candidates[0]?.link
 }
@@ -50,40 +47,4 @@ function contains(subnet: { readonly address: string; readonly prefix: number },
   const list = new BlockList()
   list.addSubnet(subnet.address, subnet.prefix, kind)
   return list.check(address, kind)
-}
-
-/** Foreign text: what does not look as expected is left out. Undefined: not what `ip -j` prints. */
-export function linksOf(text: string): readonly Link[] | undefined {
-  const parsed = parse(text)
-  if (!Array.isArray(parsed)) return undefined
-  return parsed.filter(isRecord).flatMap((entry) => {
-    const name = entry['ifname']
-    if (typeof name !== 'string') return []
-    const flags = listOf(entry['flags']).filter((flag) => typeof flag === 'string')
-    const subnets = listOf(entry['addr_info'])
-      .filter(isRecord)
-      .flatMap(({ local, prefixlen, scope }) =>
-        typeof local === 'string' && typeof prefixlen === 'number' && scope !== 'link'
-          ? [{ address: local, prefix: prefixlen }]
-          : [],
-      )
-    return [{ name, flags, subnets }]
-  })
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown
-    return undefined
-  }
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : []
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -10,10 +10,12 @@ import {
   done,
   type Exec,
   HoldfastError,
+  interfacesOf,
+  type KernelInterface,
   type Log,
   type Seen,
 } from '@holdfast/sdk'
-import { judge, type Link, linksOf, type Target } from './judge.js'
+import { judge, type Target } from './judge.js'
 
 const tickMs = 1_000
 /** While the kernel tells of each change, a look at every so manieth tick is enough. */
@@ -137,14 +139,14 @@ export class Links {
   }
 
   /** The interfaces, or why they can't be seen. */
-  private async links(): Promise<readonly Link[] | string> {
+  private async links(): Promise<readonly KernelInterface[] | string> {
     try {
       const result = await this.parts.exec.run('ip', ['-j', 'address'], {
         timeoutMs: lookTimeoutMs,
       })
-      const links = result.code === 0 ? linksOf(result.stdout) : undefined
+      if (result.code === 0) return interfacesOf(result.stdout)
       const why = result.timedOut ? 'it does not answer' : result.stderr.trim().slice(0, 200)
-      return links ?? `ip -j address: ${why}`
+      return `ip -j address: ${why}`
     } catch (thrown) {
       if (!(thrown instanceof HoldfastError)) throw thrown
       return thrown.message

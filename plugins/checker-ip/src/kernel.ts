@@ -1,6 +1,13 @@
 /** What the kernel says about an address: where this node has it, and who else answers for it on the network. */
 import { isIP } from 'node:net'
-import { type Clock, type Exec, HoldfastError, type RunOptions } from '@holdfast/sdk'
+import {
+  type Clock,
+  type Exec,
+  HoldfastError,
+  interfacesOf,
+  neighboursOf,
+  type RunOptions,
+} from '@holdfast/sdk'
 import { claimsIn, noteClaims, tableOf } from './claims.js'
 
 const commandTimeoutMs = 3_000
@@ -27,17 +34,12 @@ export class Kernel {
 
   /** Undefined: no interface of this node has it. */
   async held(address: string, signal: AbortSignal): Promise<Held | undefined> {
-    const links = recordsOf(await this.ip(['-j', 'address'], signal))
-    const macs = links.map(({ address: mac }) => mac).filter((mac) => typeof mac === 'string')
+    const links = interfacesOf(await this.ip(['-j', 'address'], signal))
+    const macs = links.map(({ mac }) => mac)
     const wanted = numberOf(address)
-    for (const link of links) {
-      const infos = Array.isArray(link['addr_info']) ? link['addr_info'].filter(isRecord) : []
-      const info = infos.find(
-        ({ local }) => typeof local === 'string' && numberOf(local) === wanted,
-      )
-      const name = link['ifname']
-      if (info === undefined || typeof name !== 'string') continue
-      return { interfaceName: name, macs, refused: info['dadfailed'] === true }
+    for (const { name, addresses } of links) {
+      const info = addresses.find(({ address: own }) => numberOf(own) === wanted)
+      if (info !== undefined) return { interfaceName: name, macs, refused: info.refused }
     }
     return undefined
   }
@@ -59,8 +61,8 @@ export class Kernel {
   private async askForIPv4(address: string, dev: string, signal: AbortSignal): Promise<Answers> {
     await this.solicit(address, dev, signal)
     const show = ['-j', 'neighbour', 'show', 'to', address, 'dev', dev, 'nud', 'reachable']
-    const answers = recordsOf(await this.ip(show, signal)).map(({ lladdr }) => lladdr)
-    return { macs: answers.filter((mac) => typeof mac === 'string'), unasked: undefined }
+    const answers = neighboursOf(await this.ip(show, signal))
+    return { macs: answers.map(({ mac }) => mac), unasked: undefined }
   }
 
   /** The neighbour table does not take answers for an own IPv6 address: nftables sees them before they are dropped. */
@@ -121,23 +123,4 @@ export class Kernel {
 /** One spelling for each address: `FD00::0:1` and `fd00::1` are the same. */
 function numberOf(address: string): string {
   return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname : address
-}
-
-function recordsOf(text: string): readonly Readonly<Record<string, unknown>>[] {
-  const parsed: unknown = text.trim() === '' ? [] : parse(text)
-  if (Array.isArray(parsed)) return parsed.filter(isRecord)
-  throw new HoldfastError('E_CHECKER_IP_COMMAND', 'the answer of "ip -j" is not a list')
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

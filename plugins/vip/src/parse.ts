@@ -20,10 +20,11 @@ export function parseInterfaces(text: string): InterfaceFact[] {
   }))
 }
 
-export function parseNeighbours(text: string): Neighbour[] {
-  return neighboursOf(text).flatMap((entry) => {
-    const address = parseAddress(entry.address)
-    return address === undefined ? [] : [{ ...entry, address }]
+export function parseNeighbours(printed: string): Neighbour[] {
+  return neighboursOf(printed).flatMap(({ address: text, interfaceName, mac }) => {
+    const address = parseAddress(text)
+    if (address === undefined || interfaceName === undefined) return []
+    return [{ address, interfaceName, mac }]
   })
 }
 
