@@ -7,7 +7,8 @@ import test from 'ava'
 import type { Writer } from '../journal/bytes.js'
 import { Keys } from '../journal/keys.js'
 import { compareTrees } from '../../verify/compare.js'
-import { MESSAGE, putAttributes, putEntry, type Entry } from './messages.js'
+import { putFile, putVisit } from './entry.fixture.js'
+import { MESSAGE, putAttributes } from './messages.js'
 import { Dice, RandomTree } from './random-tree.js'
 import { Rig, type CopyOptions, type CopyResult } from './rig.js'
 
@@ -293,67 +294,44 @@ test('more small files than may be asked about at once arrive, and none is sent 
   t.deepEqual(compareTrees(from, to), [])
 })
 
-/** An entry message for a new file. */
-function entry(to: Writer, name: string, changes: Partial<Entry> = {}): void {
-  putEntry(to.u8(MESSAGE.entry), {
-    id: 1,
-    ask: true,
-    content: 'all',
-    visited: false,
-    name,
-    inode: 1,
-    links: 1,
-    size: 10,
-    rdevMajor: 0,
-    rdevMinor: 0,
-    target: '',
-    mode: 0o100644,
-    uid: 0,
-    gid: 0,
-    mtimeSeconds: 0,
-    mtimeNanos: 0,
-    xattrs: [],
-    ...changes,
-  })
-}
-
 test('a hostile source gets nothing out of a target but an end with a reason', (t) => {
   const outside = place()
   fs.writeFileSync(join(outside, 'precious'), 'untouched')
   const root = place()
   fs.symlinkSync(outside, join(root, 'link'))
   fs.writeFileSync(join(root, 'file'), 'x')
-  const visit = (to: Writer, path: string, volume = 0): Writer =>
-    to.u8(MESSAGE.visit).uint(volume).text(path).u8(0)
   const attacks: Record<string, (to: Writer) => void> = {
-    'a name with a slash': (to) => entry(visit(to, ''), '../precious'),
-    'the parent directory': (to) => entry(visit(to, ''), '..'),
-    'this directory': (to) => entry(visit(to, ''), '.'),
-    'no name': (to) => entry(visit(to, ''), ''),
-    'a name with a NUL': (to) => entry(visit(to, ''), 'a\0b'),
-    'a name that is too long': (to) => entry(visit(to, ''), 'n'.repeat(256)),
-    'an absent parent': (to) => visit(to, '').u8(MESSAGE.absent).text('..'),
-    'a path with dots': (to) => visit(to, '../..'),
-    'an absolute path': (to) => visit(to, '/etc'),
-    'a path with a NUL': (to) => visit(to, 'a\0/b'),
-    'another volume': (to) => visit(to, '', 7),
-    'a visit within a visit': (to) => visit(visit(to, ''), ''),
-    'an entry outside of a visit': (to) => entry(to, 'new'),
+    'a name with a slash': (to) => putFile(putVisit(to, ''), '../precious'),
+    'the parent directory': (to) => putFile(putVisit(to, ''), '..'),
+    'this directory': (to) => putFile(putVisit(to, ''), '.'),
+    'no name': (to) => putFile(putVisit(to, ''), ''),
+    'a name with a NUL': (to) => putFile(putVisit(to, ''), 'a\0b'),
+    'a name that is too long': (to) => putFile(putVisit(to, ''), 'n'.repeat(256)),
+    'an absent parent': (to) => putVisit(to, '').u8(MESSAGE.absent).text('..'),
+    'a path with dots': (to) => putVisit(to, '../..'),
+    'an absolute path': (to) => putVisit(to, '/etc'),
+    'a path with a NUL': (to) => putVisit(to, 'a\0/b'),
+    'another volume': (to) => putVisit(to, '', 7),
+    'a visit within a visit': (to) => putVisit(putVisit(to, ''), ''),
+    'an entry outside of a visit': (to) => putFile(to, 'new'),
     'the same file twice': (to) => {
-      entry(visit(to, ''), 'new')
-      entry(to, 'new2')
+      putFile(putVisit(to, ''), 'new')
+      putFile(to, 'new2')
     },
     'data of no file': (to) => to.u8(MESSAGE.data).uint(99).uint(0).uint(1).u8(65),
     'more data than there is': (to) => to.u8(MESSAGE.data).uint(99).uint(0).uint(1e9),
-    'a mode that is none': (to) => entry(visit(to, ''), 'new', { mode: 0o170644 }),
+    'a mode that is none': (to) => putFile(putVisit(to, ''), 'new', { mode: 0o170644 }),
     'far too many hashes': (to) => (
-      entry(visit(to, ''), 'new'),
+      putFile(putVisit(to, ''), 'new'),
       to.u8(MESSAGE.hash).uint(1).uint(0).uint(1e9)
     ),
     'an unknown message': (to) => to.u8(200),
     'a second scope': (to) => to.u8(MESSAGE.scope).u8(0).text(''),
     'a number without end': (to) => to.u8(MESSAGE.done).raw(Buffer.alloc(20, 0xff)),
-    'an end in the middle': (to) => (entry(visit(to, ''), 'new'), to.u8(MESSAGE.roundEnd).u8(1)),
+    'an end in the middle': (to) => (
+      putFile(putVisit(to, ''), 'new'),
+      to.u8(MESSAGE.roundEnd).u8(1)
+    ),
   }
   for (const [name, attack] of Object.entries(attacks)) {
     t.regex(rig.attack(root, attack), /malformed/, name)
@@ -361,7 +339,7 @@ test('a hostile source gets nothing out of a target but an end with a reason', (
   // Through a link: there is no such directory, and what is said about it is skipped.
   for (const path of ['link', 'link/deeper', 'file']) {
     const reason = rig.attack(root, (to) => {
-      entry(visit(to, path), 'evil')
+      putFile(putVisit(to, path), 'evil')
       putAttributes(to.u8(MESSAGE.absent).text('precious').u8(MESSAGE.leave), {
         mode: 0o40755,
         uid: 0,
