@@ -45,6 +45,7 @@ export type {
 export type { RolloutStep, RolloutView } from './rollout.js'
 export { nearest } from './nearest.js'
 export { type Notice, type NoticeMessage, type Notifier, notifier } from './notifier.js'
+export { ping, type PingAnswer, pingProblem, type PingQuestion } from './ping.js'
 export { definePlugin, type Deps, type Needs, type PluginDefinition, type Scope } from './plugin.js'
 export { type Program, type ProgramCall, program } from './program.js'
 export { type Remark, remark } from './remark.js'

@@ -7,8 +7,9 @@ import {
   entryProblems,
   type Exec,
   exec,
-  HoldfastError,
   looking,
+  ping,
+  pingProblem,
   ruleOf,
   type Seen,
 } from '@holdfast/sdk'
@@ -59,33 +60,16 @@ export async function check({ check }: PingConfig, context: { readonly exec: Exe
       ? [{ path: `/check/ping/${String(index)}/to/addr`, message }]
       : []
   })
-  return { errors: [...errors, ...option, ...(await missingCommand(context.exec))] }
+  const problem = await pingProblem(context.exec)
+  const missing = problem === undefined ? [] : [{ path: '/check/ping', message: problem }]
+  return { errors: [...errors, ...option, ...missing] }
 }
 
-async function missingCommand(exec: Exec) {
-  const found = (why: string) => [
-    { path: '/check/ping', message: `"ping" does not work here (${why}): install iputils-ping` },
-  ]
-  try {
-    const { code, stderr } = await exec.run('ping', ['-V'], { timeoutMs: 2_000 })
-    return code === 0 ? [] : found(stderr.trim().slice(0, 200))
-  } catch (thrown) {
-    if (!(thrown instanceof HoldfastError)) throw thrown
-    return found(thrown.message)
-  }
-}
-
-/** One packet is lost now and then: of three one must come back. */
 async function look(exec: Exec, { addr, timeout }: To, signal: AbortSignal): Promise<Seen> {
-  const times = ['-c', '3', '-i', '0.2', '-w', String(timeout)]
-  const options = { timeoutMs: timeout * 1_000 + 1_000, signal }
-  const { code, stdout, stderr } = await exec.run('ping', ['-n', '-q', ...times, addr], options)
-  if (code === 0 || / [1-9]\d* received/.test(stdout)) {
-    return { value: 'up', cause: `${addr} answers` }
-  }
-  // 1: no answer. Anything else: it could not ask.
-  if (code === 1) return { value: 'down', cause: `${addr} does not answer` }
-  const why = stderr.trim().slice(0, 200)
-  const isRefused = /unreachable|not known|resolution/i.test(why)
-  return { value: isRefused ? 'down' : 'unknown', cause: `ping ${addr}: ${why}` }
+  const answer = await ping(exec, addr, { packets: 3, withinSeconds: timeout, signal })
+  if (answer === 'answers') return { value: 'up', cause: `${addr} answers` }
+  if (answer === 'silent') return { value: 'down', cause: `${addr} does not answer` }
+  const { failed } = answer
+  const isRefused = /unreachable|not known|resolution/i.test(failed)
+  return { value: isRefused ? 'down' : 'unknown', cause: `ping ${addr}: ${failed}` }
 }

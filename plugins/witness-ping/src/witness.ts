@@ -2,11 +2,9 @@
  * A node that reaches something outside the pair may go on; one that reaches nothing is probably the one that is cut
  * off. That is no right: when only the cables between the nodes are cut, both reach it, and both go on.
  */
-import { type Claim, type Exec, HoldfastError, type Log, type Witness } from '@holdfast/sdk'
+import { type Claim, type Exec, HoldfastError, type Log, ping, type Witness } from '@holdfast/sdk'
 
-/** Seconds that `ping` waits for an answer. */
-const waitSeconds = 1
-const commandTimeoutMs = 2_000
+const withinSeconds = 1
 
 export class PingWitness implements Witness {
   readonly id = 'witness-ping'
@@ -41,10 +39,9 @@ export class PingWitness implements Witness {
 
   async #answers(address: string, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false
-    const args = ['-n', '-q', '-c', '1', '-W', String(waitSeconds), address]
     try {
-      const options = { timeoutMs: commandTimeoutMs, signal }
-      return (await this.#world.exec.run('ping', args, options)).code === 0
+      const question = { packets: 1, withinSeconds, signal }
+      return (await ping(this.#world.exec, address, question)) === 'answers'
     } catch (thrown) {
       // The command is missing, or too many run already: the same as no answer, and said.
       if (!(thrown instanceof HoldfastError)) throw thrown
