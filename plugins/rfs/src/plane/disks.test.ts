@@ -18,6 +18,7 @@ async function withDisk(
   which: 'server' | 'follower',
   run: (server: TestPlane, follower: TestPlane, disk: Disk) => Promise<void>,
   options: Parameters<typeof TestPlane.prepare>[1] = {},
+  reservedPercent = 0,
 ): Promise<void> {
   const server = TestPlane.prepare('server', options)
   const follower = TestPlane.prepare('follower', options)
@@ -25,7 +26,7 @@ async function withDisk(
   const room = join((which === 'server' ? server : follower).base, 'room')
   try {
     await shell(`mkdir ${room} && mount -t tmpfs -o size=64m hfrfs-disk ${room}`)
-    const made = `truncate -s 24M ${room}/image && mkfs.ext4 -q -m 0 -O ^has_journal ${room}/image 2>&1`
+    const made = `truncate -s 24M ${room}/image && mkfs.ext4 -q -m ${reservedPercent} -O ^has_journal ${room}/image 2>&1`
     await shell(`${made} && mount -o loop,errors=remount-ro ${room}/image ${point}`)
     await server.start()
     await follower.start()
@@ -157,6 +158,25 @@ test('a program hears at fsync that its own disk does not take what it wrote', a
     }
     t.like(await follower.must('status'), { link: 'live' })
   })
+})
+
+test('what the file system keeps for root is not for users, neither by writing nor by allocating, and root has it', async (t) => {
+  const work = async (server: TestPlane, follower: TestPlane): Promise<void> => {
+    const { directory } = server
+    const user = 'setpriv --reuid 1000 --regid 1000 --clear-groups'
+    await shell(`chmod 755 ${server.base} && chmod 777 ${directory}`)
+    const full = await t.throwsAsync(shell(`${user} dd if=/dev/zero of=${directory}/f bs=64k`))
+    t.regex(full.message, /No space left on device/)
+    const allocated = `${user} fallocate -l 1M ${directory}/g`
+    t.regex((await t.throwsAsync(shell(allocated))).message, /No space left on device/)
+    await shell(`dd if=/dev/zero of=${directory}/h bs=64k count=32 conv=fsync`)
+    // Who may is asked anew for each change.
+    const again = `${user} dd if=/dev/zero of=${directory}/f bs=64k oflag=append conv=notrunc`
+    t.regex((await t.throwsAsync(shell(again))).message, /No space left on device/)
+    await server.must('drain')
+    t.is(await differences(directory, follower.directory), '')
+  }
+  await withDisk('server', work, {}, 20)
 })
 
 /** What a power cut leaves on the disk: what was only in memory is lost. */

@@ -334,6 +334,11 @@ export const prlimit = call<[pid: number, resource: number, limits: Address, old
   'int prlimit(int pid, int resource, void *limits, void *old)',
 )
 export const RLIMIT_NOFILE = 7
+/** Rights of this thread alone; `header` and `sets` as for capset(2), version 3. */
+export const capget = call<[header: Address, sets: Address]>('int capget(void *header, void *sets)')
+export const capset = call<[header: Address, sets: Address]>('int capset(void *header, void *sets)')
+/** Of this thread alone: the user for whom files are reached and space is allocated. Returns the one before. */
+export const setfsuid = call<[user: number]>('int setfsuid(uint32_t user)')
 const rawSyscall = call<[number: number, dir: number, name: Address, how: Address, size: number]>(
   'int64_t syscall(int64_t number, int64_t dir, void *name, void *how, uint64_t size)',
 )

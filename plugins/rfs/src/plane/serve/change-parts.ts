@@ -2,6 +2,7 @@
 import { OP } from '../fuse/abi.js'
 import type { Reply } from '../fuse/reply.js'
 import type { Request } from '../fuse/request.js'
+import type { Rights } from '../rights.js'
 import type { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
 import type { Stream } from './stream.js'
@@ -13,6 +14,7 @@ export interface ChangeParts {
   readonly reply: Reply
   readonly stream: Stream
   readonly toucher: Toucher
+  readonly rights: Rights
   readonly syncs: Syncs
   readonly succession: Succession
   /** This request can't be sent to the live follower: end the session, and keep the request until that is sorted out. */

@@ -22,6 +22,7 @@ export class Changes {
 
   /** Only for what `isChange` says. */
   handle(volume: Volume, request: Request): void {
+    this.parts.rights.actFor(request.uid)
     const node = volume.table.get(request.node)
     const error = node === undefined ? -E.STALE : this.#dispatch(volume, request, node)
     if (error >= 0) return

@@ -66,7 +66,7 @@ export class FileChanges {
   constructor(readonly parts: ChangeParts) {}
 
   write(volume: Volume, request: Request, node: Node): number {
-    const { reply, stream, toucher } = this.parts
+    const { reply, rights, stream, toucher } = this.parts
     const fd = volume.table.writable(node)
     if (fd < 0) return fd
     const offset = request.u64(8)
@@ -78,9 +78,13 @@ export class FileChanges {
     }
     toucher.data(volume.table, node, offset, size)
     const sent = stream.concerns(volume, node)
+    const user = this.#userOf(request, node)
+    rights.allocateAs(user)
     const done = this.#writeParts(volume, request, node, fd, sent)
-    if (done < 0) return done
+    rights.allocateAsRoot(user)
+    // Also when it failed: a file system that finds no room has set the time before.
     if (sent) stream.owe(volume, node)
+    if (done < 0) return done
     reply.view.setUint32(SIZE.OUT_HEADER, done, true)
     reply.view.setUint32(SIZE.OUT_HEADER + 4, 0, true)
     reply.head(request, 8)
@@ -113,6 +117,11 @@ export class FileChanges {
     // It ended early (the disk is full): the answer needs an op that can be acknowledged, after the parts that were sent.
     if (sent && (done < size || size === 0)) stream.ops.plain(KIND.FENCE)
     return done
+  }
+
+  /** Who may keep set-user-id and set-group-id bits keeps them: a file system clears them when a user changes content. */
+  #userOf(request: Request, node: Node): number {
+    return node.privileged ? 0 : request.uid
   }
 
   /**
@@ -278,7 +287,7 @@ export class FileChanges {
   }
 
   allocate(volume: Volume, request: Request, node: Node): number {
-    const { reply, stream, toucher } = this.parts
+    const { reply, rights, stream, toucher } = this.parts
     const fd = volume.table.writable(node)
     if (fd < 0) return fd
     const offset = request.u64(8)
@@ -289,7 +298,10 @@ export class FileChanges {
     else toucher.data(volume.table, node, offset, length)
     // The kernel does not say whether the caller may keep these bits; root may.
     if (request.uid !== 0 && node.privileged) this.#dropPrivileges(volume, request, node, fd)
+    const user = this.#userOf(request, node)
+    rights.allocateAs(user)
     const done = fallocate(fd, mode, offset, length)
+    rights.allocateAsRoot(user)
     if (done < 0) return this.#halfAllocated(volume, node, fd, mode, done)
     const sent = stream.concerns(volume, node)
     if (sent) {
@@ -303,8 +315,9 @@ export class FileChanges {
   /** A file system may fail in the middle, with a part done: the disk is full, and the file has grown. Returns the error. */
   #halfAllocated(volume: Volume, node: Node, fd: number, mode: number, error: number): number {
     const { stream, diverged } = this.parts
-    const atOnce = NOTHING_DONE.includes(-error) || mode === FALLOC.KEEP_SIZE
-    if (atOnce || !stream.concerns(volume, node)) return error
+    if (NOTHING_DONE.includes(-error) || !stream.concerns(volume, node)) return error
+    stream.owe(volume, node)
+    if (mode === FALLOC.KEEP_SIZE) return error
     if (mode !== 0) {
       diverged(`a change of the content of a file failed half-way (${errnoName(error)})`)
       return error
@@ -321,7 +334,6 @@ export class FileChanges {
       size,
     })
     stream.unanswered()
-    stream.owe(volume, node)
     return error
   }
 

@@ -21,6 +21,7 @@ import type { Connection } from '../link/connection.js'
 import { KIND } from '../link/ops.js'
 import type { PlaneParts } from '../parts.js'
 import type { ResyncEvent } from '../resync-port.js'
+import { Rights } from '../rights.js'
 import { syncAll } from '../sync.js'
 import { Toucher } from '../touch.js'
 import { Verification, type VerifyOrder } from '../verification/verification.js'
@@ -46,6 +47,7 @@ export class Server {
   readonly #pending = new Pending()
   readonly #stream = new Stream(this.#pending)
   readonly #parked = new Parked()
+  readonly #rights = new Rights()
   readonly #syncs: Syncs
   readonly #changes: Changes
   readonly #reads: Reads
@@ -98,6 +100,7 @@ export class Server {
       reply: this.#reply,
       stream: this.#stream,
       toucher: new Toucher(journal, launch.zoneBytes),
+      rights: this.#rights,
       syncs: this.#syncs,
       succession,
       giveUp: (volume, request, cause) => {
@@ -240,6 +243,7 @@ export class Server {
       this.#leaving = false
       throw error
     }
+    this.#rights.restore()
     // As long as the keeper has the descriptors, the kernel's connections do not end.
     await this.#succession.end()
     this.#copy.stop()
