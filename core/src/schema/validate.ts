@@ -1,6 +1,7 @@
 /** The one door to ajv: compiles a JSON schema and tells what is wrong as data, not as text. */
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import addFormatsModule from 'ajv-formats'
+import { cronProblem } from './cron.js'
 
 export interface SchemaProblem {
   /** JSON pointer of the value that is wrong, or in which something is missing or too much. */
@@ -30,6 +31,8 @@ const options: Options = {
   strictTuples: false,
   allowUnionTypes: true,
   ownProperties: true,
+  // A format of ours tells what is wrong with the value.
+  verbose: true,
   logger: false,
   // By the instance below: each one would compile the schema of schemas again, which takes longer than all the rest.
   validateSchema: false,
@@ -47,6 +50,7 @@ export function compileSchema(schema: object): SchemaCheck {
   // One instance a schema: no schema can see or break another one's `$id`.
   const ajv = new Ajv(options)
   addFormats(ajv, { mode: 'full' })
+  ajv.addFormat('cron', (text: string) => cronProblem(text) === undefined)
   ajv.addVocabulary(['x-duration', 'x-secret', 'x-unit', 'x-example', 'x-shared'])
   const validate: ValidateFunction = ajv.compile(schema)
   return (value) => (validate(value) ? [] : (validate.errors ?? []).map(problemOf))
@@ -69,9 +73,17 @@ function problemOf(error: ErrorObject): SchemaProblem {
       const allowed = parameter(keyword === 'enum' ? 'allowedValues' : 'allowedValue')
       return { pointer, keyword, property: undefined, message: `allowed: ${allowed}` }
     }
+    case 'format': {
+      const problem = parameter('format') === 'cron' ? cronProblem(String(error.data)) : undefined
+      return { pointer, keyword, property: undefined, message: problem ?? messageOf(error) }
+    }
     default:
-      return { pointer, keyword, property: undefined, message: error.message ?? keyword }
+      return { pointer, keyword, property: undefined, message: messageOf(error) }
   }
+}
+
+function messageOf({ message, keyword }: ErrorObject): string {
+  return message ?? keyword
 }
 
 function textOf(entries: readonly [string, unknown][], name: string): string {

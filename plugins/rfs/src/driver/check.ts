@@ -5,7 +5,6 @@ import { createServer } from 'node:net'
 import { isAbsolute, normalize } from 'node:path'
 import type { ModuleContext } from '@holdfast/sdk'
 import { ruleProblem, type ExclusionRule } from '../plane/exclusions.js'
-import { cronProblem } from './cron.js'
 import { errnoOf } from './errno.js'
 import { isOurs, type Mount, mountOf, mountsBeneath, mountsOn } from './mountinfo.js'
 import { readMounts } from './mounts.js'
@@ -55,15 +54,7 @@ export async function check(config: RfsConfig, context: CheckContext): Promise<C
     warnings.push(...(await doubts(dir, mounts)).map((message) => ({ path, message })))
   }
   for (const message of await nodeProblems(context)) errors.push({ path: '/rfs', message })
-  errors.push(...scheduleProblems(config))
   return { errors, warnings }
-}
-
-function scheduleProblems({ rfs }: RfsConfig): readonly Finding[] {
-  return (['verify', 'syncat'] as const).flatMap((name) => {
-    const message = rfs[name] === undefined ? undefined : cronProblem(rfs[name])
-    return message === undefined ? [] : [{ path: `/rfs/${name}`, message }]
-  })
 }
 
 /** Directories of the system: nobody replicates them, somebody writes `/etc` by mistake. */

@@ -1,7 +1,6 @@
 /** Scheduled synchronisation: when the secondary waits, and when it does not. */
 import test from 'ava'
 import type { Clock, Store } from '@holdfast/sdk'
-import { cronProblem } from '../driver/cron.js'
 import { Syncat } from './syncat.js'
 
 /** One node with the times of its schedule in the test's hands. */
@@ -86,14 +85,4 @@ test('a restarted daemon goes on waiting, and a module that is started anew begi
   await adopted.syncat.enter({ to: 'stop' })
   t.is(adopted.value(), 'up')
   t.is(kept.size, 0)
-})
-
-test('cron expressions are judged field by field', (t) => {
-  for (const good of ['0 * * * *', '*/15 0-6 1,15 jan-mar 1-5', '30 2 * * sun']) {
-    t.is(cronProblem(good), undefined, good)
-  }
-  for (const bad of ['', 'x', '60 * * * *', '* * *', '* * * * * *', '*/0 * * * *', '5-1 * * * *']) {
-    t.not(cronProblem(bad), undefined, bad)
-  }
-  t.regex(cronProblem('0 24 * * *') ?? '', /"24" is no hour; allowed: \*, 0 to 23/)
 })

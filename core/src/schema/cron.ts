@@ -1,4 +1,4 @@
-/** What is wrong with a cron expression of five fields, for the operator. Pure; the core's clock has the last word. */
+/** `format: cron`: what is wrong with a cron expression of five fields, for the operator. Pure. */
 
 const fields = [
   { name: 'minute', from: 0, to: 59, names: [] },
@@ -23,7 +23,7 @@ export function cronProblem(expression: string): string | undefined {
   const words = expression.trim().split(/\s+/)
   if (words.length !== fields.length) {
     const all = fields.map(({ name }) => name).join(', ')
-    return `"${expression}" has ${words.length} fields; write five: ${all}, as in "30 2 * * 0"`
+    return `write five fields: ${all}, as in "30 2 * * 0"`
   }
   for (const [index, field] of fields.entries()) {
     const word = words[index] ?? ''
