@@ -1,8 +1,10 @@
 /** When a serving node calls the pair whole, and what it does about a follower that is gone. */
 import test from 'ava'
+import { done } from '@holdfast/sdk'
 import { step } from './decide.js'
+import { descend, noGeneration } from './lineage.js'
 import { memory, peerAs, places, stateAt } from './state.fixture.js'
-import type { Follower, State, View } from './types.js'
+import type { Follower, Memory, PlaceOf, State, Step, View } from './types.js'
 
 const live: Follower = { epoch: 3, stage: 'live', number: 1 }
 const second: View = { ...peerAs('second'), ready: true }
@@ -42,4 +44,56 @@ test('a preferred node takes its role back as soon as the pair is whole, not bef
   }
   t.is(preferring(second).place.role, 'demoting')
   t.is(preferring({ ...second, memory: older }).place.role, 'alone')
+})
+
+const by = { owner: 'b', mark: 2 }
+const newer = { ...memory, ...descend(memory, by) }
+const strange = { ...memory, ...descend({ generation: noGeneration, history: [] }, by) }
+
+/** What a serving node answers to a peer with this memory that asks to be let in. */
+function joined(theirs: Memory, full: boolean, place: Partial<PlaceOf<'alone'>> = {}): Step {
+  const before = stateAt({ ...places.prim, role: 'alone', follower: undefined, ...place }, 'second')
+  const view = { ...peerAs('second'), memory: theirs }
+  const asked = { ...before, peer: { ...before.peer, view } }
+  return step(asked, { kind: 'told', message: { kind: 'join', epoch: 9, full, view } })
+}
+
+function answer({ actions }: Step): string {
+  for (const action of actions) {
+    if (action.kind === 'admit') return action.full ? 'admitted in full' : 'admitted'
+    if (action.kind === 'tell' && action.message.kind === 'disagreed') return 'disagreed'
+  }
+  return 'nothing'
+}
+
+const asking: readonly (readonly [string, Memory, boolean, Partial<PlaceOf<'alone'>>, string])[] = [
+  ['of the same generation', memory, false, {}, 'admitted'],
+  ['that is behind', older, false, {}, 'admitted'],
+  ['that has other data', strange, false, {}, 'disagreed'],
+  ['that gives up other data', strange, true, {}, 'admitted in full'],
+  ['whose data the operator does not trust', memory, false, { fullNext: true }, 'admitted in full'],
+  ['that comes before the application is up', memory, false, { stage: 'entering' }, 'nothing'],
+]
+for (const [who, theirs, full, place, said] of asking) {
+  test(`a node ${who} is answered: ${said}`, (t) => {
+    t.is(answer(joined(theirs, full, place)), said)
+  })
+}
+
+test('a node that went on meanwhile is not let in: this one gives way', (t) => {
+  t.is(joined(newer, false).next.place.role, 'demoting')
+})
+
+test('who asks while the application comes up is let in when it is up', (t) => {
+  const { next } = joined(memory, false, { stage: 'entering' })
+  const epoch = places.prim.epoch
+  t.is(answer(step(next, { kind: 'entered', epoch, verdict: done, wallMs: 0 })), 'admitted')
+})
+
+test('the end of a copy that is not the present one changes nothing', (t) => {
+  const copying = joined(memory, false).next
+  const late = step(copying, { kind: 'copyFinished', epoch: 8 })
+  t.deepEqual([late.next, late.actions], [copying, []])
+  const { place } = step(copying, { kind: 'copyFinished', epoch: 9 }).next
+  t.is(place.role === 'alone' ? place.follower?.stage : undefined, 'live')
 })
