@@ -86,10 +86,10 @@ function writeAndRead(fd: number, operation: Extract<Operation, { kind: 'write' 
   const synced = operation.sync ? fsync(fd) : 0
   if (synced < 0) return synced
   const back = Buffer.alloc(content.length)
-  const got = whole(pread(fd, back, back.length, offset), back.length)
+  const got = pread(fd, back, back.length, offset)
   if (got < 0) return got
-  // Nobody else writes here: no error number says that.
-  return back.equals(content) ? 0 : -E.PROTO
+  // Nobody else writes here.
+  return back.equals(content) ? 0 : -E.STALE
 }
 
 /** A call that did a part of what it should is wrong here, where there is room and nobody interrupts. */

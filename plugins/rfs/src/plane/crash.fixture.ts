@@ -187,7 +187,8 @@ export class CrashPair {
 
   /** What was acknowledged so far is there; what was under way is now known. */
   #write(): void {
-    this.#wrong ??= this.#ledger.check(this.#server.directory)
+    const found = this.#ledger.check(this.#server.directory)
+    this.#wrong ??= found
     this.#mayEnd = false
     const args = [WRITER, this.#server.directory, this.random(2 ** 31), this.#operations]
     const writer = spawn(process.execPath, args.map(String), {
@@ -211,7 +212,8 @@ export class CrashPair {
       this.#operations++
       this.#ledger.begin(line.operation)
     } else if (line.outcome !== undefined) {
-      this.#wrong ??= this.#ledger.end(line.outcome)
+      const wrong = this.#ledger.end(line.outcome)
+      this.#wrong ??= wrong
     } else if (!this.#mayEnd) {
       this.#wrong ??= `the program heard ${line.ended}, and its node lives`
     }
