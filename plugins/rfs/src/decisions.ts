@@ -1,9 +1,11 @@
 /** What rfs decides, without system calls: what the simulator runs, and what loads without the library for them. */
 export { mustDistrust, opMeans } from './plane/follow/decide.js'
 export { FollowerWindows } from './plane/follow/windows.js'
-export { decodeInto } from './plane/journal/codec.js'
+export { decodeInto, encodeKeys } from './plane/journal/codec.js'
 export { standingAtOpen } from './plane/journal/decide.js'
 export { type JournalStore, StoredJournal } from './plane/journal/journal.js'
+export { lookAt } from './plane/journal/foreign.js'
+export { foreignKey, type Moment } from './plane/journal/gaps.js'
 export { Keys } from './plane/journal/keys.js'
 export { KIND } from './plane/link/ops.js'
 export { decideScope, type ScopeDecision, type Sides } from './plane/resync/decide.js'

@@ -32,6 +32,7 @@ export function readEstimate({ file, directories, zoneBytes, bootId }: Place): E
     },
     zones: () => undefined,
     meta: () => void (attributes += 1),
+    names: () => void (attributes += 1),
   })
   const never = base === undefined ? 'this node was never equal to another one' : undefined
   return {

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
       descriptors,
       tell,
       log,
-      openJournal: () => openJournal(journal),
+      openJournal: (opening) => openJournal({ ...journal, ...opening }),
     },
     () => {
       loop.stop()

@@ -52,6 +52,8 @@ export class Node {
   privileged = true
   /** Journal: keys touched under `stamp`. */
   stamp = -1
+  /** It was asked whether others changed it while nobody was in charge: its time is that of our own change from then on. */
+  searched = false
   touchedMeta = false
   touchedZones = 0
   moreZones: Uint32Array | undefined

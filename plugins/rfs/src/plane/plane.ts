@@ -10,7 +10,7 @@ import type { Journal } from './resync-port.js'
 
 /** What outlives a role. */
 export interface PlaneOptions extends Omit<PlaneParts, 'journal'> {
-  readonly openJournal: () => Journal
+  readonly openJournal: (opening?: { readonly isCovered: boolean }) => Journal
 }
 
 type Role =
@@ -160,7 +160,7 @@ export class Plane {
     }
     const { generation, epoch, alone, refused } = inherited.kept
     const mode = refused ? 'refused' : alone ? 'alone' : 'held'
-    const journal = this.options.openJournal()
+    const journal = this.options.openJournal({ isCovered: true })
     const server = new Server(this.#parts(journal), generation, { mode, inherited })
     this.#epoch = epoch
     this.#role = { kind: 'serving', server, journal }

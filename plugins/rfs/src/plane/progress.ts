@@ -48,6 +48,21 @@ export function progressText(progress: Progress): string {
   )
 }
 
+/** For the log: what others had changed. */
+export function searchedFields({
+  count,
+  ms,
+}: {
+  readonly count: number
+  readonly ms: number
+}): Readonly<Record<string, unknown>> {
+  const text =
+    count === 0
+      ? 'nothing was changed in the directories while the module was stopped'
+      : `${count} names were changed on this node while the module was stopped: they are compared`
+  return { text, count, ms }
+}
+
 function phaseOf(phase: ResyncProgress['phase']): Progress['phase'] {
   if (phase === 'comparing') return 'compare'
   return phase === 'copying' ? 'copy' : 'delta'

@@ -4,8 +4,8 @@
  */
 import { HoldfastError } from '@holdfast/sdk'
 import { MODE, O, RESOLVE, close, cstring, errnoName, openat2 } from './libc.js'
-import { DT, namesOf } from './resync/tree.js'
-import { StatBuffer } from './stat.js'
+import { kindOf } from './resync/kind.js'
+import { namesOf } from './resync/tree.js'
 
 /** The root of a volume, as the kernel numbers it. */
 const ROOT = 1
@@ -24,7 +24,6 @@ export class RecoveredNames {
   readonly #first = new Map<number, FoundName>()
   /** Of files with several links. */
   readonly #others = new Map<number, FoundName[]>()
-  readonly #stat = new StatBuffer()
 
   /** Reads all directories beneath the root: about a second for a million names that are in memory. */
   constructor(root: number) {
@@ -47,7 +46,7 @@ export class RecoveredNames {
   #walk(directory: number, id: number): void {
     const beneath: { readonly name: string; readonly inode: number }[] = []
     for (const { name, inode, type } of namesOf(directory, '')) {
-      const found = type === DT.UNKNOWN ? this.#typeOf(directory, name) : type << 12
+      const found = kindOf(directory, name, type) << 12
       this.#add(inode, { parent: id, name, type: found })
       if (found === MODE.DIRECTORY) beneath.push({ name, inode })
     }
@@ -67,10 +66,6 @@ export class RecoveredNames {
     const others = this.#others.get(inode)
     if (others === undefined) this.#others.set(inode, [found])
     else others.push(found)
-  }
-
-  #typeOf(directory: number, name: string): number {
-    return this.#stat.ofName(directory, cstring(name)) < 0 ? 0 : this.#stat.mode & MODE.TYPE
   }
 }
 

@@ -3,6 +3,7 @@
  * types only. The loop never imports a class of `journal/` or `resync/` except in `main.ts`.
  */
 import type { ExclusionRule } from './exclusions.js'
+import type { Changed, Gap } from './journal/gaps.js'
 
 /**
  * A path of a replicated tree, relative to the root of its volume, as a byte string: one character a byte (latin1),
@@ -26,6 +27,12 @@ export interface Journal {
   touchZone(volume: number, path: BytePath, zone: number): void
   /** Only attributes (mode, owner, times, xattrs) may differ. */
   touchMeta(volume: number, path: BytePath): void
+  /** Names in this directory may have come or gone; what is beneath them is as it was. */
+  touchNames(volume: number, path: BytePath): void
+  /** Was it changed in one of the gaps? Asked before its first change, which hides it: what was must become a key. */
+  isForeign(volume: number, path: BytePath, changed: Changed): boolean
+  /** Touches each of these keys, and hands them to the kernel. */
+  touchAll(keys: KeySet): void
   /** Does any key that is held stand for this path or for what is above it? Asked before a name with other links goes away. */
   holds(volume: number, path: BytePath): boolean
   /** Hands what was touched to the kernel (one write, no fsync). Called before the change is made locally. */
@@ -46,6 +53,13 @@ export interface Journal {
   endSet(): void
   /** Size of the set being recorded; `bytes` is an upper bound of what it stands for (zones × zone size). */
   setSize(): { readonly keys: number; readonly bytes: number }
+
+  /** When nobody was in charge of the directories and no copy was finished since. Empty for a journal that is not trusted. */
+  readonly gaps: readonly Gap[]
+  /** From now on nobody else changes the directories (they are covered). */
+  takeCharge(): void
+  /** From now on anybody may. Before they are uncovered; the journal is closed after. */
+  endCharge(): void
 
   /** What the peer must know of this journal to decide the scope. */
   readonly standing: Standing
@@ -93,6 +107,8 @@ interface ResyncStart {
   readonly standing: Standing
   /** `snapshot()` of this side's journal. */
   readonly journal: KeySet
+  /** Of this side's journal: what was changed in them is looked for before keys are believed. */
+  readonly gaps: readonly Gap[]
   /** A silent peer is lost after this time. */
   readonly timeoutMs: number
 }
@@ -124,6 +140,14 @@ export type ResyncOrder =
 
 /** `run` numbers the copy that an event belongs to: a late event of an earlier one is ignored. */
 export type ResyncEvent =
+  /** What was changed while nobody was in charge, before `scoped` on the target: it is to be journalled before anything is changed. */
+  | {
+      readonly kind: 'searched'
+      readonly run: number
+      readonly found: KeySet
+      readonly count: number
+      readonly ms: number
+    }
   /** The scope is known (both sides tell it). The target changes nothing before the order `proceed`. */
   | {
       readonly kind: 'scoped'

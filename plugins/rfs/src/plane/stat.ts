@@ -1,4 +1,5 @@
 /** What statx tells of a file, in a buffer that is used again and again. */
+import type { Changed } from './journal/gaps.js'
 import {
   type Address,
   AT,
@@ -9,6 +10,11 @@ import {
   makedev,
   statx,
 } from './libc.js'
+
+/** When the file that a buffer shows was changed: its content, its attributes or its names. */
+export function changedOf({ ctimeSeconds, ctimeNanos }: StatBuffer): Changed {
+  return { seconds: ctimeSeconds, nanos: ctimeNanos }
+}
 
 /** A reusable buffer for statx with named fields. Nothing is allocated by filling or reading it. */
 export class StatBuffer {

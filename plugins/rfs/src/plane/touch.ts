@@ -2,9 +2,14 @@
  * Tells the journal what is about to change, once for each key and stamp: a key that was touched costs a test of a
  * flag on the node, and no path is built. Used by the server and by the follower, each with its own journal.
  */
+import { foreignKey } from './journal/gaps.js'
+import { MODE } from './libc.js'
 import type { Node, NodeTable } from './nodes.js'
-import { pathIn } from './nodes.js'
+import { nameAddress, pathIn } from './nodes.js'
 import type { Journal } from './resync-port.js'
+import { StatBuffer, changedOf } from './stat.js'
+
+const stat = new StatBuffer()
 
 export class Toucher {
   #unflushed = false
@@ -17,6 +22,7 @@ export class Toucher {
   /** Content between two offsets will change. */
   data(table: NodeTable, node: Node, offset: number, length: number): void {
     if (node.gone || node.local) return
+    this.#search(table, node)
     const first = Math.floor(offset / this.zoneBytes)
     const last = Math.floor((offset + Math.max(length, 1) - 1) / this.zoneBytes)
     if (last - first > ZONES_AT_ONCE_MAX) {
@@ -35,6 +41,7 @@ export class Toucher {
 
   meta(table: NodeTable, node: Node): void {
     if (node.gone || node.local) return
+    this.#search(table, node)
     this.#renew(node)
     if (node.touchedMeta) return
     node.touchedMeta = true
@@ -54,6 +61,7 @@ export class Toucher {
   /** A name appears or goes away, or what it stands for changes. `bytes`: of what was there already and gets this name. */
   entry(table: NodeTable, directory: Node, name: string, bytes = 0): void {
     if (directory.gone || directory.local) return
+    this.#search(table, directory)
     this.journal.touchEntry(table.volume, pathIn(directory, name) ?? '', bytes)
     this.#unflushed = true
     this.#flush()
@@ -66,13 +74,54 @@ export class Toucher {
   moved(table: NodeTable, directory: Node, name: string, node: Node | undefined): void {
     if (directory.gone || directory.local) return
     const path = pathIn(directory, name)
-    if (path !== undefined && !this.journal.holds(table.volume, path)) return
+    const isHeld = path === undefined || this.journal.holds(table.volume, path)
+    if (!isHeld && !this.#isForeignName(table, directory, name)) return
     const others = [{ parent: node?.parent, name: node?.name }, ...(node?.others ?? [])]
     const other = others.find((one) => one.parent !== directory || one.name !== name)
     const known = other?.parent === undefined ? undefined : pathIn(other.parent, other.name ?? '')
     this.journal.touchEntry(table.volume, known ?? '')
     this.#unflushed = true
     this.#flush()
+  }
+
+  /**
+   * Before the first change of an inode: what others did to it while nobody was in charge is told by its time, which is about to become
+   * that of our change. A copy that is finished ends these questions.
+   */
+  #search(table: NodeTable, node: Node): void {
+    if (node.searched || this.journal.gaps.length === 0) return
+    node.searched = true
+    const path = node.path()
+    if (path === undefined || !this.#isForeign(table, node)) return
+    if (this.#keyOf(table, node) === 'entry') this.journal.touchEntry(table.volume, path)
+    else this.journal.touchNames(table.volume, path)
+    this.#unflushed = true
+  }
+
+  #keyOf(table: NodeTable, node: Node): 'entry' | 'names' {
+    const isDirectory = node.type === MODE.DIRECTORY
+    if (!isDirectory || node.parent === undefined)
+      return foreignKey({ isDirectory, isParentForeign: false })
+    // Looking at the parent may open descriptors, and close those that are not in use: the caller has this one.
+    node.pins++
+    const isParentForeign = this.#isForeign(table, node.parent)
+    node.pins--
+    return foreignKey({ isDirectory, isParentForeign })
+  }
+
+  #isForeign(table: NodeTable, node: Node): boolean {
+    const path = node.path()
+    if (path === undefined || table.stat(node, stat) < 0) return false
+    return this.journal.isForeign(table.volume, path, changedOf(stat))
+  }
+
+  /** The same of a name that may never have been looked up. */
+  #isForeignName(table: NodeTable, directory: Node, name: string): boolean {
+    const path = pathIn(directory, name)
+    if (path === undefined || this.journal.gaps.length === 0) return false
+    const fd = table.descriptor(directory)
+    if (fd < 0 || stat.ofName(fd, nameAddress(name)) < 0) return false
+    return this.journal.isForeign(table.volume, path, changedOf(stat))
   }
 
   #pathOf(table: NodeTable, node: Node): string | undefined {

@@ -86,6 +86,8 @@ function lookUp(held: Keys): (key: Key) => boolean {
   held.visit({
     entry: (_volume, path) => entries.add(path),
     meta: (_volume, path) => metas.add(path),
+    // Nobody else changes anything here.
+    names: () => undefined,
     zones: (_volume, path, of) => {
       for (const zone of of.list()) zones.add(`${path}#${zone}`)
     },

@@ -60,7 +60,10 @@ export class World {
     const bootId = changes.knowsBoot ? `boot ${this.#boots}` : 'boot'
     const journal = this.#guarded(
       () =>
-        new StoredJournal(changes.store(this.#observed()), { bootId, zoneBytes: this.zoneBytes }),
+        new StoredJournal(changes.store(this.#observed()), {
+          ...{ bootId, zoneBytes: this.zoneBytes, isCovered: false },
+          clock: () => ({ atMs: this.done, bootedMs: 0 }),
+        }),
     )
     if (journal === undefined) coverage?.reached('found: no room for a new one')
     if (journal === undefined || !this.#lives()) return

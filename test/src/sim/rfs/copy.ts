@@ -1,12 +1,21 @@
 /** A resynchronisation: what both journals say, or everything, in rounds, while the application goes on. */
-import { decodeInto, Keys, mayBeLastRound, planOf } from '@holdfast/plugin-rfs/decisions'
+import {
+  decodeInto,
+  encodeKeys,
+  Keys,
+  type KeySet,
+  mayBeLastRound,
+  planOf,
+} from '@holdfast/plugin-rfs/decisions'
 import type { Follower } from './follower.js'
 import type { Link } from './link.js'
 import type { Server } from './server.js'
-import { type File, paths, zoneBytes } from './tree.js'
+import { directoryOf, type File, paths, zoneBytes } from './tree.js'
 
 interface Item {
   readonly path: string
+  /** A directory: which names it has. */
+  readonly isListed?: boolean
   /** Undefined: its existence, and all of its content. */
   readonly zone: number | undefined
 }
@@ -41,6 +50,7 @@ export class Copy {
         decodeInto(mine, keys)
         if (rules.unitesKeys) decodeInto(theirs.keys, keys)
         if (scope !== 'keys') keys.addEntry(0, '')
+        else if (!this.#search(keys, mine, theirs.keys)) return
         this.#items = itemsOf(keys)
         this.#next()
       })
@@ -60,6 +70,15 @@ export class Copy {
     })
   }
 
+  /** Adds what others changed on either side. False: the follower died while it wrote it down. */
+  #search(keys: Keys, mine: KeySet, theirs: KeySet): boolean {
+    const found = this.follower.search(theirs)
+    if (this.follower.parts.rules.journalsFound) this.follower.journal.touchAll(encodeKeys(found))
+    keys.addAll(found)
+    keys.addAll(this.server.search(mine))
+    return this.follower.step()
+  }
+
   #next(): void {
     const item = this.#items.shift()
     if (item === undefined) {
@@ -70,7 +89,8 @@ export class Copy {
       const file = this.server.parts.tree.file(item.path)
       this.#then(this.follower, 0, 5, () => {
         if (!this.follower.step()) return
-        this.#put(item, file)
+        if (item.isListed === true) this.#compareNames(item.path)
+        else this.#put(item, file)
         this.#next()
       })
     })
@@ -83,7 +103,12 @@ export class Copy {
       return
     }
     const before = tree.file(path)
-    if (zone === undefined) tree.set(path, file)
+    if (zone === undefined) {
+      // Content arrives in pieces; cut in between, the file is neither the one nor the other.
+      const half = file?.map((value, at) => (at === 0 ? value : (before?.[at] ?? 0)))
+      tree.set(path, half)
+      if (this.follower.step()) tree.set(path, file)
+    }
     // A zone key says that both have the file; whoever made it anew has an entry key.
     else if (before !== undefined && file !== undefined) {
       const value = file[zone] ?? 0
@@ -91,6 +116,20 @@ export class Copy {
         path,
         before.map((old, at) => (at === zone ? value : old)),
       )
+    }
+  }
+
+  /** What only the follower has goes away; what it lacks comes as a whole. */
+  #compareNames(directory: string): void {
+    const { tree, reached } = this.follower.parts
+    reached('names of a directory are compared')
+    for (const path of paths.filter((one) => directoryOf(one) === directory)) {
+      const [here, there] = [tree.file(path), this.server.parts.tree.file(path)]
+      if (there === undefined) tree.set(path, undefined)
+      else if (here === undefined) {
+        this.follower.journal.distrust('a copy was not finished')
+        this.#items.push({ path, zone: undefined })
+      }
     }
   }
 
@@ -122,7 +161,8 @@ function itemsOf(keys: Keys): Item[] {
   const add = (path: string, zone?: number): void => {
     items.set(`${path}#${zone ?? ''}`, { path, zone })
   }
-  for (const { whole, directories } of planOf(keys, [0])) {
+  for (const { whole, directories, listed } of planOf(keys, [0])) {
+    for (const path of listed) items.set(`${path}/`, { path, zone: undefined, isListed: true })
     if (whole) for (const path of paths) add(path)
     for (const [directory, names] of directories) {
       for (const [name, want] of names) {

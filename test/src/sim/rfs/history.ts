@@ -4,6 +4,7 @@ import type { NodeName } from '../node.js'
 import { Random } from '../random.js'
 import { expanded, type Kind } from '../words.js'
 import { rulesNamed } from './mutants.js'
+import { paths } from './tree.js'
 import { perform } from './verbs.js'
 import { World } from './world.js'
 
@@ -104,10 +105,21 @@ const faults: readonly Kind<Random>[] = [
   [1, (random) => [`journal full ${nodeOf(random)}`]],
   [2, (random) => [`journal ok ${nodeOf(random)}`]],
   [1, (random) => replaced(nodeOf(random))],
-  [1, (random) => rolledBack(nodeOf(random), random)],
+  [2, (random) => rolledBack(nodeOf(random), random)],
   [2, () => ['swap']],
   [1, () => ['fullsync']],
   [2, (random) => ['stop', `wait ${random.integer(50, 800)}ms`, 'start']],
+  [3, (random) => edited(random)],
+  [
+    1,
+    (random) => [
+      'stop',
+      'wait 300ms',
+      ...edits(random),
+      ...cycled(nodeOf(random), random),
+      'start',
+    ],
+  ],
 ]
 
 const together: readonly Kind<Random>[] = [
@@ -127,6 +139,32 @@ function cycled(name: NodeName, random: Random): readonly string[] {
 
 function replaced(name: NodeName): readonly string[] {
   return [`power off ${name}`, 'wait 800ms', `disk replaced ${name}`, `power on ${name}`]
+}
+
+/** Files are changed while both are stopped; the clock may be set before, in between or after. */
+function edited(random: Random): readonly string[] {
+  const changes = [...edits(random), `wait ${random.integer(1, 300)}ms`, ...edits(random)]
+  const way = random.chance(0.5) ? 'back' : 'forward'
+  const clock = `clock ${nodeOf(random)} ${way} ${random.integer(1, 90)}s`
+  if (random.chance(0.4)) changes.splice(random.integer(0, changes.length), 0, clock)
+  const dies = `die ${nodeOf(random)} after ${random.integer(5, 40)} steps`
+  const cut = ['start', `wait ${random.integer(200, 900)}ms`, 'cut', 'wait 1200ms', 'heal']
+  const begins = random.chance(0.4) ? cut : random.chance(0.5) ? [dies, 'start'] : ['start']
+  return ['stop', `wait ${random.integer(50, 800)}ms`, ...changes, ...begins]
+}
+
+function edits(random: Random): readonly string[] {
+  return Array.from({ length: random.integer(1, 4) }, () => {
+    const path = random.pick(paths)
+    const what = random.pick(['create', 'remove', 'write', 'write', 'rename'])
+    const more =
+      what === 'write'
+        ? ` ${random.integer(1, 900)}`
+        : what === 'rename'
+          ? ` ${random.pick(paths)}`
+          : ''
+    return `edit ${nodeOf(random)} ${path} ${what}${more}`
+  })
 }
 
 /** An image of the disk is made; it is put back when the other node has forgotten what has changed since. */

@@ -81,6 +81,26 @@ export const mutants: readonly Mutant[] = [
     rules: { syncsBeforeClean: false },
   },
   {
+    name: 'search-nothing',
+    mistake: 'believes that nobody changes files while it is stopped',
+    rules: { searches: false },
+  },
+  {
+    name: 'hides-by-changing',
+    mistake: 'looks for what others changed when its own changes have hidden it',
+    rules: { searchesFirst: false },
+  },
+  {
+    name: 'found-in-memory',
+    mistake: 'does not write down what it found before it begins to change it',
+    rules: { journalsFound: false },
+  },
+  {
+    name: 'believes-the-clock',
+    mistake: 'does not notice that the clock was set back',
+    rules: { knowsClock: false },
+  },
+  {
     name: 'goes-on-alone',
     mistake: 'acknowledges alone as soon as the link is lost, without the right to it',
     rules: { modeAfter: (mode, event) => (event === 'lost' ? 'alone' : modeAfter(mode, event)) },

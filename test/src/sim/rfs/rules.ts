@@ -33,6 +33,14 @@ export interface Rules {
   readonly syncsCopy: boolean
   /** Trees are synced before a journal is called clean. */
   readonly syncsBeforeClean: boolean
+  /** What was changed while a node was stopped is looked for. */
+  readonly searches: boolean
+  /** It is looked for before the first change of an inode as well: that hides it. */
+  readonly searchesFirst: boolean
+  /** What was found on the follower is journalled before it is changed. */
+  readonly journalsFound: boolean
+  /** It is noticed when the clock was set back. */
+  readonly knowsClock: boolean
   /** A follower is current when the server depends on it, not when its copy is done. */
   readonly currentWhenLive: boolean
 }
@@ -41,5 +49,6 @@ export const productRules: Rules = {
   ...{ fateOf, modeAfter, mayGoLive, opMeans, mustDistrust, decideScope },
   ...{ journalsFirst: true, waitsForFollower: true, copiesDelta: true, unitesKeys: true },
   ...{ knowsBoot: true, waitsForBothDisks: true, syncsBoth: true, syncsBeforeClean: true },
-  ...{ currentWhenLive: true, syncsCopy: true },
+  ...{ currentWhenLive: true, syncsCopy: true, knowsClock: true },
+  ...{ searches: true, searchesFirst: true, journalsFound: true },
 }

@@ -6,6 +6,10 @@ export class SimStore {
   isFull = false
   #cached: Buffer | undefined
   #durable: Buffer | undefined
+  #modifiedMs = 0
+
+  /** The time of day of its machine. */
+  constructor(readonly clock: () => number = () => 0) {}
 
   /** As one process sees it. `step`: it may die here; nothing that it does after that has any effect. */
   opened(step: () => boolean): JournalStore {
@@ -15,11 +19,13 @@ export class SimStore {
     const change = (how: () => void): void => {
       if (!step()) return
       how()
+      this.#modifiedMs = this.clock()
       step()
     }
     return {
       place: 'the simulated disk',
       exists: this.#cached !== undefined,
+      modifiedMs: this.#cached === undefined ? undefined : this.#modifiedMs,
       load: () => this.#cached,
       replace: (write) => {
         const parts: Buffer[] = []

@@ -38,5 +38,7 @@ const ops = ['becomesLive', 'applies'].map((what) => `op of the server: ${what}`
 export const transitions: readonly string[] = [
   ...[...changes, ...modes, ...openings, ...scopes, ...ops],
   ...['dies between two steps: plane', 'dies between two steps: power', 'the follower fails'],
+  ...['changes of others are found', 'changes of others are found before the first own one'],
+  ...['names of a directory are compared', 'the clock went back'],
   ...['last round with changes', 'last round without changes', 'window closes'],
 ].sort()

@@ -32,13 +32,32 @@ export function textOf(file: File): string {
   return file === undefined ? '-' : file.join(',')
 }
 
+/** The directory that holds a path. */
+export function directoryOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+export const directories: readonly string[] = ['', 'd', 'd/e']
+
 export class Tree {
   isFull = false
+  /** When files and directories were changed, by the clock of their machine. */
+  #changed = new Map<string, number>()
   #files = new Map<string, File>()
   #disk = new Map<string, File>()
   /** Paths and zones (`path#zone`) that are not on the disk as they are. */
   #dirty = new Set<string>()
   #torn = 0
+
+  /** The time of day of its machine. */
+  constructor(readonly clock: () => number) {}
+
+  /** As an inode says it. */
+  changedAt(path: string): { readonly seconds: number; readonly nanos: number } {
+    const ms = this.#changed.get(path) ?? 0
+    // Never a whole second: this file system keeps parts of one.
+    return { seconds: Math.floor(ms / 1_000), nanos: (ms % 1_000) * 1_000_000 + 1 }
+  }
 
   get dirty(): ReadonlySet<string> {
     return this.#dirty
@@ -61,6 +80,11 @@ export class Tree {
 
   set(path: string, file: File): void {
     const before = this.#files.get(path)
+    if (textOf(before) === textOf(file)) return
+    this.#changed.set(path, this.clock())
+    if ((before === undefined) !== (file === undefined)) {
+      this.#changed.set(directoryOf(path), this.clock())
+    }
     if (before === undefined || file === undefined) this.#dirty.add(path)
     for (let zone = 0; zone < zonesPerFile; zone += 1) {
       if (before?.[zone] !== file?.[zone]) this.#dirty.add(`${path}#${zone}`)

@@ -81,16 +81,17 @@ export class Truth {
     this.#check(name, paths, `${name} is called current and`)
   }
 
-  /** It serves from now on: what it has is the truth. `isWeak`: it lost what was not synced, and so did whoever else had it. */
-  takenOver(name: NodeName, isWeak: boolean): void {
-    if (isWeak) this.#checkSynced(name)
-    else this.#check(name, paths, `${name} serves and`)
+  /** It serves from now on: what it has is the truth, and so are edits made while it was stopped. `isWeak`: it lost what was not synced, and so did whoever else had it. */
+  takenOver(name: NodeName, isWeak: boolean, edited: ReadonlySet<string>): void {
+    const kept = paths.filter((path) => !edited.has(path))
+    if (isWeak) this.#checkSynced(name, kept)
+    else this.#check(name, kept, `${name} serves and`)
     for (const path of paths) {
       const file = this.tree(name).file(path)
       const truth = this.#of(path)
       truth.possible = new Map([[textOf(file), file]])
       truth.next = undefined
-      if (!isWeak) continue
+      if (!isWeak && !edited.has(path)) continue
       truth.synced = file
       truth.since = []
     }
@@ -106,8 +107,8 @@ export class Truth {
     }
   }
 
-  #checkSynced(name: NodeName): void {
-    for (const path of paths) {
+  #checkSynced(name: NodeName, of: readonly string[]): void {
+    for (const path of of) {
       const { synced, since } = this.#of(path)
       if (synced === 'unknown' || since.some(({ kind }) => kind !== 'write')) continue
       const file = this.tree(name).file(path)

@@ -2,6 +2,7 @@
 import type { NodeName } from '../node.js'
 import { nodeNames } from '../node.js'
 import { msOf, performLine, type Verb } from '../words.js'
+import type { Change } from './tree.js'
 import type { World } from './world.js'
 
 export const verbs: readonly Verb<World>[] = [
@@ -63,6 +64,18 @@ export const verbs: readonly Verb<World>[] = [
       world.store(nodeOf(name)).isFull = what === 'full'
     },
   },
+  {
+    pattern: /^edit (a|b) (\S+) (create|remove|write|rename)(?: (\S+))?$/,
+    example: 'edit a d/one write 200   edit b four rename five   edit a six remove',
+    run: (world, [, name, path = '', kind, more = '']) =>
+      world.edit(nodeOf(name), editOf(kind, path, more)),
+  },
+  {
+    pattern: /^clock (a|b) (back|forward) (\d+)(ms|s)$/,
+    example: 'clock a back 30s',
+    run: (world, [, name, way, count, unit]) =>
+      world.moveClock(nodeOf(name), (way === 'back' ? -1 : 1) * msOf(count, unit)),
+  },
   { pattern: /^swap$/, example: 'swap', run: (world) => world.arbiter.swap() },
   {
     pattern: /^fullsync$/,
@@ -83,6 +96,15 @@ export const verbs: readonly Verb<World>[] = [
 
 export function perform(world: World, line: string): void {
   void performLine(verbs, world, line) // No word of this machine takes real time.
+}
+
+/** What an operator writes is told from what programs write. */
+const edited = 1_000_000
+
+function editOf(kind: string | undefined, path: string, more: string): Change {
+  if (kind === 'rename') return { kind, path, to: more }
+  if (kind === 'write') return { kind, path, zone: 0, value: edited + Number(more) }
+  return { kind: kind === 'create' ? kind : 'remove', path }
 }
 
 function nodeOf(text: string | undefined): NodeName {

@@ -1,4 +1,5 @@
 /** Two simulated nodes whose data planes replicate a tree, with the product's journal and rules; and what can happen to them. */
+import type { Moment } from '@holdfast/plugin-rfs/decisions'
 import { HoldfastError } from '@holdfast/sdk'
 import { Agenda } from '../agenda.js'
 import { type NodeName, nodeNames, other, SimNode } from '../node.js'
@@ -14,8 +15,8 @@ import type { ProcessParts } from './process.js'
 import { productRules, type Rules } from './rules.js'
 import { Server } from './server.js'
 import { SimStore } from './store.js'
-import { type File, paths, textOf, Tree } from './tree.js'
-import { Truth } from './truth.js'
+import { type Change, type File, paths, textOf, Tree } from './tree.js'
+import { pathsOf, Truth } from './truth.js'
 
 export interface WorldOptions {
   readonly seed: number
@@ -29,6 +30,13 @@ interface Host {
   readonly tree: Tree
   readonly store: SimStore
   boots: number
+  /** When it was started, and how far its clock is off. */
+  bootedAt: number
+  clockOffMs: number
+  /** The clock was set since anybody was in charge. Set twice, or before a restart, nothing shows that. */
+  hasClockMoved: boolean
+  /** Paths that were changed while it was stopped. */
+  readonly edited: Set<string>
   /** It lost what was not synced, and nobody gave it back yet. */
   lostPower: boolean
   /** The process or the machine dies after so many more steps. */
@@ -134,7 +142,8 @@ export class World {
     if (server === undefined) return false
     host.role = server
     host.isClean = false
-    this.truth.takenOver(name, host.lostPower)
+    this.truth.takenOver(name, host.lostPower, host.edited)
+    host.edited.clear()
     host.lostPower = false
     return true
   }
@@ -164,6 +173,7 @@ export class World {
       this.note(peer, 'is current')
       this.arbiter.holders.add(peer)
       this.#hosts[peer].lostPower = false
+      this.#hosts[peer].edited.clear()
       this.truth.isCurrent(peer)
     }
     const follower = this.#begin(peer, (parts) => new Follower(parts, peer, { isCurrent }))
@@ -193,7 +203,7 @@ export class World {
   kill(name: NodeName, how: 'plane' | 'power'): void {
     const host = this.#hosts[name]
     const { node, role } = host
-    if (!node.powered) return
+    if (!node.powered || (how === 'power' && host.hasClockMoved)) return
     this.note(name, how === 'power' ? 'power off' : 'the process dies')
     host.doom = undefined
     node.ends('plane')
@@ -212,7 +222,27 @@ export class World {
     if (node.powered) return
     this.note(name, 'power on')
     node.powered = true
+    this.#hosts[name].bootedAt = this.agenda.now
     this.#restart(name)
+  }
+
+  /** An operator changes a file of a node that was stopped in order. */
+  edit(name: NodeName, change: Change): void {
+    const { node, tree, role, isClean, edited } = this.#hosts[name]
+    if (!node.powered || role !== undefined || !isClean || !tree.apply(change)) return
+    if (change.kind === 'write') tree.set(change.path, [change.value, change.value, change.value])
+    tree.syncAll()
+    this.note(name, `somebody changes ${pathsOf(change).join(' and ')}`)
+    for (const path of pathsOf(change)) edited.add(path)
+  }
+
+  /** Once at most while nobody is in charge: a clock that is right again tells nothing. */
+  moveClock(name: NodeName, byMs: number): void {
+    const host = this.#hosts[name]
+    if (host.role !== undefined || host.hasClockMoved) return
+    this.note(name, `the clock is set by ${byMs} ms`)
+    host.hasClockMoved = true
+    host.clockOffMs += byMs
   }
 
   freeze(name: NodeName): void {
@@ -240,6 +270,7 @@ export class World {
     this.note(name, 'disk replaced')
     this.arbiter.holders.delete(name)
     tree.restore(new Map())
+    this.#hosts[name].edited.clear()
     store.restore(undefined)
   }
 
@@ -257,6 +288,7 @@ export class World {
     this.note(name, 'disk rolled back')
     this.arbiter.holders.delete(name)
     tree.restore(image.files)
+    this.#hosts[name].edited.clear()
     store.restore(image.journal)
   }
 
@@ -267,6 +299,7 @@ export class World {
   ): Role | undefined {
     try {
       const role = begin(this.#parts(name))
+      this.#hosts[name].hasClockMoved = false
       return role.isAlive ? role : undefined
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'E_RFS_JOURNAL') throw error
@@ -305,23 +338,41 @@ export class World {
     return {
       ...{ node, tree, store, rules: this.#rules },
       bootId: () => (this.#rules.knowsBoot ? `boot ${this.#hosts[name].boots}` : 'boot'),
+      clock: () => this.#clock(name),
       step: () => this.#step(name),
       reached: (transition) => this.options.coverage?.reached(transition),
       note: (what) => this.note(name, what),
     }
   }
 
+  #clock(name: NodeName): Moment {
+    const { bootedAt, clockOffMs } = this.#hosts[name]
+    const atMs = this.#timeOfDay(this.agenda.now, clockOffMs)
+    // The known-bad variant: it is the same whatever the clock says.
+    const bootedMs = this.#rules.knowsClock ? this.#timeOfDay(bootedAt, clockOffMs) : 1e15
+    return { atMs, bootedMs }
+  }
+
+  #timeOfDay(at: number, offMs: number): number {
+    return 1_000_000_000 + at + offMs
+  }
+
   #host(name: NodeName): Host {
     const node = new SimNode(name, this)
     node.powered = true
     node.daemonRuns = true
-    const store = new SimStore()
-    const tree = new Tree()
+    const clock = (): number => this.#clock(name).atMs
+    const store = new SimStore(clock)
+    const tree = new Tree(clock)
     return {
       node,
       tree,
       store,
       boots: 1,
+      bootedAt: 0,
+      clockOffMs: 0,
+      hasClockMoved: false,
+      edited: new Set(),
       lostPower: false,
       doom: undefined,
       role: undefined,

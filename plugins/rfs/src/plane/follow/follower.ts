@@ -12,7 +12,7 @@ import type { InBuffer } from '../link/records.js'
 import { dialTcp } from '../link/sockets.js'
 import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
 import type { PlaneParts } from '../parts.js'
-import { ProgressMeter } from '../progress.js'
+import { ProgressMeter, searchedFields } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { TreeError } from '../resync/tree.js'
 import { syncAll } from '../sync.js'
@@ -74,6 +74,8 @@ export class Follower {
       // Nothing depends on the view but who writes here by mistake: following matters more.
       else this.parts.log('warning', 'viewNotMade', { directory, cause: failure })
     }
+    // What is changed from here on, this side changes: it looks for what others did before it begins.
+    this.parts.journal.takeCharge()
     this.#dial(LINK_KIND.OPS)
   }
 
@@ -115,6 +117,11 @@ export class Follower {
     if (this.#over) return
     const { journal, resync, tell, log } = this.parts
     switch (event.kind) {
+      case 'searched':
+        log('info', 'changesSearched', searchedFields(event))
+        // Of what is half copied only the journal tells: its time is then that of the copy.
+        journal.touchAll(event.found)
+        return
       case 'scoped':
         log('info', 'copyScoped', { scope: event.scope, why: event.why })
         if (mustDistrust(event.scope)) journal.distrust('a copy of everything was not finished')
@@ -141,6 +148,7 @@ export class Follower {
     if (this.#live && !this.#over) this.#connection?.receive()
     this.#end()
     await this.#thread
+    this.parts.journal.endCharge()
     await syncAll(this.parts, this.#volumes)
     for (const point of this.#views.splice(0)) await unmountOurs(point, true)
     for (const volume of this.#volumes) volume.close()
@@ -189,6 +197,7 @@ export class Follower {
       zoneBytes: launch.zoneBytes,
       standing: standingUnder(journal.standing, this.#marks),
       journal: journal.snapshot(),
+      gaps: journal.gaps,
       timeoutMs: launch.timeoutMs,
       aside: this.order.aside,
     })

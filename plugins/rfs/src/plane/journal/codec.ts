@@ -7,6 +7,7 @@ import { PATH_BYTES_MAX, isPath } from './path.js'
 const ENTRY = 1
 const ZONES = 2
 const META = 3
+const NAMES = 4
 /** Zones of one file: 2^53 bytes in zones of 64 KiB. */
 const ZONES_MAX = 2 ** 37
 
@@ -16,6 +17,10 @@ export function putEntry(to: Writer, volume: number, path: BytePath): void {
 
 export function putMeta(to: Writer, volume: number, path: BytePath): void {
   to.u8(META).u8(volume).text(path)
+}
+
+export function putNames(to: Writer, volume: number, path: BytePath): void {
+  to.u8(NAMES).u8(volume).text(path)
 }
 
 export function putZones(
@@ -37,6 +42,7 @@ export function takeKey(from: Reader, keys: Keys): void {
   if (!isPath(path)) throw new MalformedError('the path of a key is no path beneath a root')
   if (kind === ENTRY) keys.addEntry(volume, path)
   else if (kind === META) keys.addMeta(volume, path)
+  else if (kind === NAMES) keys.addNames(volume, path)
   else if (kind === ZONES) takeZones(from, keys, volume, path)
   else throw new MalformedError(`${kind} is no kind of key`)
 }
@@ -78,6 +84,10 @@ export function encodePieces(
     },
     meta: (volume, path) => {
       putMeta(to, volume, path)
+      check()
+    },
+    names: (volume, path) => {
+      putNames(to, volume, path)
       check()
     },
   })

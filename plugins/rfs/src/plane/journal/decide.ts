@@ -1,5 +1,6 @@
-/** Can a journal that was found be used? Pure. */
+/** Can a journal that was found be used, and since when was nobody in charge? Pure. */
 import type { Standing } from '../resync-port.js'
+import { gapAtOpen, withGap, type Gap, type Moment } from './gaps.js'
 
 /** The beginning of the journal's file. */
 export interface JournalHeader {
@@ -12,6 +13,11 @@ export interface JournalHeader {
   readonly why: string | undefined
   /** Set at an orderly end, when the trees and the journal were synced. */
   readonly clean: boolean
+  /** When nobody was in charge, and no copy was finished since. What earlier versions wrote has none of the following. */
+  readonly gaps?: readonly Gap[]
+  readonly bootedMs?: number
+  /** With `clean`: when the charge was given up. */
+  readonly untilMs?: number | undefined
 }
 
 /** What reading the file gave. */
@@ -23,6 +29,24 @@ export interface Found {
    * `damaged`: a complete frame is wrong, or what follows can't be reached.
    */
   readonly tail: 'whole' | 'torn' | 'damaged'
+}
+
+/** When nobody was in charge. Of use for a journal that is trusted: else everything is compared. */
+export function gapsAtOpen(
+  { header }: Found,
+  /** Of the file; undefined: there is none. */
+  modifiedMs: number | undefined,
+  now: Moment & { readonly bootId: string },
+): readonly Gap[] {
+  if (typeof header !== 'object' || modifiedMs === undefined) return []
+  const { clean, untilMs, bootId, bootedMs } = header
+  const left = {
+    untilMs: (clean ? untilMs : undefined) ?? modifiedMs,
+    crashed: !clean,
+    isSameBoot: bootId === now.bootId,
+    bootedMs,
+  }
+  return withGap(header.gaps ?? [], gapAtOpen(left, now))
 }
 
 export interface Now {

@@ -9,11 +9,14 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import type { Journal } from '../resync-port.js'
+import type { Moment } from './gaps.js'
 import { StoredJournal, type JournalStore } from './journal.js'
 
 export interface JournalOptions {
@@ -22,15 +25,25 @@ export interface JournalOptions {
   readonly zoneBytes: number
   /** Of the running machine; default: what the kernel says. */
   readonly bootId?: string
+  /** Mounts of a data plane that died have covered the directories until now. */
+  readonly isCovered?: boolean
 }
 
 const NAME = 'journal'
 const MODE = 0o600
 
 /** Opens the journal of a module and decides whether it can be trusted. Throws E_RFS_JOURNAL when it can't be written. */
-export function openJournal({ directory, zoneBytes, ...machine }: JournalOptions): Journal {
-  const bootId = machine.bootId ?? bootIdOfMachine()
-  return new StoredJournal(new FileStore(directory), { bootId, zoneBytes })
+export function openJournal(options: JournalOptions): Journal {
+  const { directory, zoneBytes, isCovered = false } = options
+  const bootId = options.bootId ?? bootIdOfMachine()
+  const opening = { bootId, zoneBytes, isCovered, clock: momentOfMachine }
+  return new StoredJournal(new FileStore(directory), opening)
+}
+
+/** Steps of the clock move both numbers; that it runs a little faster or slower moves neither. */
+function momentOfMachine(): Moment {
+  const atMs = Date.now()
+  return { atMs, bootedMs: Math.round(atMs - uptime() * 1_000) }
 }
 
 /** Another one after each start of the kernel. */
@@ -48,6 +61,10 @@ class FileStore implements JournalStore {
 
   get exists(): boolean {
     return existsSync(this.#path)
+  }
+
+  get modifiedMs(): number | undefined {
+    return this.exists ? Math.floor(statSync(this.#path).mtimeMs) : undefined
   }
 
   load(): Buffer | undefined {

@@ -5,8 +5,16 @@
 import { HoldfastError, messageOf } from '@holdfast/sdk'
 import type { BytePath, Journal, KeySet, Standing } from '../resync-port.js'
 import { Writer } from './bytes.js'
-import { encodeKeys, encodePieces, putEntry, putMeta, putZones } from './codec.js'
-import { standingAtOpen, type Found, type JournalHeader } from './decide.js'
+import {
+  decodeInto,
+  encodeKeys,
+  encodePieces,
+  putEntry,
+  putMeta,
+  putNames,
+  putZones,
+} from './codec.js'
+import { gapsAtOpen, standingAtOpen, type Found, type JournalHeader } from './decide.js'
 import {
   FRAME_HEAD_BYTES,
   HEADER_BYTES,
@@ -18,6 +26,7 @@ import {
   sealFrame,
   type Window,
 } from './format.js'
+import { type Changed, closedGaps, type Gap, isForeign, type Moment } from './gaps.js'
 import { Keys } from './keys.js'
 import { PATH_BYTES_MAX, parentOf } from './path.js'
 
@@ -27,6 +36,8 @@ export interface JournalStore {
   readonly place: string
   /** Is there a file, of whatever content? */
   readonly exists: boolean
+  /** When the file was written for the last time, by the clock that files are stamped with. Undefined: there is none. */
+  readonly modifiedMs: number | undefined
   /** Undefined: there is no file. */
   load(): Buffer | undefined
   /** A new file in the place of the old one: whole and on the disk when this returns, else the old one is as it was. */
@@ -40,6 +51,14 @@ export interface JournalStore {
   /** What was appended is on the disk when this returns. */
   sync(): void
   close(): void
+}
+
+export interface Opening {
+  readonly bootId: string
+  readonly zoneBytes: number
+  /** The directories were covered until now: nobody else could change what is in them. */
+  readonly isCovered: boolean
+  readonly clock: () => Moment
 }
 
 const PENDING_BYTES_MAX = 64 * 1024
@@ -58,6 +77,9 @@ export class StoredJournal implements Journal {
   #setBytes = 0
   readonly #zoneBytes: number
   readonly #pending = new Writer(PENDING_BYTES_MAX * 2)
+  readonly #clock: () => Moment
+  /** Since then nobody is in charge any more; undefined: somebody is. */
+  #untilMs: number | undefined
   #bytes = 0
   #rotatedBytes = 0
   /** Appending failed: nothing is appended until the file is written anew. */
@@ -65,12 +87,19 @@ export class StoredJournal implements Journal {
 
   constructor(
     readonly store: JournalStore,
-    now: { readonly bootId: string; readonly zoneBytes: number },
+    { bootId, zoneBytes, isCovered, clock }: Opening,
   ) {
-    this.#zoneBytes = now.zoneBytes
+    this.#zoneBytes = zoneBytes
+    this.#clock = clock
+    const { modifiedMs } = store
     const found = foundIn(store.load())
-    const { trusted, why, base } = standingAtOpen(found, now)
-    this.#header = { format: 1, ...now, base, trusted, why, clean: false }
+    const { trusted, why, base } = standingAtOpen(found, { bootId, zoneBytes })
+    const now = clock()
+    const gaps =
+      trusted && !isCovered ? gapsAtOpen(found, modifiedMs, { ...now, bootId }) : carried(found)
+    const { bootedMs } = now
+    const standing = { base, trusted, why, gaps: trusted ? gaps : [] }
+    this.#header = { format: 1, bootId, zoneBytes, ...standing, clean: false, bootedMs }
     this.#windows = trusted ? [...found.windows] : [{ number: 1, keys: new Keys() }]
     this.#pending.space(FRAME_HEAD_BYTES)
     // Before the first change: a file that says "clean" must not be found after a power cut.
@@ -80,6 +109,52 @@ export class StoredJournal implements Journal {
   get standing(): Standing {
     const { trusted, why, base } = this.#header
     return { trusted, why, base }
+  }
+
+  get gaps(): readonly Gap[] {
+    return this.#header.gaps ?? []
+  }
+
+  takeCharge(): void {
+    this.#untilMs = undefined
+    if (this.gaps.length === 0) return
+    this.#header = { ...this.#header, gaps: closedGaps(this.gaps, this.#clock().atMs) }
+    this.#guard(() => this.#writeHeader())
+  }
+
+  endCharge(): void {
+    this.#untilMs = this.#clock().atMs
+  }
+
+  isForeign(volume: number, path: BytePath, changed: Changed): boolean {
+    if (this.#windows.some(({ keys }) => keys.hasNames(volume, path))) return true
+    const isTold = (): boolean => this.#windows.some(({ keys }) => keys.tellsOf(volume, path))
+    return isForeign(this.gaps, changed, isTold)
+  }
+
+  touchNames(volume: number, path: BytePath): void {
+    if (path.length > PATH_BYTES_MAX) {
+      this.touchEntry(volume, path)
+      return
+    }
+    this.#set?.addNames(volume, path)
+    if (!this.#open.keys.addNames(volume, path)) return
+    putNames(this.#pending, volume, path)
+    this.#bound()
+  }
+
+  touchAll(encoded: KeySet): void {
+    const keys = new Keys()
+    decodeInto(encoded, keys)
+    keys.visit({
+      entry: (volume, path) => this.touchEntry(volume, path),
+      zones: (volume, path, zones) => {
+        for (const zone of zones.list()) this.touchZone(volume, path, zone)
+      },
+      meta: (volume, path) => this.touchMeta(volume, path),
+      names: (volume, path) => this.touchNames(volume, path),
+    })
+    this.flush()
   }
 
   touchEntry(volume: number, path: BytePath, bytes = 0): void {
@@ -175,14 +250,15 @@ export class StoredJournal implements Journal {
   }
 
   distrust(why: string): void {
-    this.#header = { ...this.#header, trusted: false, why }
+    // Everything is compared now: there is nothing to be found by its time.
+    this.#header = { ...this.#header, trusted: false, why, gaps: [] }
     this.#guard(() => this.#writeHeader())
   }
 
   trust(base: string): void {
     this.flush()
     const { why } = this.#header
-    this.#header = { ...this.#header, trusted: true, why: undefined, base }
+    this.#header = { ...this.#header, trusted: true, why: undefined, base, gaps: [] }
     if (this.#broken && this.#couldRotate()) return
     if (this.#broken) this.#header = { ...this.#header, trusted: false, why }
     this.#guard(() => this.#writeHeader())
@@ -193,7 +269,10 @@ export class StoredJournal implements Journal {
     this.#guard(() => {
       this.store.sync()
       // A file that was not written to its end is distrusted already; clean or not makes no difference.
-      this.#header = { ...this.#header, clean: !this.#broken }
+      const { atMs, bootedMs } = this.#clock()
+      const untilMs = this.#untilMs ?? atMs
+      const gaps = closedGaps(this.gaps, atMs)
+      this.#header = { ...this.#header, clean: !this.#broken, gaps, untilMs, bootedMs }
       this.#writeHeader()
       this.store.close()
     })
@@ -282,6 +361,11 @@ function foundIn(bytes: Buffer | undefined): Found & { readonly windows: readonl
   return bytes === undefined
     ? { header: undefined, tail: 'whole', windows: [] }
     : decodeJournal(bytes)
+}
+
+/** What no copy has closed. */
+function carried({ header }: Found): readonly Gap[] {
+  return typeof header === 'object' ? (header.gaps ?? []) : []
 }
 
 /** A path beyond the limit is covered by a directory above it. */

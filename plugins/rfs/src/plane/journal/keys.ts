@@ -24,6 +24,8 @@ interface Volume {
   /** A number alone is the only zone of its file: an object for each of a million files would be half of the memory. */
   readonly zones: Map<BytePath, number | ZoneSet>
   readonly metas: Set<BytePath>
+  /** Directories of which the names are compared, and nothing beneath them. */
+  readonly names: Set<BytePath>
   whole: boolean
   count: number
 }
@@ -94,12 +96,38 @@ export class Keys {
     return true
   }
 
+  /** Names in this directory may have come or gone. True when the key is new to this set. */
+  addNames(index: number, path: BytePath): boolean {
+    const volume = this.#volume(index)
+    if (volume.whole || volume.names.has(path) || (this.#fold && hasEntry(volume, path))) {
+      return false
+    }
+    volume.names.add(path)
+    this.#counted(volume)
+    return true
+  }
+
+  /** Is there a key of the names of exactly this directory? */
+  hasNames(index: number, path: BytePath): boolean {
+    return this.#volumes[index]?.names.has(path) === true
+  }
+
+  /** Does a key tell of a change that gave this inode its time: one of its own, or one of a name in it? */
+  tellsOf(index: number, path: BytePath): boolean {
+    const volume = this.#volumes[index]
+    return this.holds(index, path) || this.covers(index, path) || volume?.entries.has(path) === true
+  }
+
   /** Is there a key of exactly this path? */
   holds(index: number, path: BytePath): boolean {
     const volume = this.#volumes[index]
     if (volume === undefined) return false
     return (
-      volume.whole || hasEntry(volume, path) || volume.zones.has(path) || volume.metas.has(path)
+      volume.whole ||
+      hasEntry(volume, path) ||
+      volume.zones.has(path) ||
+      volume.metas.has(path) ||
+      volume.names.has(path)
     )
   }
 
@@ -126,6 +154,7 @@ export class Keys {
       }
       for (const [path, zones] of volume.zones) visitor.zones(index, path, setOf(zones))
       for (const path of volume.metas) visitor.meta(index, path)
+      for (const path of volume.names) visitor.names(index, path)
     })
   }
 
@@ -137,6 +166,7 @@ export class Keys {
         for (const zone of zones.list()) this.addZone(volume, path, zone)
       },
       meta: (volume, path) => this.addMeta(volume, path),
+      names: (volume, path) => this.addNames(volume, path),
     })
   }
 
@@ -150,6 +180,7 @@ export class Keys {
       entries: new Map(),
       zones: new Map(),
       metas: new Set(),
+      names: new Set(),
       whole: false,
       count: 0,
     }
@@ -178,6 +209,7 @@ export class Keys {
       this.#zones -= countOf(zones)
     }
     if (volume.metas.delete(path)) volume.count -= 1
+    if (volume.names.delete(path)) volume.count -= 1
   }
 
   #counted(volume: Volume): void {
@@ -191,6 +223,7 @@ export class Keys {
     volume.entries.clear()
     volume.zones.clear()
     volume.metas.clear()
+    volume.names.clear()
     volume.whole = true
     volume.count = 1
   }
@@ -200,6 +233,7 @@ export interface KeyVisitor {
   entry(volume: number, path: BytePath): void
   zones(volume: number, path: BytePath, zones: ZoneSet): void
   meta(volume: number, path: BytePath): void
+  names(volume: number, path: BytePath): void
 }
 
 function hasEntry(volume: Volume, path: BytePath): boolean {

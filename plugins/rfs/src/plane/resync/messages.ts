@@ -57,6 +57,8 @@ export const MESSAGE = {
   roundEnd: 40,
   /** names that no key covers will be changed too: why. Answered by `ready`. */
   widen: 42,
+  /** name, kind: it is here, and what it stands for is as it was. The target asks with `lost` for what it has not, or otherwise. */
+  present: 43,
   /** numbers for the target's operator */
   progress: 41,
 } as const

@@ -20,12 +20,16 @@ export interface VolumePlan {
   /** Everything is looked at; `directories` is empty then. */
   readonly whole: boolean
   readonly directories: Plan
+  /** Directories of which the names are compared, and not what they stand for. */
+  readonly listed: readonly BytePath[]
 }
 
 /** Plans the keys of each volume. Keys beneath an entry key are part of it. */
 export function planOf(keys: Keys, volumes: readonly number[]): VolumePlan[] {
-  const plans = new Map<number, { whole: boolean; directories: Plan }>()
-  for (const volume of volumes) plans.set(volume, { whole: false, directories: new Map() })
+  const plans = new Map<number, { whole: boolean; directories: Plan; listed: BytePath[] }>()
+  for (const volume of volumes) {
+    plans.set(volume, { whole: false, directories: new Map(), listed: [] })
+  }
   const add = (volume: number, path: BytePath, want: Want): void => {
     const plan = plans.get(volume)
     if (plan === undefined || keys.covers(volume, path)) return
@@ -41,11 +45,15 @@ export function planOf(keys: Keys, volumes: readonly number[]): VolumePlan[] {
     entry: (volume, path) => add(volume, path, { entry: true, zones: undefined }),
     zones: (volume, path, zones) => add(volume, path, { entry: false, zones }),
     meta: (volume, path) => add(volume, path, { entry: false, zones: undefined }),
+    names: (volume, path) => {
+      if (!keys.covers(volume, path)) plans.get(volume)?.listed.push(path)
+    },
   })
-  return [...plans].map(([volume, { whole, directories }]) => ({
+  return [...plans].map(([volume, { whole, directories, listed }]) => ({
     volume,
     whole,
     directories: whole ? new Map() : directories,
+    listed: whole ? [] : listed,
   }))
 }
 

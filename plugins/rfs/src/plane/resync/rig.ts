@@ -4,6 +4,7 @@ import { closeSync, openSync, constants } from 'node:fs'
 import { POLL, SOCKET, close, eventfd, poll, read, send, shutdown, socketpair } from '../libc.js'
 import { Writer } from '../journal/bytes.js'
 import { encodeKeys } from '../journal/codec.js'
+import type { Gap } from '../journal/gaps.js'
 import { Keys } from '../journal/keys.js'
 import type { ResyncEvent, ResyncWorker, Standing } from '../resync-port.js'
 import { MESSAGE, SCOPES } from './messages.js'
@@ -25,6 +26,8 @@ export interface CopyOptions {
   readonly to: string
   /** Keys of each side; without them everything is compared. */
   readonly keys?: readonly [source: Keys, target: Keys]
+  /** Of each side: when nobody was in charge. */
+  readonly gaps?: readonly [source: readonly Gap[], target: readonly Gap[]]
   readonly full?: boolean
   /** Where the target keeps what it overwrites. */
   readonly aside?: string
@@ -78,6 +81,7 @@ export class Rig {
       zoneBytes: options.zoneBytes ?? 65_536,
       standing: options.keys === undefined ? UNTRUSTED : TRUSTED,
       journal: encodeKeys(options.keys?.[which] ?? new Keys()),
+      gaps: options.gaps?.[which] ?? [],
       timeoutMs: 5_000,
     })
     const [source, target] = this.#sides
@@ -115,6 +119,7 @@ export class Rig {
       zoneBytes: 65_536,
       standing: UNTRUSTED,
       journal: encodeKeys(new Keys()),
+      gaps: [],
       timeoutMs: 5_000,
       aside: undefined,
     })

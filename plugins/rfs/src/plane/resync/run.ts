@@ -4,10 +4,13 @@ import { Keys } from '../journal/keys.js'
 import type { ResyncOrder, ResyncProgress, ResyncVolume, Standing } from '../resync-port.js'
 import type { Channel } from './channel.js'
 import { MESSAGE, PROTOCOL, type Scope } from './messages.js'
+import type { Task } from './files.js'
 import { Source, type SourceOptions } from './source.js'
 import { Target } from './target.js'
 
 export interface RunEvents {
+  /** What was found is added to the keys of this side. */
+  searched(found: Keys): void
   scoped(scope: Scope, why: string): void
   roundDone(last: boolean): void
   progressed(progress: ResyncProgress): void
@@ -20,6 +23,8 @@ export interface RunOptions {
   readonly zoneBytes: number
   readonly standing: Standing
   readonly keys: Keys
+  /** Adds to the keys what others changed on this side, and tells it. Undefined: nobody could. */
+  readonly search: Task | undefined
   readonly on: RunEvents
 }
 
@@ -86,6 +91,7 @@ export class TargetRun implements Run {
         ...on,
         scoped: (scope, why) => {
           this.#scope = scope
+          if (scope === 'keys') this.#find()
           on.scoped(scope, why)
         },
       },
@@ -115,6 +121,14 @@ export class TargetRun implements Run {
       })
     }
     channel.begin(MESSAGE.ready)
+  }
+
+  /** What is found is journalled, as are the other keys of this side, before anything is changed. */
+  #find(): void {
+    const { search, channel } = this.#options
+    if (search === undefined) return
+    channel.announceBusy()
+    while (search.next().done !== true) channel.keepAlive()
   }
 
   close(): void {

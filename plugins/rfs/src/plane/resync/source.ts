@@ -40,6 +40,8 @@ export interface SourceOptions {
   readonly keys: Keys
   readonly full: boolean
   readonly bytesPerSecond?: number | undefined
+  /** Adds to the keys what others changed here. */
+  readonly search: Task | undefined
   readonly on: SourceEvents
 }
 
@@ -221,6 +223,8 @@ export class Source {
     this.#stage = 'offering'
     const to = this.#channel.begin(MESSAGE.scope).u8(SCOPES.indexOf(decided.scope))
     to.text(decided.why)
+    // While the target does the same.
+    if (decided.scope === 'keys') this.#walker = this.#options.search
     this.#options.on.scoped(decided.scope, decided.why)
   }
 
@@ -253,16 +257,17 @@ export class Source {
   }
 
   *#walkKeys(keys: Keys): Task {
-    const { volumes, zoneBytes } = this.#options
+    const { volumes, zoneBytes, search } = this.#options
+    if (search !== undefined) yield* search
     this.#totals.expectKeys(keys, zoneBytes)
     const plans = planOf(
       keys,
       volumes.map((volume) => volume.index),
     )
-    for (const { volume: index, whole, directories } of plans) {
+    for (const { volume: index, whole, directories, listed } of plans) {
       const volume = this.#volume(index)
       if (whole) yield* this.#walk.tree(volume, '')
-      else yield* this.#walk.plan(volume, directories)
+      else yield* this.#walk.plan(volume, directories, listed)
     }
   }
 
@@ -312,7 +317,7 @@ export class Source {
     if (this.#closures > CLOSURES_MAX) throw new ChannelError('the tree does not come to rest')
     const more = this.#more
     this.#more = new Map()
-    for (const [index, plan] of more) yield* this.#walk.plan(this.#volume(index), plan)
+    for (const [index, plan] of more) yield* this.#walk.plan(this.#volume(index), plan, [])
   }
 
   *#findSiblings(): Task {

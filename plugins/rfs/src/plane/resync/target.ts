@@ -10,6 +10,7 @@ import type { BytePath, ResyncProgress, ResyncVolume } from '../resync-port.js'
 import { Aside } from './aside.js'
 import { applyAttributes } from './attributes.js'
 import { ChannelError, type Channel } from './channel.js'
+import { kindOf } from './kind.js'
 import { isNameLeftOut } from './left-out.js'
 import { LinkTable, namesOfInodes } from './links.js'
 import {
@@ -61,8 +62,8 @@ interface Visit {
   readonly path: BytePath
   /** Negative: the directory is not there, what is said about it is skipped. */
   readonly fd: number
-  /** Names that the source has not named yet; undefined when only some names are looked at. */
-  readonly extra: Set<BytePath> | undefined
+  /** Names that the source has not named yet, with their kinds; undefined when only some names are looked at. */
+  readonly extra: Map<BytePath, number> | undefined
 }
 
 const SIBLINGS_BYTES = 64 * 1024
@@ -147,6 +148,7 @@ export class Target {
     [MESSAGE.scope]: (from) => this.#onScope(from),
     [MESSAGE.visit]: (from) => this.#onVisit(from),
     [MESSAGE.entry]: (from) => this.#onEntry(takeEntry(from)),
+    [MESSAGE.present]: (from) => this.#onPresent(takeName(from), from.u8()),
     [MESSAGE.absent]: (from) => this.#onAbsent(takeName(from)),
     [MESSAGE.leave]: (from) => this.#onLeave(from),
     [MESSAGE.hash]: (from) => this.#files.onHash(from),
@@ -178,9 +180,9 @@ export class Target {
     const fd = openDirectory(volume.root, path)
     if (isAbsent(fd)) this.#channel.begin(MESSAGE.lost).uint(index).text(path)
     else must(fd, 'open', path)
-    const extra = fd >= 0 && whole ? new Set<BytePath>() : undefined
+    const extra = fd >= 0 && whole ? new Map<BytePath, number>() : undefined
     this.#visit = { volume, path, fd, extra }
-    if (extra !== undefined) for (const { name } of namesOf(fd, path)) extra.add(name)
+    if (extra !== undefined) for (const { name, type } of namesOf(fd, path)) extra.set(name, type)
   }
 
   #current(): Visit {
@@ -208,6 +210,16 @@ export class Target {
     this.#files.add({ fd, size, volume, path: placer.path, entry, kept })
   }
 
+  /** What is missing here, or is of another kind, has to be sent as a whole. */
+  #onPresent(name: BytePath, kind: number): void {
+    const { volume, path, fd, extra } = this.#current()
+    if (extra === undefined) return
+    const here = extra.get(name)
+    extra.delete(name)
+    if (here !== undefined && kindOf(fd, name, here) === kind) return
+    this.#channel.begin(MESSAGE.lost).uint(volume.index).text(join(path, name))
+  }
+
   #onAbsent(name: BytePath): void {
     const { volume, path, fd } = this.#current()
     if (fd >= 0) removeName(volume, fd, join(path, name))
@@ -220,7 +232,7 @@ export class Target {
     if (fd < 0) return
     try {
       const exclusions = this.#exclusions.get(volume.index)
-      for (const name of extra ?? []) {
+      for (const name of extra?.keys() ?? []) {
         const each = join(path, name)
         if (!isNameLeftOut(exclusions, fd, each)) removeName(volume, fd, each)
       }

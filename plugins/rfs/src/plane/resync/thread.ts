@@ -2,11 +2,12 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { messageOf } from '@holdfast/sdk'
 import { POLL, close, poll, read, write } from '../libc.js'
-import { decodeInto } from '../journal/codec.js'
+import { decodeInto, encodeKeys } from '../journal/codec.js'
 import { Keys } from '../journal/keys.js'
 import type { ResyncEvent, ResyncOrder } from '../resync-port.js'
 import { Channel, ChannelError } from './channel.js'
 import { Records } from './records.js'
+import { Search } from './search.js'
 import { SourceRun, TargetRun, type Run, type RunEvents } from './run.js'
 import { TreeError } from './tree.js'
 import type { ThreadOrder, ThreadStart } from './worker.js'
@@ -68,7 +69,12 @@ function isStart(order: ThreadOrder): order is Start {
 }
 
 function startRun(start: Start, channel: Channel): Run {
+  const begun = performance.now()
   const on: RunEvents = {
+    searched: (found) => {
+      const ms = Math.round(performance.now() - begun)
+      tell({ kind: 'searched', run: start.run, found: encodeKeys(found), count: found.size, ms })
+    },
     scoped: (scope, why) => tell({ kind: 'scoped', run: start.run, scope, why }),
     roundDone: (last) => tell({ kind: 'roundDone', run: start.run, last }),
     setAside: (files, bytes) => tell({ kind: 'setAside', run: start.run, files, bytes }),
@@ -76,8 +82,12 @@ function startRun(start: Start, channel: Channel): Run {
   }
   const keys = new Keys()
   decodeInto(start.journal, keys)
-  const { volumes, zoneBytes, standing } = start
-  const options = { channel, volumes, zoneBytes, standing, keys, on }
+  const { volumes, zoneBytes, standing, gaps } = start
+  const search =
+    gaps.length === 0
+      ? undefined
+      : new Search({ ...start, keys, told: (found) => on.searched(found) })
+  const options = { channel, volumes, zoneBytes, standing, keys, search: search?.run(), on }
   return start.kind === 'source'
     ? new SourceRun({ ...options, full: start.full, bytesPerSecond: start.bytesPerSecond })
     : new TargetRun({ ...options, aside: start.aside })

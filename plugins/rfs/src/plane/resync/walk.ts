@@ -8,6 +8,7 @@ import { attributesOf } from './attributes.js'
 import type { Channel } from './channel.js'
 import type { Printer } from './content.js'
 import { FILE_FLAGS, SharedDirectory, type PendingFile, type Task } from './files.js'
+import { kindOf } from './kind.js'
 import { MESSAGE, putAttributes, putEntry, type Entry } from './messages.js'
 import { addWant, type Plan, type Want } from './plan.js'
 import type { Question } from './questions.js'
@@ -98,7 +99,7 @@ export class Walk {
   }
 
   /** Only the names of a plan. */
-  *plan(volume: ResyncVolume, plan: Plan): Task {
+  *plan(volume: ResyncVolume, plan: Plan, listed: readonly BytePath[]): Task {
     let current = plan
     while (current.size > 0) {
       // A directory that is not there any more is looked for in its parent, up to the root, which always is.
@@ -109,6 +110,33 @@ export class Walk {
         }
       }
       current = missing
+    }
+    // What was placed by now is not asked for again. A directory that is gone has a key in its parent.
+    for (const path of listed) yield* this.#names(volume, path)
+  }
+
+  /** Tells which names a directory has. What the target has beside them it removes. */
+  *#names(volume: ResyncVolume, path: BytePath): Task {
+    const found = openDirectory(volume.root, path)
+    if (isAbsent(found)) return
+    const directory = new SharedDirectory(must(found, 'open', path))
+    const visited = { volume, directory, path }
+    const exclusions = this.options.exclusions.get(volume.index)
+    try {
+      this.#visit(visited, true)
+      for (const names of listingsOf(found, path)) {
+        for (const { name, type } of names) {
+          const kind = kindOf(found, name, type)
+          const isLeftOut = exclusions?.covers(join(path, name), kind === DT.DIRECTORY) === true
+          if (kind !== DT.UNKNOWN && !isLeftOut) {
+            this.options.channel.begin(MESSAGE.present).text(name).u8(kind)
+          }
+          yield
+        }
+      }
+      this.#leave(visited)
+    } finally {
+      directory.release()
     }
   }
 

@@ -12,7 +12,7 @@ import { POLL, close } from '../libc.js'
 import type { Watch } from '../loop.js'
 import { baseUnder, marksOf, resyncVolumes, standingUnder, type Marks } from '../marks.js'
 import type { ResyncEvent, ResyncProgress } from '../resync-port.js'
-import { ProgressMeter, progressText } from '../progress.js'
+import { ProgressMeter, progressText, searchedFields } from '../progress.js'
 import type { PlaneParts } from '../parts.js'
 import { Courtesy } from '../resync/courtesy.js'
 import type { Volume } from '../volume.js'
@@ -159,6 +159,9 @@ export class Copy {
     const order = this.#order
     if (order === undefined || !this.#running || event.run !== this.#run) return
     switch (event.kind) {
+      case 'searched':
+        this.events.log('info', 'changesSearched', searchedFields(event))
+        return
       case 'scoped':
         this.events.log('info', 'copyScoped', { scope: event.scope, why: event.why })
         return
@@ -290,6 +293,7 @@ export class Copy {
       zoneBytes: launch.zoneBytes,
       standing: standingUnder(journal.standing, this.#marks),
       journal: keys,
+      gaps: journal.gaps,
       timeoutMs: launch.timeoutMs,
     })
   }

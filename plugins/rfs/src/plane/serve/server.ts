@@ -160,6 +160,7 @@ export class Server {
     try {
       this.#copy.listen()
       await this.#mounts.make()
+      this.parts.journal.takeCharge()
       // On a kernel that does not give requests again, whoever waits for an answer would wait for ever.
       if (this.#mounts.canResend) await this.#succession.begin(volumes, this.#standing)
     } catch (error) {
@@ -175,6 +176,7 @@ export class Server {
     this.#mounts.inherit(inheritance)
     await this.#succession.begin(this.#mounts.volumes, this.#standing)
     this.#mounts.takeOver()
+    this.parts.journal.takeCharge()
   }
 
   admit(order: AdmitOrder): void {
@@ -237,6 +239,7 @@ export class Server {
   async stop(force: boolean): Promise<void> {
     this.#leaving = true
     this.verification.stop('this node stopped serving')
+    this.parts.journal.endCharge()
     try {
       await this.#mounts.unmount(force)
     } catch (error) {
