@@ -30,6 +30,8 @@ const random = randomFrom(Number(process.argv[3]))
 // Never by a path: when the mount is gone, the same path leads to the directory beneath.
 const root = openat(AT.FDCWD, cstring(process.argv[2] ?? ''), O.DIRECTORY | O.CLOEXEC, 0)
 let number = Number(process.argv[4])
+// The node may have ended before this program began.
+if (root < 0) end(errnoName(root))
 process.stdin.on('end', () => process.exit(0))
 process.stdin.resume()
 turn()
@@ -38,12 +40,14 @@ function turn(): void {
   const operation = randomOperation(number++, random)
   say({ operation })
   const result = done(operation)
-  if (ENDED.includes(result)) {
-    say({ ended: result })
-    process.exit(0)
-  }
+  if (ENDED.includes(result)) end(result)
   say({ outcome: result })
   setImmediate(turn)
+}
+
+function end(why: string): never {
+  say({ ended: why })
+  process.exit(0)
 }
 
 function say(line: object): void {
