@@ -67,11 +67,12 @@ export class TestPlane {
     return this.#child?.pid ?? 0
   }
 
-  async start(): Promise<this> {
+  /** `entry`: the program of another installation. */
+  async start(entry = ENTRY): Promise<this> {
     const file = join(this.base, 'launch.json')
     writeFileSync(file, JSON.stringify(this.launch))
     rmSync(this.launch.socket, { force: true })
-    const child = spawn(process.execPath, [ENTRY, file], {
+    const child = spawn(process.execPath, [entry, file], {
       stdio: ['ignore', 'inherit', 'pipe'],
       env: { ...process.env, NODE_V8_COVERAGE: '' },
     })
@@ -168,10 +169,10 @@ export class TestPlane {
   }
 
   /** Ends the process at once, and lets another one go on in its place. */
-  async replace(): Promise<void> {
+  async replace(entry = ENTRY): Promise<void> {
     await this.#killProcess()
     this.#socket?.destroy()
-    await this.start()
+    await this.start(entry)
     await this.must('resume')
   }
 
