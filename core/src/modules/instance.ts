@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Cancel,
   type Command,
@@ -199,6 +200,10 @@ export class ModuleInstance {
     const applied = await readApplied(layout)
     if (applied === undefined)
       return refused('E_MODULE_UNCONFIGURED', `module ${name} is not configured`)
+    // Whom a plugin talks to is settled when it starts: no instance outlives a change of its neighbours.
+    const before = this.applied?.nodes ?? applied.nodes
+    const closed = isDeepStrictEqual(before, applied.nodes) ? done : await this.close()
+    if (!closed.ok) return closed
     this.applied = applied
     const { service } = parseUserConfig(applied.userConfig, applied.file)
     const choice = plugins.choose(applied.plugins ?? {})

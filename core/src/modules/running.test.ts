@@ -124,6 +124,23 @@ test('a new configuration replaces the plugins that it concerns and keeps the ot
   })
 })
 
+test('other nodes replace all plugins: a node that the cluster removed may be left out, another comes in its place', async (t) => {
+  await Rig.with(['n1', 'n2', 'n3'], async (rig) => {
+    const path = await rig.write('app', userconfig('<service mode="pair"><wheel/></service>'))
+    const { modules } = rig.node('n1')
+    await modules.install({ name: 'app', path })
+    await modules.config({ name: 'app', nodes: ['n1', 'n2'] })
+    const taken = modules.config({ name: 'app', nodes: ['n1', 'n3'] })
+    t.regex((await refusal(taken)).message, /also configured on n2/)
+    rig.nodes.delete('n2')
+    t.deepEqual((await modules.config({ name: 'app', nodes: ['n1', 'n3'] })).nodes, ['n1', 'n3'])
+    t.is(eventsOf(rig.node('n1'), 'wheelStarted').length, 2)
+    t.deepEqual(eventsOf(rig.node('n1'), 'began').map(modeOf), ['rest', 'rest'])
+    rig.nodes.delete('n3')
+    t.deepEqual((await modules.deconfig({ name: 'app' })).nodes, ['n1'])
+  })
+})
+
 const beside = (rest: string, timeout = '1s'): string =>
   `<service mode="pair">\n<heart timeout="${timeout}"/>\n<wheel/>${rest}\n</service>`
 
