@@ -90,6 +90,8 @@ export interface Control {
   /** Contacts the inviting node, receives certificate and configuration, and becomes a member. */
   clusterJoin(request: { readonly token: string }): Promise<ClusterView>
   clusterConfig(request: { readonly xml: string }): Promise<ClusterView>
+  /** Applies the configuration without `node`. Refused while a module is configured there and the node can be reached. */
+  clusterRemove(request: { readonly node: string }): Promise<ClusterView>
 
   modules(): readonly ModuleView[]
   module(name: string): ModuleView

@@ -84,12 +84,14 @@ export class Agreement {
     const known = new Set([...joined, ...connected])
     const others = [...known].filter((node) => node !== peers.self).sort()
     const staying = others.filter((node) => layout.nodes.includes(node))
+    // Who leaves is asked too when it is there: something may still run on it.
+    const asked = others.filter((node) => staying.includes(node) || connected.includes(node))
     this.hold(peers.self, Number.POSITIVE_INFINITY)
     try {
       await accept(layout)
       this.insistConnected(staying)
-      await this.prepareAll(staying, proposal)
-      await this.decide(staying, proposal)
+      await this.prepareAll(asked, proposal)
+      await this.decide(asked, proposal)
       await this.commitAll(others, proposal)
     } finally {
       this.held = undefined

@@ -230,6 +230,45 @@ withRig(
 )
 
 withRig(
+  'a node is removed only when no module is left there, and one that is lost at any time',
+  async (t, rig) => {
+    // The one with the first name dials the others.
+    const [, two, three] = await rig.cluster(['node1', 'node2', 'node3'])
+    three?.protect((node) => (node === 'node1' ? ['web'] : []))
+    const remove = (node: string): Promise<unknown> =>
+      two?.remove({ node }) ?? Promise.resolve(undefined)
+    const refused = await refusal(t, remove('node1'))
+    t.is(refused.code, 'E_CLUSTER_IN_USE')
+    t.regex(refused.message, /node3: module web is configured on node1; nothing was changed/)
+    t.is((await refusal(t, remove('node2'))).code, 'E_CLUSTER_SELF')
+    t.is((await refusal(t, remove('node9'))).code, 'E_CLUSTER_NODE')
+    await rig.stop('node1')
+    const isGone = (): boolean =>
+      [two, three].every((service) => service?.view().nodes[0]?.connected === false)
+    await until('node 1 is gone', isGone)
+    await remove('node1')
+    t.is(two?.xml(), rig.xml(['node2', 'node3']))
+    t.is(three?.xml(), two?.xml())
+    // It comes back with its old configuration and its certificate, and is let in by nobody.
+    const one = await rig.start('node1')
+    await until('both refuse it', () =>
+      ['node2', 'node3'].every((node) => rig.logged('connectionRefused', node).length > 0),
+    )
+    t.false(one.view().nodes.some(({ node, connected }) => node !== 'node1' && connected))
+  },
+)
+
+withRig('a node on which a module is left refuses to be removed itself', async (t, rig) => {
+  const [one, two] = await rig.cluster(['node1', 'node2'])
+  two?.protect(() => ['web'])
+  const refused = await refusal(t, one?.configure({ xml: rig.xml(['node1']) }) ?? Promise.resolve())
+  t.is(refused.code, 'E_CLUSTER_IN_USE')
+  two?.protect(() => [])
+  await one?.remove({ node: 'node2' })
+  await until('node 2 has left', () => two?.current() === undefined)
+})
+
+withRig(
   'of two configurations proposed at once at most one is applied, the same everywhere',
   async (t, rig) => {
     const nodes = ['node1', 'node2', 'node3']

@@ -5,7 +5,6 @@ import { type Cancel, type Clock, type ClusterView, HoldfastError, type Log } fr
 import type { Directories } from '../files/directories.js'
 import {
   ClusterNetwork,
-  type Lan,
   LogGate,
   type Network,
   nextIncarnation,
@@ -29,8 +28,10 @@ import {
   writeCopy,
   writeMembership,
 } from './member.js'
-import { decodeToken, encodeToken } from './token.js'
+import { addressesFor, decodeToken, encodeToken } from './token.js'
+import { insistNamed, insistTtl, inUse } from './refusals.js'
 import { Turn } from './turn.js'
+import { withoutNode } from './without.js'
 
 export interface ClusterMember {
   /** The same object as long as this node is a member. */
@@ -46,9 +47,6 @@ export interface ClusterOptions {
   readonly version: string
 }
 
-const ttlMinMs = 1_000
-const ttlMaxMs = 7 * 24 * 3_600_000
-
 interface Running {
   membership: Membership
   config: ClusterConfig
@@ -61,6 +59,7 @@ interface Running {
 
 export class ClusterService {
   private running: Running | undefined
+  private modulesOn: (node: string) => readonly string[] = () => []
   private readonly turn = new Turn()
   private readonly changed = new Set<() => void>()
   private readonly invitations: Invitations
@@ -171,6 +170,24 @@ export class ClusterService {
     return this.view()
   }
 
+  /** The same for a configuration without `node`. What it has of the cluster, it removes itself when it hears of it. */
+  async remove({ node }: { readonly node: string }): Promise<ClusterView> {
+    const { config, membership, agreement } = this.member()
+    insistNamed(config, node)
+    if (node === config.self) {
+      throw new HoldfastError('E_CLUSTER_SELF', `${node} is this node`, {
+        hint: 'give the order on a node that stays',
+      })
+    }
+    await agreement.propose(withoutNode(membership.xml, node))
+    return this.view()
+  }
+
+  /** Nodes on which these modules are configured are not removed while they can be reached. */
+  protect(modulesOn: (node: string) => readonly string[]): void {
+    this.modulesOn = modulesOn
+  }
+
   /** Leaves the network, not the cluster. */
   async stop(): Promise<void> {
     await this.turn.take(() => this.halt())
@@ -221,12 +238,24 @@ export class ClusterService {
       ...{ clock, log },
       peers: network.peersFor('core/cluster', () => this.running?.config.nodes ?? []),
       present: () => this.member().membership,
-      accept: (layout) => this.insistPorts(layout, this.member().config.self),
+      accept: (layout) => this.accept(layout),
       apply: (proposal) => this.turn.take(() => this.apply(proposal)),
       follow: () => {
         this.later(() => this.follow())
       },
     })
+  }
+
+  private async accept(layout: ClusterLayout): Promise<void> {
+    const { config, network } = this.member()
+    const isThere = new Set(network.view().flatMap((one) => (one.connected ? [one.node] : [])))
+    for (const node of config.nodes.filter((name) => !layout.nodes.includes(name))) {
+      // One that is lost can't be deconfigured any more: what runs there the operator has to know.
+      if (node !== config.self && !isThere.has(node)) continue
+      const [module] = this.modulesOn(node)
+      if (module !== undefined) throw inUse(node, module)
+    }
+    await this.insistPorts(layout, config.self)
   }
 
   private observe(network: ClusterNetwork): Cancel {
@@ -361,33 +390,4 @@ async function newKeyring(cluster: string, node: string): Promise<Keyring> {
 function configFrom(membership: Membership): ClusterConfig {
   const { cluster: id, revision, self } = membership
   return configOf(readLayout(membership.xml, 'cluster.xml'), { id, revision, self })
-}
-
-/** Where the invited node finds this one: the LANs that it is on itself come first. */
-function addressesFor(config: ClusterConfig, node: string) {
-  const isOn = (lan: Lan): boolean => lan.nodes.some((one) => one.name === node)
-  const lans = [...config.lans.filter(isOn), ...config.lans.filter((lan) => !isOn(lan))]
-  return lans.flatMap((lan) =>
-    lan.nodes
-      .filter((one) => one.name === config.self)
-      .map((one) => ({ host: one.addr, port: lan.port })),
-  )
-}
-
-function insistNamed({ nodes }: { readonly nodes: readonly string[] }, node: string): void {
-  if (nodes.includes(node)) return
-  throw new HoldfastError('E_CLUSTER_NODE', `cluster.xml names no node "${node}"`, {
-    hint: `it names ${nodes.join(', ')}`,
-  })
-}
-
-function insistTtl(ttlMs: number): void {
-  if (Number.isInteger(ttlMs) && ttlMs >= ttlMinMs && ttlMs <= ttlMaxMs) return
-  throw new HoldfastError(
-    'E_CLUSTER_TTL',
-    `an invitation cannot be valid for ${String(ttlMs)} ms`,
-    {
-      hint: 'allowed: from 1 second to 7 days',
-    },
-  )
 }

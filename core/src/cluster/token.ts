@@ -1,6 +1,7 @@
 /** The text that an operator carries from one node to another: `HF1-` and base64url of what the invited node must know. */
 import { HoldfastError } from '@holdfast/sdk'
-import { objectOf } from '../network/index.js'
+import { type Lan, objectOf } from '../network/index.js'
+import type { ClusterConfig } from './config.js'
 
 export interface InvitationToken {
   /** Where the inviting node listens, in order of preference. */
@@ -63,4 +64,15 @@ function targetOf(value: unknown): { host: string; port: number } | undefined {
 
 function isText(value: unknown, pattern: RegExp): value is string {
   return typeof value === 'string' && pattern.test(value)
+}
+
+/** Where the invited node finds this one: the LANs that it is on itself come first. */
+export function addressesFor(config: ClusterConfig, node: string) {
+  const isOn = (lan: Lan): boolean => lan.nodes.some((one) => one.name === node)
+  const lans = [...config.lans.filter(isOn), ...config.lans.filter((lan) => !isOn(lan))]
+  return lans.flatMap((lan) =>
+    lan.nodes
+      .filter((one) => one.name === config.self)
+      .map((one) => ({ host: one.addr, port: lan.port })),
+  )
 }

@@ -36,6 +36,7 @@ export interface ClusterControl {
   }): Promise<{ readonly token: string; readonly expiresMs: number }>
   join(request: { readonly token: string }): Promise<ClusterView>
   configure(request: { readonly xml: string }): Promise<ClusterView>
+  remove(request: { readonly node: string }): Promise<ClusterView>
   onChange(on: () => void): Cancel
 }
 
@@ -93,6 +94,10 @@ export class NodeControl implements Control {
 
   clusterConfig(request: Parameters<Control['clusterConfig']>[0]): Promise<ClusterView> {
     return this.parts.cluster.configure(request)
+  }
+
+  clusterRemove(request: Parameters<Control['clusterRemove']>[0]): Promise<ClusterView> {
+    return this.parts.cluster.remove(request)
   }
 
   modules(): readonly ModuleView[] {

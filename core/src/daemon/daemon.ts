@@ -61,6 +61,7 @@ export async function startDaemon(
     },
   })
   states.attach(modules)
+  cluster.protect((node) => configuredOn(modules, node))
   const control: NodeControl = new NodeControl(version, {
     ...{ cluster, modules, log, keys },
     plugins: new PluginService({
@@ -87,6 +88,10 @@ export async function startDaemon(
       await leave(cluster, log)
     },
   }
+}
+
+function configuredOn(modules: Modules, node: string): readonly string[] {
+  return modules.list().flatMap(({ name, nodes }) => (nodes.includes(node) ? [name] : []))
 }
 
 /** Who this node is, for services. */

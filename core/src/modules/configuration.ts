@@ -58,7 +58,8 @@ export class Configuration {
     const { current, coordinator, note } = this.options
     const applied = current(name)
     if (applied === undefined) throw unconfigured(name)
-    const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', digest: '' }
+    const nodes = this.inCluster(applied.nodes)
+    const order: ModuleOrder = { ...orderOf(applied), kind: 'deconfig', nodes, digest: '' }
     const { warnings } = await coordinator.carryOut(order, undefined)
     note(name, 'moduleDeconfigured', { nodes: order.nodes })
     return { nodes: order.nodes, warnings }
@@ -176,6 +177,11 @@ export class Configuration {
     return { ...order, rollout: { id: randomBytes(8).toString('hex'), leader, way } }
   }
 
+  /** A node that the cluster has removed can't be asked any more, and need not be. */
+  private inCluster(nodes: readonly string[]): readonly string[] {
+    return nodes.filter((node) => this.options.nodes().includes(node))
+  }
+
   private applied(order: ModuleOrder, warnings: readonly string[]): ConfigReport {
     const { name, nodes, digest } = order
     this.options.note(name, 'moduleConfigured', { nodes, warnings, digest })
@@ -194,7 +200,7 @@ export class Configuration {
     const applied = current(name)
     const nodes = chooseNodes(name, {
       requested: request.nodes,
-      present: applied?.nodes,
+      present: applied === undefined ? undefined : this.inCluster(applied.nodes),
       cluster: this.options.nodes(),
     })
     const id = await identities.assign(name)

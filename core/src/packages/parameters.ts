@@ -5,7 +5,7 @@
 import { HoldfastError, nearest } from '@holdfast/sdk'
 import { compileSchema } from '../schema/validate.js'
 import type { Finding } from '../xml/bind.js'
-import { parseXml, type XmlAttribute } from '../xml/document.js'
+import { offsetOf, parseXml, type XmlAttribute } from '../xml/document.js'
 import type { ModuleManifest, ParameterProperty } from './manifest.js'
 
 export const configurationName = 'conf/userconfig.xml'
@@ -122,12 +122,6 @@ function placesOf(xml: string, file: string): ReadonlyMap<string, XmlAttribute> 
     if (!places.has(name)) places.set(name, value)
   }
   return places
-}
-
-function offsetOf(xml: string, { line, column }: XmlAttribute): number {
-  let offset = 0
-  for (let passed = 1; passed < line; passed += 1) offset = xml.indexOf('\n', offset) + 1
-  return offset + column - 1
 }
 
 /** At `offset` the attribute `value="…"` begins; the parser has accepted it. */

@@ -46,6 +46,13 @@ export function at(file: string, position: Position): string {
   return `${file}:${String(position.line)}:${String(position.column)}: `
 }
 
+/** Where the character at a position of `text` stands in it. */
+export function offsetOf(text: string, { line, column }: Position): number {
+  let offset = 0
+  for (let passed = 1; passed < line; passed += 1) offset = text.indexOf('\n', offset) + 1
+  return offset + column - 1
+}
+
 /** Returns the root element. Throws HoldfastError `E_XML_*` whose message begins with the position. */
 export function parseXml(text: string, file: string): XmlElement {
   const bytes = Buffer.byteLength(text)

@@ -285,6 +285,10 @@ test('a cluster is formed from a file or from addresses, and a token travels by 
   t.is((await holdfast(n1, 'cluster', 'join')).code, 2)
   t.regex((await holdfast(n1, 'cluster', 'join', 'HF1-x')).err, /other users .* can see a token/)
   t.is((await holdfast(n1, 'cluster', 'config', join(directory, 'none'))).code, 1)
+  const removed = await holdfast(n1, 'cluster', 'remove', 'n2')
+  t.deepEqual([removed.out, removed.err], ['n2 is removed: revision 1 for n1, n2\n', ''])
+  t.deepEqual(n1.control.told.at(-1)?.request, { node: 'n2' })
+  t.regex((await holdfast(n1, 'cluster', 'remove', 'n9')).err, /n9 was not reached/)
   t.regex(
     (await holdfast(n1, 'cluster', 'state')).out,
     /^n2 +connected +0\.1\.0 +default +10\.0\.0\.1 +up, heard 120ms ago$/m,

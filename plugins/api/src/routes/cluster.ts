@@ -1,7 +1,7 @@
 /** Routes about the cluster: what it is, forming it, joining it, changing its configuration. */
 import type { Control } from '@holdfast/sdk'
 import { clusterView, nodeName, object } from '../schemas.js'
-import { type ApiRoute, bodyOf } from './route.js'
+import { type ApiRoute, bodyOf, param } from './route.js'
 
 const xml = { type: 'string', minLength: 1, description: 'The text of a cluster.xml' }
 const dayMs = 86_400_000
@@ -68,6 +68,14 @@ function forming(control: Control): readonly ApiRoute[] {
       body: object({ xml }, ['xml']),
       response: clusterView,
       handle: (request) => control.clusterConfig(bodyOf(request)),
+    },
+    {
+      method: 'DELETE',
+      path: '/cluster/nodes/:node',
+      summary: 'Remove a node from the cluster.xml of all others',
+      params: object({ node: nodeName }, ['node']),
+      response: clusterView,
+      handle: (request) => control.clusterRemove({ node: param(request, 'node') }),
     },
   ]
 }

@@ -170,6 +170,10 @@ export class FakeControl implements Control {
     return this.#note('clusterConfig', request, this.cluster())
   }
 
+  clusterRemove(request: unknown): Promise<ClusterView> {
+    return this.#note('clusterRemove', request, this.cluster())
+  }
+
   modules(): readonly ModuleView[] {
     return [...this.#modules.values()]
   }

@@ -78,6 +78,13 @@ export const clusterCommand: CommandSpec = {
       run: configure,
     },
     {
+      name: 'remove',
+      summary: 'remove a node that is lost or needed elsewhere; its certificate counts no longer',
+      arguments: [{ name: 'NODE', required: true, summary: 'not this one', complete: 'node' }],
+      examples: ['holdfast cluster remove n2'],
+      run: remove,
+    },
+    {
       name: 'xml',
       summary: 'print the applied cluster.xml',
       examples: ['holdfast cluster xml > cluster.xml'],
@@ -163,6 +170,20 @@ async function configure(context: Context, input: Input): Promise<number> {
       `  ${node} is not connected; if it has not joined yet: holdfast cluster invite ${node}`,
     )
   }
+  return exitCode.done
+}
+
+async function remove({ client, terminal }: Context, input: Input): Promise<number> {
+  const node = input.argument('NODE') ?? ''
+  const before = await client.get<ClusterView>('/cluster')
+  const path = `/cluster/nodes/${encodeURIComponent(node)}`
+  const view = await client.ask<ClusterView>('DELETE', path)
+  const names = view.nodes.map((one) => one.node).join(', ')
+  terminal.out(`${node} is removed: revision ${String(view.revision)} for ${names}`)
+  if (before.nodes.some((one) => one.node === node && one.connected)) return exitCode.done
+  terminal.warning(
+    `${node} was not reached and still takes itself for a member: before it starts again, remove /etc/holdfast and /var/lib/holdfast there`,
+  )
   return exitCode.done
 }
 
