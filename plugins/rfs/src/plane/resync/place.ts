@@ -43,7 +43,8 @@ const link = Buffer.alloc(4096)
 const NEW_MODE = 0o600
 const NEW_DIRECTORY_MODE = 0o700
 const PATH_FLAGS = O.PATH | O.NOFOLLOW | O.CLOEXEC
-const FILE_FLAGS = O.RDWR | O.NOFOLLOW | O.NONBLOCK | O.CLOEXEC
+// Comparing changes no times of access: each would be written to the disk.
+const FILE_FLAGS = O.RDWR | O.NOFOLLOW | O.NONBLOCK | O.NOATIME | O.CLOEXEC
 
 export class Placer {
   readonly #name: Buffer

@@ -23,7 +23,7 @@ export type Question = FileQuestion | DirectoryQuestion
 /** Each of these holds a file open on the target. */
 const ASKED_MAX = 512
 /** Of these only those that differ do. Together with the others less than the target allows. */
-const PRINTED_MAX = 2048
+const PRINTED_MAX = 1024
 
 export class Questions {
   readonly #open = new Map<number, Question>()
