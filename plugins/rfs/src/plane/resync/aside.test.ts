@@ -1,27 +1,17 @@
 /** What only the follower has is kept before it is overwritten: the copy's result is the same, and nothing is lost. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { compareTrees } from '../../verify/compare.js'
 import { lineOf, type AsideLine } from '../../diverged/format.js'
+import { placesFor } from './places.fixture.js'
 import { Dice, RandomTree } from './random-tree.js'
 import { Rig } from './rig.js'
 
 const ZONE = 65_536
 const rig = new Rig()
-const base = fs.mkdtempSync(join(tmpdir(), `rfs-aside-${process.pid}-`))
-let made = 0
-
-function place(): string {
-  made += 1
-  const path = join(base, String(made))
-  fs.mkdirSync(path)
-  return path
-}
-
-test.after.always(() => fs.rmSync(base, { recursive: true, force: true }))
+const place = placesFor('aside')
 
 function linesOf(aside: string): AsideLine[] {
   const text = fs.readFileSync(join(aside, 'index.jsonl'), 'utf8')

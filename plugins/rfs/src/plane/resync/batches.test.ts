@@ -1,6 +1,5 @@
 /** Files whose content is told with their names: what is the same is not answered, and nothing else is believed. */
 import fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { MalformedError, type Writer } from '../journal/bytes.js'
@@ -10,23 +9,14 @@ import { putFile, putVisit } from './entry.fixture.js'
 import { SharedDirectory } from './files.js'
 import { Foresight } from './foresight.js'
 import { MESSAGE, putAttributes } from './messages.js'
+import { placesFor } from './places.fixture.js'
 import { Questions, type FileQuestion } from './questions.js'
 import { Dice } from './random-tree.js'
 import { Rig } from './rig.js'
 
 const ROUNDS = Number(process.env['RFS_ROUNDS'] ?? 300)
 const rig = new Rig()
-const base = fs.mkdtempSync(join(tmpdir(), `rfs-batches-${process.pid}-`))
-let made = 0
-
-function place(): string {
-  made += 1
-  const path = join(base, String(made))
-  fs.mkdirSync(path)
-  return path
-}
-
-test.after.always(() => fs.rmSync(base, { recursive: true, force: true }))
+const place = placesFor('batches')
 
 const ZERO = Buffer.alloc(HASH_BYTES)
 const ONE = Buffer.alloc(HASH_BYTES, 1)
@@ -55,7 +45,7 @@ test('zeros that take room on the target only are a difference, and nothing but 
 })
 
 function question(id: number, printed: boolean): FileQuestion {
-  const directory = new SharedDirectory(fs.openSync(base, 'r'))
+  const directory = new SharedDirectory(fs.openSync('/', 'r'))
   const about = { name: 'f', path: 'f', size: 1, content: 'all' } as const
   return { kind: 'file', volume: 0, id, directory, printed, ...about }
 }

@@ -1,7 +1,6 @@
 /** The copy between two trees: equal afterwards, nothing else touched, and no way out of the root. */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import type { Writer } from '../journal/bytes.js'
@@ -9,6 +8,7 @@ import { Keys } from '../journal/keys.js'
 import { compareTrees } from '../../verify/compare.js'
 import { putFile, putVisit } from './entry.fixture.js'
 import { MESSAGE, putAttributes } from './messages.js'
+import { placesFor } from './places.fixture.js'
 import { Dice, RandomTree } from './random-tree.js'
 import { Rig, type CopyOptions, type CopyResult } from './rig.js'
 
@@ -16,17 +16,7 @@ const ZONE = 65_536
 const SEEDS = Number(process.env['RFS_SEEDS'] ?? 8)
 const FIRST_SEED = Number(process.env['RFS_SEED'] ?? 1)
 const rig = new Rig()
-const base = fs.mkdtempSync(join(tmpdir(), `rfs-resync-${process.pid}-`))
-let made = 0
-
-function place(): string {
-  made += 1
-  const path = join(base, String(made))
-  fs.mkdirSync(path)
-  return path
-}
-
-test.after.always(() => fs.rmSync(base, { recursive: true, force: true }))
+const place = placesFor('resync')
 
 function succeed(options: CopyOptions): CopyResult {
   const result = rig.copy(options)
