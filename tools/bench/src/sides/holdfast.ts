@@ -11,7 +11,7 @@ export const moduleName = 'bench'
 export const directory = join(diskDirectory, 'replicated')
 const beneath = join(beneathDirectory, 'replicated')
 export const startTimeoutMs = 60_000
-const compareTimeoutMs = 300_000
+const compareTimeoutMs = 900_000
 const compareProgram = fileURLToPath(
   new URL('../../../../plugins/rfs/dist/verify/main.js', import.meta.url),
 )
