@@ -73,7 +73,7 @@ export class Copy {
   /** Adds what others changed on either side. False: the follower died while it wrote it down. */
   #search(keys: Keys, mine: KeySet, theirs: KeySet): boolean {
     const found = this.follower.search(theirs)
-    if (this.follower.parts.rules.journalsFound) this.follower.journal.touchAll(encodeKeys(found))
+    this.follower.journal.touchAll(encodeKeys(found))
     keys.addAll(found)
     keys.addAll(this.server.search(mine))
     return this.follower.step()
@@ -90,27 +90,43 @@ export class Copy {
       this.#then(this.follower, 0, 5, () => {
         if (!this.follower.step()) return
         if (item.isListed === true) this.#compareNames(item.path)
-        else this.#put(item, file)
+        else if (item.zone === undefined) {
+          this.#putWhole(item.path, file)
+          return
+        } else this.#putZone(item.path, item.zone, file)
         this.#next()
       })
     })
   }
 
-  #put({ path, zone }: Item, file: File): void {
+  /** Content arrives in pieces; cut in between, the file is neither the one nor the other. */
+  #putWhole(path: string, file: File): void {
     const { tree } = this.follower.parts
-    if (tree.isFull) {
-      this.link.close(this.follower.name, 'the follower has no room')
-      return
-    }
+    if (this.#isFull()) return
     const before = tree.file(path)
-    if (zone === undefined) {
-      // Content arrives in pieces; cut in between, the file is neither the one nor the other.
-      const half = file?.map((value, at) => (at === 0 ? value : (before?.[at] ?? 0)))
-      tree.set(path, half)
-      if (this.follower.step()) tree.set(path, file)
-    }
+    tree.set(
+      path,
+      file?.map((value, at) => (at === 0 ? value : (before?.[at] ?? 0))),
+    )
+    this.#then(this.follower, 0, 25, () => {
+      if (!this.follower.step()) return
+      tree.set(path, file)
+      this.#next()
+    })
+  }
+
+  #isFull(): boolean {
+    const { isFull } = this.follower.parts.tree
+    if (isFull) this.link.close(this.follower.name, 'the follower has no room')
+    return isFull
+  }
+
+  #putZone(path: string, zone: number, file: File): void {
+    const { tree } = this.follower.parts
+    if (this.#isFull()) return
+    const before = tree.file(path)
     // A zone key says that both have the file; whoever made it anew has an entry key.
-    else if (before !== undefined && file !== undefined) {
+    if (before !== undefined && file !== undefined) {
       const value = file[zone] ?? 0
       tree.set(
         path,

@@ -48,7 +48,7 @@ export function runHistory(options: RunOptions): Ran {
 
 /** Everything works again: the pair becomes whole, and stays so; when nobody writes any more, both trees are equal. */
 function heal(world: World): string | undefined {
-  for (const line of ['heal', 'start']) perform(world, line)
+  for (const line of ['heal', 'start', 'busy']) perform(world, line)
   for (const name of ['a', 'b'] as const) {
     world.spare(name)
     for (const line of [`disk ok ${name}`, `journal ok ${name}`]) perform(world, line)
@@ -109,7 +109,7 @@ const faults: readonly Kind<Random>[] = [
   [2, () => ['swap']],
   [1, () => ['fullsync']],
   [2, (random) => ['stop', `wait ${random.integer(50, 800)}ms`, 'start']],
-  [3, (random) => edited(random)],
+  [5, (random) => edited(random)],
   [
     1,
     (random) => [
@@ -147,14 +147,21 @@ function edited(random: Random): readonly string[] {
   const way = random.chance(0.5) ? 'back' : 'forward'
   const clock = `clock ${nodeOf(random)} ${way} ${random.integer(1, 90)}s`
   if (random.chance(0.4)) changes.splice(random.integer(0, changes.length), 0, clock)
+  // Programs that rest have no keys left in the journal: only the times tell then.
+  const rests = random.chance(0.5)
+  const stop = [...(rests ? rest : []), 'stop', 'wait 500ms', ...changes]
   const dies = `die ${nodeOf(random)} after ${random.integer(5, 40)} steps`
-  const cut = ['start', `wait ${random.integer(200, 900)}ms`, 'cut', 'wait 1200ms', 'heal']
-  const begins = random.chance(0.4) ? cut : random.chance(0.5) ? [dies, 'start'] : ['start']
-  return ['stop', `wait ${random.integer(50, 800)}ms`, ...changes, ...begins]
+  const begun = ['start', `wait ${random.integer(200, 750)}ms`, `kill ${nodeOf(random)}`]
+  const start = random.pick([['start'], [dies, 'start'], begun, begun])
+  return [...stop, ...start, ...(rests ? [`wait ${random.integer(100, 1_200)}ms`, 'busy'] : [])]
 }
 
+const rest: readonly string[] = [
+  ...['heal', 'thaw a', 'thaw b', 'power on a', 'power on b', 'start', 'quiet', 'wait 3500ms'],
+]
+
 function edits(random: Random): readonly string[] {
-  return Array.from({ length: random.integer(1, 4) }, () => {
+  return Array.from({ length: random.integer(1, 6) }, () => {
     const path = random.pick(paths)
     const what = random.pick(['create', 'remove', 'write', 'write', 'rename'])
     const more =

@@ -91,11 +91,6 @@ export const mutants: readonly Mutant[] = [
     rules: { searchesFirst: false },
   },
   {
-    name: 'found-in-memory',
-    mistake: 'does not write down what it found before it begins to change it',
-    rules: { journalsFound: false },
-  },
-  {
     name: 'believes-the-clock',
     mistake: 'does not notice that the clock was set back',
     rules: { knowsClock: false },

@@ -37,8 +37,6 @@ export interface Rules {
   readonly searches: boolean
   /** It is looked for before the first change of an inode as well: that hides it. */
   readonly searchesFirst: boolean
-  /** What was found on the follower is journalled before it is changed. */
-  readonly journalsFound: boolean
   /** It is noticed when the clock was set back. */
   readonly knowsClock: boolean
   /** A follower is current when the server depends on it, not when its copy is done. */
@@ -50,5 +48,5 @@ export const productRules: Rules = {
   ...{ journalsFirst: true, waitsForFollower: true, copiesDelta: true, unitesKeys: true },
   ...{ knowsBoot: true, waitsForBothDisks: true, syncsBoth: true, syncsBeforeClean: true },
   ...{ currentWhenLive: true, syncsCopy: true, knowsClock: true },
-  ...{ searches: true, searchesFirst: true, journalsFound: true },
+  ...{ searches: true, searchesFirst: true },
 }

@@ -39,6 +39,11 @@ export function directoryOf(path: string): string {
 
 export const directories: readonly string[] = ['', 'd', 'd/e']
 
+export interface TreeImage {
+  readonly files: ReadonlyMap<string, File>
+  readonly changed: ReadonlyMap<string, number>
+}
+
 export class Tree {
   isFull = false
   /** When files and directories were changed, by the clock of their machine. */
@@ -131,15 +136,16 @@ export class Tree {
     this.#files = new Map(this.#disk)
   }
 
-  image(): ReadonlyMap<string, File> {
-    return new Map(this.#disk)
+  image(): TreeImage {
+    return { files: new Map(this.#disk), changed: new Map(this.#changed) }
   }
 
-  /** Another disk. */
-  restore(files: ReadonlyMap<string, File>): void {
+  /** Another disk. Undefined: an empty one. */
+  restore(image: TreeImage | undefined): void {
     this.isFull = false
-    this.#files = new Map(files)
-    this.#disk = new Map(files)
+    this.#files = new Map(image?.files)
+    this.#disk = new Map(image?.files)
+    this.#changed = new Map(image?.changed)
     this.#dirty.clear()
   }
 

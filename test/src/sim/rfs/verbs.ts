@@ -85,6 +85,13 @@ export const verbs: readonly Verb<World>[] = [
     },
   },
   {
+    pattern: /^(quiet|busy)$/,
+    example: 'quiet   busy',
+    run: (world, [, what]) => {
+      world.clientsWrite = what === 'busy'
+    },
+  },
+  {
     pattern: /^(stop|start)$/,
     example: 'stop   start',
     run: (world, [, what]) => {

@@ -15,7 +15,7 @@ import type { ProcessParts } from './process.js'
 import { productRules, type Rules } from './rules.js'
 import { Server } from './server.js'
 import { SimStore } from './store.js'
-import { type Change, type File, paths, textOf, Tree } from './tree.js'
+import { type Change, paths, textOf, Tree, type TreeImage } from './tree.js'
 import { pathsOf, Truth } from './truth.js'
 
 export interface WorldOptions {
@@ -45,8 +45,7 @@ interface Host {
   /** Its last role ended in order: what it had is on its disk. */
   isClean: boolean
   /** An image of the disk, made while the machine was off after such an end. */
-  image:
-    { readonly files: ReadonlyMap<string, File>; readonly journal: Buffer | undefined } | undefined
+  image: { readonly tree: TreeImage; readonly journal: Buffer | undefined } | undefined
 }
 
 export class World {
@@ -269,7 +268,7 @@ export class World {
     if (node.powered || !this.arbiter.holders.has(other(name))) return
     this.note(name, 'disk replaced')
     this.arbiter.holders.delete(name)
-    tree.restore(new Map())
+    tree.restore(undefined)
     this.#hosts[name].edited.clear()
     store.restore(undefined)
   }
@@ -278,7 +277,7 @@ export class World {
   keepImage(name: NodeName): void {
     const host = this.#hosts[name]
     if (host.node.powered || !host.isClean) return
-    host.image = { files: host.tree.image(), journal: host.store.image() }
+    host.image = { tree: host.tree.image(), journal: host.store.image() }
   }
 
   /** The disk is as it was when its image was made: an old tree, with a journal that was right then. */
@@ -287,7 +286,7 @@ export class World {
     if (node.powered || image === undefined || !this.arbiter.holders.has(other(name))) return
     this.note(name, 'disk rolled back')
     this.arbiter.holders.delete(name)
-    tree.restore(image.files)
+    tree.restore(image.tree)
     this.#hosts[name].edited.clear()
     store.restore(image.journal)
   }
