@@ -67,7 +67,7 @@ function done(operation: Operation): string {
     case 'append':
       return withFile(operation.path, O.CREAT | O.WRONLY | O.APPEND, (fd) => {
         const content = contentOf(operation)
-        return whole(write(fd, content, content.length), content.length)
+        return inFull(content, (rest) => write(fd, rest, rest.length))
       })
     case 'write':
       return withFile(operation.path, O.CREAT | O.RDWR, (fd) => writeAndRead(fd, operation))
@@ -85,7 +85,7 @@ function withFile(path: string, flags: number, work: (fd: number) => number): st
 function writeAndRead(fd: number, operation: Extract<Operation, { kind: 'write' }>): number {
   const content = contentOf(operation)
   const { offset } = operation
-  const wrote = whole(pwrite(fd, content, content.length, offset), content.length)
+  const wrote = inFull(content, (rest, done) => pwrite(fd, rest, rest.length, offset + done))
   if (wrote < 0) return wrote
   const synced = operation.sync ? fsync(fd) : 0
   if (synced < 0) return synced
@@ -96,9 +96,13 @@ function writeAndRead(fd: number, operation: Extract<Operation, { kind: 'write' 
   return back.equals(content) ? 0 : -E.STALE
 }
 
-/** A call that did a part of what it should is wrong here, where there is room and nobody interrupts. */
-function whole(result: number, wanted: number): number {
-  return result < 0 || result === wanted ? result : -E.OVERFLOW
+/** The kernel cuts a write into several, and says only how far it came: why the rest was refused is told by another try. */
+function inFull(content: Buffer, step: (rest: Buffer, done: number) => number): number {
+  const wrote = step(content, 0)
+  if (wrote < 0 || wrote === content.length) return wrote
+  const again = step(content.subarray(wrote), wrote)
+  // Nothing may refuse a part here but the end of the node.
+  return again < 0 ? again : -E.OVERFLOW
 }
 
 function shown(result: number): string {
