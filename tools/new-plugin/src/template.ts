@@ -161,8 +161,9 @@ import { checker } from '@holdfast/sdk'
 import { startPlugin } from '@holdfast/sdk/testing'
 import { plugin } from './index.js'
 
-test('a server that goes is down, and one that comes back is up', async () => {
+test('a server that goes is down, and one that comes back is up', async (t) => {
   const server = createServer((socket) => socket.end())
+  t.after(() => server.close()) // Otherwise a test that fails never ends.
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
