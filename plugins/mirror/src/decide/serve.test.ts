@@ -2,7 +2,7 @@
 import test from 'ava'
 import { done } from '@holdfast/sdk'
 import { step } from './decide.js'
-import { descend, noGeneration } from './lineage.js'
+import { descend, type Lineage, noGeneration } from './lineage.js'
 import { memory, peerAs, places, stateAt } from './state.fixture.js'
 import type { Follower, Memory, PlaceOf, State, Step, View } from './types.js'
 
@@ -96,4 +96,59 @@ test('the end of a copy that is not the present one changes nothing', (t) => {
   t.deepEqual([late.next, late.actions], [copying, []])
   const { place } = step(copying, { kind: 'copyFinished', epoch: 9 }).next
   t.is(place.role === 'alone' ? place.follower?.stage : undefined, 'live')
+})
+
+const from = (owner: string, mark: number, lineage: Lineage): Memory => ({
+  ...memory,
+  ...descend(lineage, { owner, mark }),
+})
+/** Both went on from `first` on their own. */
+const split = (first: Memory): readonly [mine: Memory, theirs: Memory] => [
+  from('a', 8, first),
+  from('b', 9, first),
+]
+
+const together: readonly (readonly [string, readonly [Memory, Memory], 'alone' | 'demoting'])[] = [
+  ['the primary of both goes on', split(from('a', 5, memory)), 'alone'],
+  ['the former secondary gives way', split(from('b', 5, memory)), 'demoting'],
+  ['without a common past the first name goes on', [from('a', 8, strange), memory], 'alone'],
+  ['who has less gives way', [memory, from('b', 9, memory)], 'demoting'],
+  ['who has more goes on', [from('a', 8, memory), memory], 'alone'],
+  ['of one generation its owner goes on', [memory, memory], 'alone'],
+  ['of one generation the other gives way', [strange, strange], 'demoting'],
+]
+for (const [title, [mine, theirs], role] of together) {
+  test(`both serve and hear each other again: ${title}`, (t) => {
+    const serving = stateAt({ ...places.prim, role: 'alone', follower: undefined }, 'stop')
+    const view = { ...peerAs('alone'), memory: theirs }
+    const message = { kind: 'view', view, asks: false } as const
+    t.is(step({ ...serving, memory: mine }, { kind: 'told', message }).next.place.role, role)
+  })
+}
+
+test('a primary that goes on alone tells its resources so, a node that was alone does not', (t) => {
+  const shifts = (role: 'prim' | 'alone'): number => {
+    const before = stateAt({ ...places.prim, role }, 'second')
+    const lost = step(before, { kind: 'peerSilent' })
+    t.is(lost.next.place.role, 'alone')
+    return lost.actions.filter(({ kind }) => kind === 'shift').length
+  }
+  t.is(shifts('prim'), 1)
+  t.is(shifts('alone'), 0)
+})
+
+test('whoever may not go on asks again: soon while the time for it lasts, else after the time-out', (t) => {
+  const again = (hasWitness: boolean): number | undefined => {
+    const before = stateAt(places.prim, 'second')
+    const config = { ...before.config, hasWitness, isolation: 'wait' as const }
+    const lost = step({ ...before, config }, { kind: 'peerSilent' })
+    const { epoch } = lost.next
+    const { actions } = hasWitness
+      ? step(lost.next, { kind: 'claimed', epoch, claim: 'unknown' })
+      : lost
+    const questions = actions.flatMap((one) => (one.kind === 'arm' ? [one] : []))
+    return questions.find(({ timer }) => timer === 'question')?.delayMs
+  }
+  t.is(again(true), 500)
+  t.is(again(false), 5_000)
 })
