@@ -102,8 +102,10 @@ export function* listingsOf(directory: number, path: BytePath, into = listing): 
   // The buffer is shared by all walks, so each filling is decoded before anything is yielded.
   lseek(directory, 0, SEEK.SET)
   for (;;) {
-    const size = must(getdents64(directory, into, into.length), 'list', path)
-    if (size === 0) return
+    const size = getdents64(directory, into, into.length)
+    // A directory that an application removes meanwhile has no more names: a key of its own says so.
+    if (size === 0 || size === -E.NOENT) return
+    must(size, 'list', path)
     yield decodeNames(into, size)
   }
 }
