@@ -64,7 +64,7 @@ async function insistSameVersion(directory: string, version: string): Promise<vo
   if (other === undefined || other === version) return
   throw new HoldfastError(
     'E_PLUGIN_MANIFEST',
-    `plugin.json says version ${version}, package.json says ${String(other)}`,
+    `plugin.json says version ${version}, package.json says ${JSON.stringify(other)}`,
     { hint: `write the same version in both, in ${directory}; nothing was packed` },
   )
 }
