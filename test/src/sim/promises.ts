@@ -15,6 +15,8 @@ export interface Facts {
   talks(): boolean
   /** Something keeps it from stopping its application in time; only a watchdog would help. */
   isHindered(name: NodeName): boolean
+  /** It goes on by the operator's choice, without any right, or is about to. */
+  goesByChoice(name: NodeName): boolean
   /** No path leads from one to the other and back, or the daemon of one stands still or is dead. */
   isCutOff(): boolean
   readonly hasWitness: boolean
@@ -94,8 +96,8 @@ export class Promises {
       if (!talks) this.#isSplit = true
     }
     if (right === 'isolation') this.wentOnByChoice(name)
-    // Who went on by choice has no right yet, and may be told of another one's only when the cables are whole.
-    if (!talks && this.facts.memory(peer)?.unproved === true) this.#isSplit = true
+    // Who goes on by choice has no right yet, and is told of another one's only when the cables are whole.
+    if (!talks && this.facts.goesByChoice(peer)) this.#isSplit = true
   }
 
   /** It goes on without any evidence, as the operator chose for nodes that are cut off from each other. */

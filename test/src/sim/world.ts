@@ -77,6 +77,7 @@ export class World {
       acknowledgesAlone: (name) => this.replication.planes[name].mode === 'alone',
       talks: () => this.#canTalk(),
       isHindered: (name) => this.#isHindered(name),
+      goesByChoice: (name) => this.#goesByChoice(name),
       hasWitness: this.setting.witness !== 'none',
       isCutOff: () =>
         !this.network.isCalm ||
@@ -318,6 +319,14 @@ export class World {
     const isNow =
       !node.isAwake('daemon') || application.isSlowToStop || application.isStuck || disk.isSlow
     return isNow || this.agenda.now - node.hinderedAt < timeoutMs + takeoverDelayMs
+  }
+
+  /** It went on by the operator's choice, or will as soon as its question to a witness that it can't reach has ended. */
+  #goesByChoice(name: NodeName): boolean {
+    const { place, memory } = this.#hosts[name].daemon.state
+    if (memory.unproved === true || this.memory(name)?.unproved === true) return true
+    const isHeld = 'degrading' in place && place.degrading !== undefined
+    return isHeld && this.setting.isolation === 'alone' && !this.witness.reachable[name]
   }
 
   /** By their daemons, or by their data planes. */
