@@ -12,7 +12,8 @@ export function usage(): Usage {
   const sum = (ms: (time: (typeof times)[number]) => number): number =>
     times.reduce((total, time) => total + ms(time), 0)
   return {
-    idle: sum(({ idle }) => idle),
+    // What runs at a lower priority gives way.
+    idle: sum(({ idle, nice }) => idle + nice),
     all: sum(({ idle, user, nice, sys, irq }) => idle + user + nice + sys + irq),
   }
 }
