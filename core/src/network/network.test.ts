@@ -235,6 +235,8 @@ withRig('a removed node is refused with one log line, however often it tries', a
   const [one, two] = await rig.cluster(['node1', 'node2', 'node3'])
   const keyring = await readKeyring(join(await rig.root('node1'), 'etc/holdfast'))
   await rig.stop('node1')
+  // Whoever is connected is asked before it is removed.
+  await until('it is noticed', () => !peersOf(two).state('node1').connected)
   await two?.configure({ xml: rig.xml(['node2', 'node3']) })
   for (let round = 0; round < 5; round++) {
     const impostor = Impostor.dial(rig, keyring, ['node1', 'node2'])
