@@ -133,7 +133,8 @@ export class Promises {
 
   /** PRIM: the other node has what this one has, and a split is over. */
   becameWhole(name: NodeName): void {
-    if (!this.#isSplit) return
+    // What a node believes that stood still may be over: the operator let the other one serve meanwhile.
+    if (!this.#isSplit || this.facts.runs(other(name))) return
     this.#isSplit = false
     const { data } = this.facts.node(name)
     for (const write of missing(this.#required, data)) this.#giveUp(write)
