@@ -30,3 +30,10 @@ export function goesOnByChoice(before: State, event: Event, next: State): boolea
   const isOutdated = event.kind === 'told' && event.message.kind === 'outdated'
   return !isGranted && !isOutdated
 }
+
+/** It went on by the operator's choice, or will as soon as its question to a witness that it can't reach has ended. */
+export function goesByChoice({ place, memory, config }: State, isWitnessAway: boolean): boolean {
+  const isHeld = 'degrading' in place && place.degrading !== undefined
+  const isAboutTo = isHeld && config.isolation === 'alone' && isWitnessAway
+  return memory.unproved === true || isAboutTo
+}

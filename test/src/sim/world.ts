@@ -12,7 +12,7 @@ import { Replication } from './plane.js'
 import { Promises } from './promises.js'
 import { Random } from './random.js'
 import type { Coverage } from './reached.js'
-import { goesOnByChoice, rightOf } from './rights.js'
+import { goesByChoice, goesOnByChoice, rightOf } from './rights.js'
 import { configOf, lans, type Setting, takeoverDelayMs, timeoutMs } from './setting.js'
 import { Trace } from './simulation.js'
 import { describeStep, placeOf } from './step-words.js'
@@ -77,7 +77,8 @@ export class World {
       acknowledgesAlone: (name) => this.replication.planes[name].mode === 'alone',
       talks: () => this.#canTalk(),
       isHindered: (name) => this.#isHindered(name),
-      goesByChoice: (name) => this.#goesByChoice(name),
+      goesByChoice: (name) =>
+        goesByChoice(this.#hosts[name].daemon.state, !this.witness.reachable[name]),
       hasWitness: this.setting.witness !== 'none',
       isCutOff: () =>
         !this.network.isCalm ||
@@ -319,14 +320,6 @@ export class World {
     const isNow =
       !node.isAwake('daemon') || application.isSlowToStop || application.isStuck || disk.isSlow
     return isNow || this.agenda.now - node.hinderedAt < timeoutMs + takeoverDelayMs
-  }
-
-  /** It went on by the operator's choice, or will as soon as its question to a witness that it can't reach has ended. */
-  #goesByChoice(name: NodeName): boolean {
-    const { place, memory } = this.#hosts[name].daemon.state
-    if (memory.unproved === true || this.memory(name)?.unproved === true) return true
-    const isHeld = 'degrading' in place && place.degrading !== undefined
-    return isHeld && this.setting.isolation === 'alone' && !this.witness.reachable[name]
   }
 
   /** By their daemons, or by their data planes. */
