@@ -20,10 +20,9 @@ const lanes: readonly (readonly Kind[])[] = [
 ]
 
 /**
- * Labs wait most of the time. These lanes take one more while the processors have room for it; on a busy or slow machine
- * they would make tests late that wait for something in a bounded time.
+ * Labs wait most of the time: one more lane takes a lab while the processors have room for it. On a busy or slow machine it
+ * would make tests late that wait for something in a bounded time, as a fourth one does.
  */
-const helpingLanes = 2
 const idleShareMin = 0.5
 const idleForMs = 10_000
 
@@ -69,20 +68,16 @@ async function runAll(waiting: Job[], place: Place): Promise<readonly Done[]> {
   const always = lanes.map(async (kinds) => {
     while (await runNext(kinds));
   })
-  // One after the other, so that the second one sees what the first one took.
-  let turn = Promise.resolve()
-  const helping = Array.from({ length: helpingLanes }, async () => {
-    do {
-      turn = turn.then(() => room(waiting))
-      await turn
-    } while (await runNext(['end to end']))
-  })
-  await Promise.all([...always, ...helping])
+  const helping = async (): Promise<void> => {
+    do await untilThereIsRoom(waiting)
+    while (await runNext(['end to end']))
+  }
+  await Promise.all([...always, helping()])
   return done
 }
 
 /** Settles when the processors had room lately, or nothing waits any more. */
-async function room(waiting: readonly Job[]): Promise<void> {
+async function untilThereIsRoom(waiting: readonly Job[]): Promise<void> {
   for (let share = 0; share < idleShareMin && waiting.length > 0;) {
     const before = usage()
     await delay(idleForMs)

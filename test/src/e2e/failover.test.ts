@@ -250,7 +250,10 @@ test('a light module starts, is restarted by its rule, takes new rules while it 
     await isIn('UP Transient')
     await isIn('UP Ready')
     await tell(n1, 'follower', 'custom.app', 'up')
-    t.is(await lightStarts(n1), 2)
+    await isIn('UP Ready')
+    // More than once where the rule looked again before it was told that all is well.
+    const starts = await lightStarts(n1)
+    t.true(starts >= 2)
 
     const more = `${text} late: if (custom.late == down) then restart();`
     const file = await n1.host.inside('/etc/holdfast/modules/follower/conf/userconfig.xml')
@@ -263,7 +266,7 @@ test('a light module starts, is restarted by its rule, takes new rules while it 
     await n1.killDaemon()
     await n1.waitUntilItAnswers()
     await isIn('UP Ready')
-    t.is(await lightStarts(n1), 2, 'the application was started although it ran')
+    t.is(await lightStarts(n1), starts, 'the application was started although it ran')
     t.regex(await n1.mustRun(['resource', 'list', '-m', 'follower']), /custom\.gw = up/)
 
     const waiting = await lightPid(n1)
