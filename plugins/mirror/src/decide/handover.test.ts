@@ -3,28 +3,19 @@ import test from 'ava'
 import { done } from '@holdfast/sdk'
 import { step } from './decide.js'
 import { shownOf } from './shown.js'
-import { peerAs, stateAt } from './state.fixture.js'
+import { peerAs, places, stateAt } from './state.fixture.js'
 import type { MirrorRole, State } from './types.js'
 
 /** The application of `a` has just stopped; writes depended on `b`. */
 function stopping(peer: MirrorRole): State {
-  return stateAt(
-    {
-      role: 'demoting',
-      from: 'wait',
-      to: 'stop',
-      action: 'stop',
-      epoch: 7,
-      dependsOn: 3,
-      copies: undefined,
-      demand: 'none',
-      full: false,
-      hold: undefined,
-      failure: undefined,
-      isRefused: false,
-    },
-    peer,
-  )
+  const place = {
+    ...places.demoting,
+    from: 'wait',
+    to: 'stop',
+    action: 'stop',
+    dependsOn: 3,
+  } as const
+  return stateAt(place, peer)
 }
 
 const stopped = (peer: MirrorRole): State =>

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { leader, type Leader } from './leader.js'
 import { descend, noGeneration, relate } from './lineage.js'
+import { config as anyConfig } from './state.fixture.js'
 import type { Memory, MirrorConfig, MirrorRole, View } from './types.js'
 
 const roles: readonly MirrorRole[] = ['stop', 'wait', 'second', 'demoting']
@@ -15,20 +16,7 @@ function memory(
 }
 
 function config(self: string, peer: string, defaultprim: string): MirrorConfig {
-  return {
-    self,
-    peer,
-    defaultprim,
-    failover: true,
-    maxloop: 3,
-    loopIntervalMs: 0,
-    isolation: 'alone',
-    hasWitness: false,
-    timeoutMs: 5_000,
-    rightTimeoutMs: 3_000,
-    takeoverDelayMs: 5_000,
-    syncdeltaMs: 0,
-  }
+  return { ...anyConfig, self, peer, defaultprim }
 }
 
 const first = descend({ generation: noGeneration, history: [] }, { owner: 'a', mark: 1 })

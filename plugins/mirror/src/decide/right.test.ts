@@ -8,25 +8,11 @@ import type { Action, Place, PlaceOf, State } from './types.js'
 
 const witnessed = { ...config, hasWitness: true }
 
-const demoting: PlaceOf<'demoting'> = {
-  role: 'demoting',
-  from: 'prim',
-  to: 'wait',
-  action: 'stopwait',
-  epoch: 7,
-  dependsOn: undefined,
-  copies: undefined,
-  demand: 'none',
-  full: false,
-  hold: undefined,
-  failure: undefined,
-  isRefused: false,
-}
 const silent = { life: 'silent', connected: false, view: undefined, agreed: false } as const
 const heard = { life: 'heard', connected: true, view: peerAs('second'), agreed: false } as const
 
 function stepping(place: Partial<PlaceOf<'demoting'>>, more: Partial<State> = {}): State {
-  const state = stateAt({ ...demoting, ...place }, 'second')
+  const state = stateAt({ ...places.demoting, ...place }, 'second')
   return { ...state, config: witnessed, peer: heard, ...more }
 }
 

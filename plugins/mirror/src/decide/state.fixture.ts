@@ -50,6 +50,21 @@ export const places = {
     fullNext: false,
     proving: undefined,
   },
+  /** On the way from PRIM to WAIT, not refused, and nobody follows. */
+  demoting: {
+    role: 'demoting',
+    from: 'prim',
+    to: 'wait',
+    action: 'stopwait',
+    epoch: 7,
+    dependsOn: undefined,
+    copies: undefined,
+    demand: 'none',
+    full: false,
+    hold: undefined,
+    failure: undefined,
+    isRefused: false,
+  },
   second: { role: 'second', stage: 'live', epoch: 5, full: false },
   wait: {
     role: 'wait',
