@@ -5,10 +5,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Ledger, type Operation, type Outcome } from './crash-ledger.fixture.js'
 import { TestPlane, differences } from './plane.fixture.js'
+import { Wire } from './wire.fixture.js'
 
 const WRITER = new URL('./crash-writer.fixture.js', import.meta.url).pathname
 const TIMEOUT_MS = 3000
@@ -25,47 +25,6 @@ export const FAULTS = [
   'the wire, and the follower takes over',
 ] as const
 export type Fault = (typeof FAULTS)[number]
-
-/** Carries what the follower says to the server, until it is cut. */
-class Wire {
-  readonly #sockets: Socket[] = []
-
-  private constructor(
-    readonly server: Server,
-    readonly port: number,
-  ) {}
-
-  static async open(target: number): Promise<Wire> {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('it listens on a port')
-    const wire = new Wire(server, address.port)
-    server.on('connection', (dialler) => wire.#carry(dialler, connect(target, '127.0.0.1')))
-    return wire
-  }
-
-  #carry(dialler: Socket, other: Socket): void {
-    for (const [from, to] of [
-      [dialler, other],
-      [other, dialler],
-    ] as const) {
-      this.#sockets.push(from)
-      from.setNoDelay(true)
-      from.on('error', () => undefined).on('close', () => to.destroy())
-      from.pipe(to)
-    }
-  }
-
-  /** Both ends see that it is closed; or nothing comes any more. */
-  cut(how: 'closed' | 'silent'): void {
-    this.server.close()
-    for (const socket of this.#sockets) {
-      if (how === 'closed') socket.destroy()
-      else socket.unpipe().pause()
-    }
-  }
-}
 
 /** `node.events` from this one on are those of the session. */
 interface Session {
@@ -134,11 +93,7 @@ export class CrashPair {
   /** Resolves when the program was told of so many more changes that they are made; not while they wait for a follower. */
   async written(changes: number): Promise<void> {
     const wanted = this.#ledger.acknowledged + changes
-    const until = Date.now() + WAIT_MS
-    while (this.#ledger.acknowledged < wanted) {
-      if (Date.now() > until) throw new Error('the program does not go on')
-      await delay(2)
-    }
+    await until('the program goes on', () => this.#ledger.acknowledged >= wanted, 2)
   }
 
   /** Lets the program end, and both nodes become equal. Returns what is wrong then. It writes again afterwards. */
@@ -280,11 +235,11 @@ export class CrashPair {
 
   async #cut(how: 'closed' | 'silent'): Promise<void> {
     this.#wire?.cut(how)
-    const until = Date.now() + WAIT_MS
-    while ((await this.#server.must('status'))['link'] === 'live') {
-      if (Date.now() > until) throw new Error('the link is live, and it was cut')
-      await delay(20)
-    }
+    await until('the link that was cut is lost', async () => !(await this.#isLive()), 20)
+  }
+
+  async #isLive(): Promise<boolean> {
+    return (await this.#server.must('status'))['link'] === 'live'
   }
 
   async #follow(): Promise<void> {
@@ -313,14 +268,12 @@ export class CrashPair {
 
   /** False: the session was lost. */
   async #isJoined(): Promise<boolean> {
-    const until = Date.now() + WAIT_MS
-    while (Date.now() < until) {
-      const session = this.#session
-      if (session === undefined || this.#heard('linkLost', session)) return false
-      if (this.#isWhole() && (await this.#server.must('status'))['link'] === 'live') return true
-      await delay(10)
-    }
-    throw new Error('a copy does not come to its end')
+    const isLost = (): boolean =>
+      this.#session === undefined || this.#heard('linkLost', this.#session)
+    const isOver = async (): Promise<boolean> =>
+      isLost() || (this.#isWhole() && (await this.#isLive()))
+    await until('a copy comes to its end', isOver, 10)
+    return !isLost()
   }
 
   /** A session may be lost at any moment on a busy machine. */
@@ -336,4 +289,16 @@ export class CrashPair {
 async function bounded(work: Promise<unknown>, what: string): Promise<void> {
   const late = delay(WAIT_MS, 'late', { ref: false })
   if ((await Promise.race([work, late])) === 'late') throw new Error(`not in time: ${what}`)
+}
+
+async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  everyMs: number,
+): Promise<void> {
+  const endMs = Date.now() + WAIT_MS
+  while (!(await holds())) {
+    if (Date.now() > endMs) throw new Error(`not in time: ${what}`)
+    await delay(everyMs)
+  }
 }

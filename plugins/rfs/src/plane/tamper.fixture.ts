@@ -1,7 +1,7 @@
 /** For tests: a wire between two data planes that speak in clear, and that spoils some of the frames it carries. */
-import { once } from 'node:events'
-import { createServer, connect, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { CONFIRM_BYTES, HELLO_BYTES, WELCOME_BYTES } from './link/handshake.js'
+import { Wire } from './wire.fixture.js'
 
 type Random = (below: number) => number
 
@@ -9,49 +9,37 @@ type Random = (below: number) => number
 const SPOILED_ONE_IN = 12
 
 export class Tamper {
-  readonly #sockets = new Set<Socket>()
   spoiled = 0
 
   private constructor(
-    readonly server: Server,
-    readonly port: number,
+    readonly wire: Wire,
+    readonly random: Random,
   ) {}
 
   /** Carries what is said to it to `target`, a port of this machine. */
   static async open(target: number, random: Random): Promise<Tamper> {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('it listens on a port')
-    const tamper = new Tamper(server, address.port)
-    server.on('connection', (dialler) => {
-      tamper.#carry(dialler, connect(target, '127.0.0.1'), random)
+    // Nobody knows the port before it is returned.
+    const wire = await Wire.open(target, (from, to, isDialler) => {
+      const frames = new Frames(isDialler ? HELLO_BYTES + CONFIRM_BYTES : WELCOME_BYTES)
+      from.on('data', (bytes: Buffer) => tamper.#pass(frames.take(bytes), to))
     })
+    const tamper = new Tamper(wire, random)
     return tamper
   }
 
-  close(): void {
-    this.server.close()
-    for (const socket of this.#sockets) socket.destroy()
+  get port(): number {
+    return this.wire.port
   }
 
-  #carry(dialler: Socket, server: Socket, random: Random): void {
-    for (const [from, to, greeting] of [
-      [dialler, server, HELLO_BYTES + CONFIRM_BYTES],
-      [server, dialler, WELCOME_BYTES],
-    ] as const) {
-      this.#sockets.add(from)
-      const frames = new Frames(greeting)
-      from.on('error', () => undefined)
-      from.on('close', () => to.destroy())
-      from.on('data', (bytes: Buffer) => {
-        for (const frame of frames.take(bytes)) {
-          const isSpoiled = frame.isWhole && random(SPOILED_ONE_IN) === 0
-          if (isSpoiled) this.spoiled++
-          if (to.writable) to.write(isSpoiled ? spoil(frame.bytes, random) : frame.bytes)
-        }
-      })
+  close(): void {
+    this.wire.cut('closed')
+  }
+
+  #pass(frames: Iterable<Frame>, to: Socket): void {
+    for (const frame of frames) {
+      const isSpoiled = frame.isWhole && this.random(SPOILED_ONE_IN) === 0
+      if (isSpoiled) this.spoiled++
+      if (to.writable) to.write(isSpoiled ? spoil(frame.bytes, this.random) : frame.bytes)
     }
   }
 }
