@@ -87,24 +87,12 @@ export class Keys {
 
   /** True when the key is new to this set. */
   addMeta(index: number, path: BytePath): boolean {
-    const volume = this.#volume(index)
-    if (volume.whole || volume.metas.has(path) || (this.#fold && hasEntry(volume, path))) {
-      return false
-    }
-    volume.metas.add(path)
-    this.#counted(volume)
-    return true
+    return this.#addPath('metas', index, path)
   }
 
   /** Names in this directory may have come or gone. True when the key is new to this set. */
   addNames(index: number, path: BytePath): boolean {
-    const volume = this.#volume(index)
-    if (volume.whole || volume.names.has(path) || (this.#fold && hasEntry(volume, path))) {
-      return false
-    }
-    volume.names.add(path)
-    this.#counted(volume)
-    return true
+    return this.#addPath('names', index, path)
   }
 
   /** Is there a key of the names of exactly this directory? */
@@ -210,6 +198,15 @@ export class Keys {
     }
     if (volume.metas.delete(path)) volume.count -= 1
     if (volume.names.delete(path)) volume.count -= 1
+  }
+
+  #addPath(kind: 'metas' | 'names', index: number, path: BytePath): boolean {
+    const volume = this.#volume(index)
+    const paths = volume[kind]
+    if (volume.whole || paths.has(path) || (this.#fold && hasEntry(volume, path))) return false
+    paths.add(path)
+    this.#counted(volume)
+    return true
   }
 
   #counted(volume: Volume): void {

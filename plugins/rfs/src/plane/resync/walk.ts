@@ -76,25 +76,11 @@ export class Walk {
   *tree(volume: ResyncVolume, top: BytePath): Task {
     const pending = [top]
     for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-      const found = openDirectory(volume.root, path)
       // Removed since its parent was listed: a key of its own says so.
-      if (isAbsent(found)) continue
-      const directory = new SharedDirectory(must(found, 'open', path))
-      const visited = { volume, directory, path }
-      try {
-        this.#visit(visited, true)
-        for (const names of listingsOf(found, path)) {
-          const looks = inDiskOrder(names).map(({ name, type }) => {
-            const isFile = type === DT.FILE
-            return { name, isFile, entry: true, zones: undefined, content: 'all' as const }
-          })
-          yield* this.#tell(visited, looks, pending)
-        }
-        this.#leave(visited)
-      } finally {
-        directory.release()
-      }
-      yield
+      const isThere = yield* this.#inside(volume, path, true, (visited) =>
+        this.#tellAll(visited, pending),
+      )
+      if (isThere) yield
     }
   }
 
@@ -112,31 +98,54 @@ export class Walk {
       current = missing
     }
     // What was placed by now is not asked for again. A directory that is gone has a key in its parent.
-    for (const path of listed) yield* this.#names(volume, path)
+    for (const path of listed) {
+      yield* this.#inside(volume, path, true, (visited) => this.#tellNames(visited))
+    }
   }
 
-  /** Tells which names a directory has. What the target has beside them it removes. */
-  *#names(volume: ResyncVolume, path: BytePath): Task {
+  /** Tells of a directory with what `tell` says of its names. False: there is no such directory. */
+  *#inside(
+    volume: ResyncVolume,
+    path: BytePath,
+    whole: boolean,
+    tell: (visited: Visited) => Task,
+  ): Generator<void, boolean> {
     const found = openDirectory(volume.root, path)
-    if (isAbsent(found)) return
+    if (isAbsent(found)) return false
     const directory = new SharedDirectory(must(found, 'open', path))
     const visited = { volume, directory, path }
-    const exclusions = this.options.exclusions.get(volume.index)
     try {
-      this.#visit(visited, true)
-      for (const names of listingsOf(found, path)) {
-        for (const { name, type } of names) {
-          const kind = kindOf(found, name, type)
-          const isLeftOut = exclusions?.covers(join(path, name), kind === DT.DIRECTORY) === true
-          if (kind !== DT.UNKNOWN && !isLeftOut) {
-            this.options.channel.begin(MESSAGE.present).text(name).u8(kind)
-          }
-          yield
-        }
-      }
+      this.#visit(visited, whole)
+      yield* tell(visited)
       this.#leave(visited)
     } finally {
       directory.release()
+    }
+    return true
+  }
+
+  *#tellAll(visited: Visited, pending: BytePath[]): Task {
+    for (const names of listingsOf(visited.directory.fd, visited.path)) {
+      const looks = inDiskOrder(names).map(({ name, type }) => {
+        const isFile = type === DT.FILE
+        return { name, isFile, entry: true, zones: undefined, content: 'all' as const }
+      })
+      yield* this.#tell(visited, looks, pending)
+    }
+  }
+
+  /** Tells which names a directory has. What the target has beside them it removes. */
+  *#tellNames({ volume, directory, path }: Visited): Task {
+    const exclusions = this.options.exclusions.get(volume.index)
+    for (const names of listingsOf(directory.fd, path)) {
+      for (const { name, type } of names) {
+        const kind = kindOf(directory.fd, name, type)
+        const isLeftOut = exclusions?.covers(join(path, name), kind === DT.DIRECTORY) === true
+        if (kind !== DT.UNKNOWN && !isLeftOut) {
+          this.options.channel.begin(MESSAGE.present).text(name).u8(kind)
+        }
+        yield
+      }
     }
   }
 
@@ -146,22 +155,15 @@ export class Walk {
     path: BytePath,
     wants: ReadonlyMap<BytePath, Want>,
   ): Generator<void, boolean> {
-    const found = openDirectory(volume.root, path)
-    if (isAbsent(found)) return false
-    const directory = new SharedDirectory(must(found, 'open', path))
-    const visited = { volume, directory, path }
     const below: BytePath[] = []
-    try {
-      this.#visit(visited, false)
+    const isThere = yield* this.#inside(volume, path, false, (visited) => {
       const looks = [...wants].map(([name, want]) => {
         const { entry, zones } = want
         return { name, isFile: false, entry, zones, content: contentOf(want) }
       })
-      yield* this.#tell(visited, looks, below)
-      this.#leave(visited)
-    } finally {
-      directory.release()
-    }
+      return this.#tell(visited, looks, below)
+    })
+    if (!isThere) return false
     for (const each of below) yield* this.tree(volume, each)
     return true
   }
