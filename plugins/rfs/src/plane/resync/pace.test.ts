@@ -120,8 +120,9 @@ test('a copy that lost its link goes on where it was: what had arrived is not se
   }
   const stopAtBytes = 12 * mebibyte
   const first = rig.copy({ from, to, stopAtBytes, bytesPerSecond: 16 * mebibyte })
-  t.is(first.failed[0], 'stopped')
-  t.not(first.failed[1], undefined)
+  // Both are told to stop; the slower one may see first that the other one has left.
+  t.false(first.failed.includes(undefined), String(first.failed))
+  t.true(first.failed.includes('stopped'), String(first.failed))
   // What was on its way is lost with the link: at most what may be queued, here and in the kernel.
   const second = rig.copy({ from, to })
   t.deepEqual(second.failed, [undefined, undefined])
