@@ -1,6 +1,7 @@
 /** The data plane's role, as the plugin orders it: idle, serving or following. Everything else is done by those two. */
 import { HoldfastError, assertNever, messageOf } from '@holdfast/sdk'
 import type { PlaneEvent, PlaneOrder, PlaneStatus } from '../driver/protocol.js'
+import { Charge } from './follow/charge.js'
 import { Follower } from './follow/follower.js'
 import { inherit } from './keeper.js'
 import type { AdmitOrder } from './serve/copy.js'
@@ -16,7 +17,7 @@ export interface PlaneOptions extends Omit<PlaneParts, 'journal'> {
 type Role =
   | { readonly kind: 'idle' }
   | { readonly kind: 'serving'; readonly server: Server; readonly journal: Journal }
-  | { readonly kind: 'following'; readonly follower: Follower; readonly journal: Journal }
+  | { readonly kind: 'following'; readonly follower: Follower; readonly charge: Charge }
 
 export class Plane {
   #role: Role = { kind: 'idle' }
@@ -177,17 +178,28 @@ export class Plane {
   }
 
   async #follow(order: Extract<PlaneOrder, { order: 'follow' }>): Promise<void> {
-    if (this.#role.kind === 'following') await this.#unfollow()
-    if (this.#role.kind !== 'idle') throw wrongRole('follow', this.#role.kind)
+    const { epoch, address, port, aside } = order
+    const session = { ...admissionOf(order), address, port, aside }
+    const charge = await this.#chargeToFollow()
+    this.#epoch = epoch
+    const follower = new Follower(charge, session)
+    this.#role = { kind: 'following', follower, charge }
+    await charge.cover()
+    follower.start()
+  }
+
+  /** That of the session before, if there was one: nobody else could change the directories meanwhile. */
+  async #chargeToFollow(): Promise<Charge> {
+    const role = this.#role
+    if (role.kind === 'following') {
+      await role.follower.stop()
+      await role.charge.renew()
+      return role.charge
+    }
+    if (role.kind !== 'idle') throw wrongRole('follow', role.kind)
     const journal = this.options.openJournal()
-    this.#epoch = order.epoch
     try {
-      const { address, port } = order
-      const admission = admissionOf(order)
-      const { aside } = order
-      const follower = new Follower(this.#parts(journal), { ...admission, address, port, aside })
-      this.#role = { kind: 'following', follower, journal }
-      await follower.start()
+      return new Charge(this.#parts(journal))
     } catch (error) {
       journal.closeClean()
       throw error
@@ -199,8 +211,8 @@ export class Plane {
     if (role.kind === 'idle') return
     if (role.kind !== 'following') throw wrongRole('unfollow', role.kind)
     await role.follower.stop()
+    await role.charge.end()
     this.#role = { kind: 'idle' }
-    role.journal.closeClean()
   }
 
   #parts(journal: Journal): PlaneParts {

@@ -180,6 +180,36 @@ test('what a program does before the other node joins does not hide what was cha
   })
 })
 
+test('a follower that lost its link and joins again looks for nothing, since nobody could write to its directories', async (t) => {
+  await pairWith(rules, async (server, follower) => {
+    await stopped(server, follower)
+    // What was changed while it was stopped is looked for once.
+    await at(follower, 'echo more > quiet/7')
+    await server.must('serve', { generation: 'g2', alone: true })
+    t.deepEqual((await joined(server, follower, 2)).found, [0, 1])
+    for (const epoch of [3, 4]) {
+      const lost = follower.events.length
+      await server.must('detach', { epoch, generation: `g${epoch}` })
+      await follower.event('linkLost', lost)
+      await t.throwsAsync(at(follower, 'echo other > quiet/8'), { message: /Read-only/ })
+      await at(server, `echo ${epoch} > quiet/9`)
+      const { scope, bytes, found } = await joined(server, follower, epoch)
+      t.deepEqual([scope, found], ['keys', [undefined, undefined]])
+      t.true(bytes > 0 && bytes < 100, `${bytes} bytes`)
+      await sees(t, server, follower)
+    }
+    // Each session knows the inodes that it was told of, and no others.
+    await at(server, 'mv quiet/9 edit/9; echo live > edit/9; rm quiet/8; echo new > quiet/8')
+    await sees(t, server, follower)
+    await again(t, server, follower)
+    // From the order to follow no more on, everybody may write.
+    await ticked()
+    await follower.must('unfollow')
+    await at(follower, 'echo other > quiet/8')
+    t.deepEqual((await joined(server, follower, 5)).found, [undefined, 1])
+  })
+})
+
 test('an interrupted copy of what was found is completed by the next one', async (t) => {
   await pairWith(rules, async (server, follower) => {
     await stopped(server, follower)

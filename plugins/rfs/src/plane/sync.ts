@@ -8,10 +8,15 @@ import type { Volume } from './volume.js'
  */
 export async function syncAll(parts: PlaneParts, volumes: readonly Volume[]): Promise<void> {
   const { pool, journal } = parts
-  while (pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
+  await isIdle(pool)
   const syncs = volumes.map(
     ({ root }) => new Promise<number>((resolve) => pool.syncfs(root, resolve)),
   )
   const failed = (await Promise.all(syncs)).find((result) => result < 0)
   if (failed !== undefined) journal.distrust(`syncfs failed: ${errnoName(failed)}`)
+}
+
+/** Resolves when no job of a worker thread is under way. */
+export async function isIdle(pool: PlaneParts['pool']): Promise<void> {
+  while (pool.busy > 0) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
 import { AT, O, close, cstring, errnoName, fstatfs, openat } from './libc.js'
 import type { Kept } from '../driver/kept.js'
+import { Promptness } from './promptness.js'
 import { RecoveredNames } from './recovered.js'
 import { StatBuffer } from './stat.js'
 import type { Descriptors } from './descriptors.js'
@@ -16,6 +17,8 @@ export class Volume {
   fuse = -1
   /** The file system beneath can say that a read would have to wait for the disk. */
   canReadNoWait = true
+  /** Of its disk. */
+  readonly syncing = new Promptness()
 
   private constructor(
     readonly index: number,
@@ -82,6 +85,14 @@ export class Volume {
     volume.fuse = fuse
     volume.table.inherit(new RecoveredNames(root))
     return volume
+  }
+
+  /** The same directory, of which no inode is known yet. This one is of no use any more. */
+  renewed(): Volume {
+    this.table.clear()
+    const { index, directory, point, root, device, table } = this
+    const { descriptors } = table
+    return new Volume(index, directory, point, root, device, descriptors, () => undefined)
   }
 
   close(): void {

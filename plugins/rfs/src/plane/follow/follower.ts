@@ -1,8 +1,7 @@
-/** The following side: dials, becomes identical through the resynchronisation, then applies what the server sends. */
+/** The following side, for one session: dials, becomes identical through the resynchronisation, then applies what the server sends. */
 import { randomBytes } from 'node:crypto'
 import type { Progress } from '@holdfast/sdk'
 import type { PlaneLink } from '../../driver/protocol.js'
-import { mountView, unmountOurs } from '../fuse/mount.js'
 import { errnoName } from '../libc.js'
 import { Connection } from '../link/connection.js'
 import { DiallerGreeting, type Greeted } from '../link/greeting.js'
@@ -15,10 +14,10 @@ import type { PlaneParts } from '../parts.js'
 import { ProgressMeter, searchedFields } from '../progress.js'
 import type { ResyncEvent } from '../resync-port.js'
 import { TreeError } from '../resync/tree.js'
-import { syncAll } from '../sync.js'
 import { Answerer } from '../verification/answerer.js'
-import { Volume } from '../volume.js'
+import type { Volume } from '../volume.js'
 import { ApplyFailure, Applier } from './applier.js'
+import type { Charge } from './charge.js'
 import { mustDistrust, opMeans } from './decide.js'
 import { MalformedRecord } from './record.js'
 
@@ -34,10 +33,10 @@ export interface FollowOrder {
 }
 
 export class Follower {
-  readonly #volumes: Volume[]
+  readonly parts: PlaneParts
+  readonly #volumes: readonly Volume[]
   readonly #run: number
   readonly #meter: ProgressMeter
-  readonly #views: string[] = []
   #greeting: DiallerGreeting | undefined
   #connection: Connection | undefined
   #applier: Applier | undefined
@@ -52,30 +51,19 @@ export class Follower {
   /** The copy's thread no longer touches the trees. */
   #thread: Promise<void> = Promise.resolve()
 
-  /** Opens the volumes. Throws E_RFS_ROOT. */
   constructor(
-    readonly parts: PlaneParts,
+    charge: Charge,
     readonly order: FollowOrder,
   ) {
-    const { launch, descriptors, loop } = parts
-    this.#volumes = launch.volumes.map(({ index, directory }) =>
-      Volume.open(index, directory, descriptors),
-    )
+    this.parts = charge.parts
+    this.#volumes = charge.volumes
     // Numbers of runs only have to differ from one follower of this process to the next.
     this.#run = randomBytes(4).readUInt32LE(0)
-    this.#meter = new ProgressMeter(loop.now)
+    this.#meter = new ProgressMeter(this.parts.loop.now)
   }
 
-  /** Shows the directories read-only and dials. */
-  async start(): Promise<void> {
-    for (const { directory, point } of this.#volumes) {
-      const failure = await mountView(directory)
-      if (failure === undefined) this.#views.push(point)
-      // Nothing depends on the view but who writes here by mistake: following matters more.
-      else this.parts.log('warning', 'viewNotMade', { directory, cause: failure })
-    }
-    // What is changed from here on, this side changes: it looks for what others did before it begins.
-    this.parts.journal.takeCharge()
+  /** Dials. */
+  start(): void {
     this.#dial(LINK_KIND.OPS)
   }
 
@@ -143,15 +131,11 @@ export class Follower {
     }
   }
 
-  /** Ends following. Resolves when everything that was received is applied and on this disk. */
+  /** Ends the session. Resolves when everything that was received is applied, and nothing of it works on the trees any more. */
   async stop(): Promise<void> {
     if (this.#live && !this.#over) this.#connection?.receive()
     this.#end()
     await this.#thread
-    this.parts.journal.endCharge()
-    await syncAll(this.parts, this.#volumes)
-    for (const point of this.#views.splice(0)) await unmountOurs(point, true)
-    for (const volume of this.#volumes) volume.close()
   }
 
   #dial(kind: number): void {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
-import { isOurView, isOurs, mountsOn, parseMountinfo } from '../../driver/mountinfo.js'
+import { type Mount, isOurView, isOurs, mountsOn, parseMountinfo } from '../../driver/mountinfo.js'
 import { AT, O, close, cstring, errnoName, openat } from '../libc.js'
 
 const PROGRAM_TIMEOUT_MS = 20_000
@@ -38,14 +38,16 @@ function mountError(directory: string, failure: string): HoldfastError {
 }
 
 /**
- * Puts a read-only view of the directory over itself: who writes there by mistake is refused, while the data plane goes
- * on beneath it through its root descriptor. Undefined: done. Else why not.
+ * Puts a read-only view of the directory over itself, if there is none yet: who writes there by mistake is refused, while the data
+ * plane goes on beneath it through its root descriptor. Undefined: done. Else why not.
  */
-export async function mountView(directory: string): Promise<string | undefined> {
-  const bound = await run('mount', ['--bind', directory, directory])
+export async function mountView(point: string): Promise<string | undefined> {
+  const { mounts, top } = visibleOn(point)
+  if (top !== undefined && isOurView(mounts, top)) return undefined
+  const bound = await run('mount', ['--bind', point, point])
   if (bound !== undefined) return bound
-  const failure = await run('mount', ['-o', 'remount,bind,ro', directory])
-  if (failure !== undefined) await umount(directory, true)
+  const failure = await run('mount', ['-o', 'remount,bind,ro', point])
+  if (failure !== undefined) await umount(point, true)
   return failure
 }
 
@@ -55,11 +57,20 @@ export async function mountView(directory: string): Promise<string | undefined> 
  * `lazy`: out of the tree at once, gone when nobody uses it any more.
  */
 export async function unmountOurs(point: string, lazy: boolean): Promise<string | undefined> {
-  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
-  const here = mountsOn(mounts, point)
-  const top = here.at(-1)
+  const { mounts, here, top } = visibleOn(point)
   if (top !== undefined && (isOurs(top) || isOurView(mounts, top))) return umount(point, lazy)
   return here.some(isOurs) ? 'something else is mounted over it' : undefined
+}
+
+/** What is mounted there, and of it what is seen. */
+function visibleOn(point: string): {
+  readonly mounts: readonly Mount[]
+  readonly here: readonly Mount[]
+  readonly top: Mount | undefined
+} {
+  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+  const here = mountsOn(mounts, point)
+  return { mounts, here, top: here.at(-1) }
 }
 
 function umount(directory: string, lazy: boolean): Promise<string | undefined> {
