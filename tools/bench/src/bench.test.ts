@@ -1,6 +1,8 @@
 /** What the benchmarks make of measurements: figures, lines and refusals. The measuring itself needs two nodes and is run by hand. */
 import test from 'ava'
 import { ticksOf } from './cpu.js'
+import { childrenTicks, mappingsOf } from './idle/processes.js'
+import { idleLine, idleTable, moduleRows } from './idle/words.js'
 import { parseCommand } from './options.js'
 import { jsonLine, table } from './report.js'
 import type { Row, SideFigures } from './rounds.js'
@@ -122,4 +124,41 @@ test('wrong input is refused with what is allowed, before anything is made', (t)
   t.like(parseCommand(['rfs', '--quick', '--rounds', '2', '--only', 'a,b', '--only', 'c']), {
     options: { rounds: 2, seconds: 1, warmUp: false, only: ['a', 'b', 'c'] },
   })
+})
+
+test('what a module adds is what all processes of its node take beyond the daemon alone', (t) => {
+  const process = (node: string, role: string, cpuPercent: number, own: number) => ({
+    ...{ node, role, cpuPercent, sleepsPerSecond: 2, memory: { own, resident: own * 2 } },
+  })
+  const alone = [process('n1', 'daemon', 0.5, 100e6), process('n2', 'daemon', 0.25, 90e6)]
+  const serving = [
+    ...[process('n1', 'daemon', 0.625, 104e6), process('n1', 'data plane', 0.25, 60e6)],
+    ...[process('n2', 'daemon', 0.25, 90e6), process('n2', 'data plane', 0.125, 50e6)],
+  ]
+  const rows = moduleRows(alone, serving)
+  const added = rows.filter(({ module }) => module === 'added').map((row) => [row.node, row])
+  t.like(Object.fromEntries(added), {
+    n1: { cpuPercent: 0.375, sleepsPerSecond: 2, memory: { own: 64e6, resident: 128e6 } },
+    n2: { cpuPercent: 0.125, sleepsPerSecond: 2, memory: { own: 50e6, resident: 100e6 } },
+  })
+  t.is(idleTable(rows).split('\n').length, 2 + rows.length)
+  const [first] = rows
+  if (first === undefined) throw new Error('there is a row')
+  const line: unknown = JSON.parse(idleLine(first))
+  t.like(line, { module: 'none', node: 'n1', cpuPercent: 0.5, ownMegabytes: 100 })
+})
+
+test('memory is told by mapping, and what was changed of a file is not the file any more', (t) => {
+  const smaps = `00400000-00500000 r-xp 00000000 fe:00 1234                       /usr/bin/node
+Rss:                 800 kB
+Anonymous:             8 kB
+7f00-7f10 rw-p 00000000 00:00 0                                  [heap]
+Rss:                  40 kB
+Anonymous:            40 kB
+`
+  t.deepEqual(mappingsOf(smaps), [
+    { file: '/usr/bin/node', resident: 800 * 1024, anonymous: 8 * 1024 },
+    { file: '', resident: 40 * 1024, anonymous: 40 * 1024 },
+  ])
+  t.is(childrenTicks('42 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 30 12 5 6 20 0 11 0 99'), 11)
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Host } from '@holdfast/lab'
 
 /** The unit of /proc/PID/stat towards programs: 100 a second on every Linux, whatever the kernel uses inside. */
-const microsecondsPerTick = 10_000
+export const microsecondsPerTick = 10_000
 
 /** User and system time, in microseconds, of all processes of a node whose command line the filter accepts. */
 export async function processorTimeUs(
@@ -30,7 +30,7 @@ export function ticksOf(stat: string): number {
 }
 
 /** Empty when the process ended meanwhile. */
-async function textOf(file: string): Promise<string> {
+export async function textOf(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-/** `npm run bench -- rfs|checkers|resync`: two nodes on this machine, the same work with and without replication, in turn. */
+/** `npm run bench -- rfs|checkers|resync|idle`: two nodes on this machine, and what they can do or cost. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Lab, LabError } from '@holdfast/lab'
 import { checkers } from './checkers/command.js'
 import { diskTitles, mountDisk } from './disks.js'
+import { idle } from './idle/command.js'
 import { type BenchOptions, parseCommand, usage } from './options.js'
 import { fio, glusterfs, postgresql, requirePackages } from './packages.js'
 import { type Failure, jsonLine, table } from './report.js'
@@ -29,6 +30,7 @@ function tell(line: string): void {
 async function main(args: readonly string[]): Promise<number> {
   if (args[0] === 'checkers') return checkers(args.slice(1), tell)
   if (args[0] === 'resync') return resync(args.slice(1), tell)
+  if (args[0] === 'idle') return idle(args.slice(1), tell)
   const command = parseCommand(args)
   switch (command.kind) {
     case 'help':

@@ -69,7 +69,7 @@ export class Pair {
     try {
       await Promise.all(this.nodes.map((node) => node.start(this.#daemonEnvironment)))
       await formCluster(this.lab.spec, this.nodes)
-      if (options.module !== false) await this.#configure(options)
+      if (options.module !== false) await this.install(options)
     } catch (error) {
       await this.end()
       throw error
@@ -148,7 +148,8 @@ export class Pair {
     await this.lab.remove()
   }
 
-  async #configure(options: PairOptions): Promise<void> {
+  /** Installs and configures the application's module; for a pair that was formed without one. */
+  async install(options: PairOptions = {}): Promise<void> {
     const { name, directory } = this.application
     for (const node of this.nodes) {
       await node.host.mustRun(['mkdir', '-p', directory])
