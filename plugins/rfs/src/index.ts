@@ -10,6 +10,7 @@ import {
   log,
   moduleContext,
   peers,
+  remark,
   replica,
   type ReplicaEvent,
   resource,
@@ -52,6 +53,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     const cancel = deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
+    scope.contribute(remark, 'code', { text: () => driver.renewal.line })
     const directories = config.rfs.replicated.map(({ dir }) => dir)
     const commands = divergedCommands({
       base: setsOf(deps.module),
@@ -59,13 +61,15 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       areServed: () => areServed(directories),
     })
     const { verifications } = driver
-    const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
+    const verifying = verificationCommands(verifications, driver.status, () =>
+      [syncat?.line, driver.renewal.line].filter((line) => line !== undefined),
+    )
     const syncing = syncat === undefined ? [] : syncatCommands(syncat)
-    const { journal, zoneBytes, copyBytesPerSecond } = launchOf(config, deps.module)
+    const { journal, volumes, zoneBytes, copyBytesPerSecond } = launchOf(config, deps.module)
     const estimating = estimateCommands({
       exec: deps.exec,
       status: driver.status,
-      place: { file: `${journal}/journal`, directories, zoneBytes },
+      place: { directory: journal, volumes, zoneBytes },
       bytesPerSecondMost: copyBytesPerSecond,
     })
     for (const [words, one] of [...commands, ...verifying, ...estimating, ...syncing]) {

@@ -12,7 +12,7 @@ const program = fileURLToPath(new URL('./main.js', import.meta.url))
 export interface EstimateWorld {
   readonly exec: Exec
   readonly status: () => Promise<PlaneStatus | undefined>
-  readonly place: Omit<Place, 'bootId'>
+  readonly place: Omit<Place, 'bootId' | 'pid'>
   /** `reiallowedbw`; undefined: no limit. */
   readonly bytesPerSecondMost: number | undefined
 }
@@ -22,7 +22,8 @@ export function estimateCommands(world: EstimateWorld): ReadonlyMap<string, Comm
     [
       'rfs diff',
       {
-        summary: 'how much the next resynchronisation will compare, by the journal of this node',
+        summary:
+          'how much the next resynchronisation will compare, by the journal of this node and the times of its files',
         parameters: { type: 'object', additionalProperties: false, properties: {} },
         positional: [],
         run: (_, signal) => diff(world, signal),
@@ -32,11 +33,13 @@ export function estimateCommands(world: EstimateWorld): ReadonlyMap<string, Comm
 }
 
 async function diff(world: EstimateWorld, signal: AbortSignal): Promise<CommandResult> {
-  if ((await world.status())?.link === 'live') {
+  const status = await world.status()
+  if (status?.link === 'live') {
     const lines = ['both nodes are equal: every change is replicated as it is made']
     return { ok: true, lines, data: { live: true } }
   }
-  const words = [program, JSON.stringify(world.place)]
+  const pid = status === undefined || status.role === 'idle' ? undefined : status.pid
+  const words = [program, JSON.stringify({ ...world.place, pid })]
   const { code, stdout, stderr } = await world.exec.run(process.execPath, words, {
     timeoutMs,
     signal,

@@ -15,6 +15,12 @@ export interface Estimate {
   readonly attributes: number
   /** There are more names than were looked at. */
   readonly more: boolean
+  /** Of these: what others changed while the module was stopped, by its times. Undefined: nobody could. */
+  readonly foreign?: {
+    readonly names: number
+    /** False: there was not enough time to look at every name. */
+    readonly all: boolean
+  }
 }
 
 /** What one node's processor does in a second when nothing else is in the way (docs/RFS.md): for the time only. */
@@ -39,6 +45,7 @@ export function summaryOf(estimate: Estimate, bytesPerSecondMost: number | undef
 export function linesOf(summary: Summary): readonly string[] {
   const { everything, files, bytes, zones, zoneBytes, attributes, more, bytesMost, seconds } =
     summary
+  const { foreign } = summary
   if (everything !== undefined) {
     return [
       `both trees will be compared as a whole: ${everything}`,
@@ -49,8 +56,14 @@ export function linesOf(summary: Summary): readonly string[] {
   return [
     `at most ${megabytes(bytesMost)} MB to compare, about ${String(seconds)} s: by the journal of this node`,
     `${least}${files} files as a whole (${megabytes(bytes)} MB), ${zones} zones of ${zoneBytes} bytes, attributes of ${attributes} names`,
-    'what the other node had in its journal is added when it joins',
+    ...(foreign === undefined ? [] : [foreignLine(foreign)]),
+    'what the other node had in its journal, or was changed on it while it was stopped, is added when it joins',
   ]
+}
+
+function foreignLine({ names, all }: NonNullable<Estimate['foreign']>): string {
+  const rest = all ? '' : '; there was no time to look at all names, there may be more'
+  return `of these ${names} names were changed on this node while the module was stopped${rest}`
 }
 
 /** What the program of this package printed; undefined: it is none of it. */
@@ -70,5 +83,12 @@ export function estimateOf(value: unknown): Estimate | undefined {
     zoneBytes: number('zoneBytes'),
     attributes: number('attributes'),
     more: fields['more'] === true,
+    ...foreignOf(fields['foreign']),
   }
+}
+
+function foreignOf(value: unknown): Pick<Estimate, 'foreign'> {
+  const foreign = objectOf(value)
+  const names = foreign?.['names']
+  return typeof names === 'number' ? { foreign: { names, all: foreign?.['all'] === true } } : {}
 }

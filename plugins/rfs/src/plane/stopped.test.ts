@@ -1,10 +1,13 @@
 /** Files that were changed beneath while the module was stopped, on the disk of either node: found by their times, and copied. */
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, readdirSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import ava, { type ExecutionContext } from 'ava'
+import { readEstimate } from '../estimate/read.js'
+import { rootsOf } from '../estimate/roots.js'
 import { decodeInto } from './journal/codec.js'
-import { openJournal } from './journal/file.js'
+import { bootIdOfMachine, openJournal } from './journal/file.js'
 import { Keys } from './journal/keys.js'
+import { FUSE_MAGIC } from './volume.js'
 import { type TestPlane, differences, join2, pairWith, shell } from './plane.fixture.js'
 
 const test = ava.serial
@@ -72,6 +75,12 @@ async function stopped(server: TestPlane, follower: TestPlane): Promise<void> {
   await follower.must('unfollow')
   await server.event('linkLost')
   await server.must('unserve')
+}
+
+/** For an estimate while it serves. */
+function placeOf({ launch, pid }: TestPlane): Parameters<typeof readEstimate>[0] {
+  const { journal: directory, volumes, zoneBytes } = launch
+  return { directory, volumes, zoneBytes, bootId: bootIdOfMachine(), pid }
 }
 
 interface Copied {
@@ -167,6 +176,8 @@ test('what a program does before the other node joins does not hide what was cha
     await at(server, 'rm remove/file; rm -r remove/directory; echo more >> link/one')
     await at(follower, 'rm quiet/7; echo z > quiet/8')
     await server.must('serve', { generation: 'g2', alone: true })
+    const { foreign } = readEstimate(placeOf(server))
+    t.deepEqual(foreign, { names: 5, all: true }, 'a directory counts for what is gone in it')
     // The times of all of these inodes are those of the program now; what it changes is only an attribute, or another name.
     await at(
       server,
@@ -207,6 +218,19 @@ test('a follower that lost its link and joins again looks for nothing, since nob
     await follower.must('unfollow')
     await at(follower, 'echo other > quiet/8')
     t.deepEqual((await joined(server, follower, 5)).found, [undefined, 1])
+  })
+})
+
+test('an estimate reads the directory that is beneath the mount, and asks the data plane for nothing', async (t) => {
+  await pairWith(rules, async (server) => {
+    await at(server, 'echo x > file')
+    for (const pid of [server.pid, undefined]) {
+      const [root = -1] = rootsOf(server.launch.volumes, pid).values()
+      const path = `/proc/self/fd/${root}`
+      t.deepEqual(readdirSync(path), ['file'])
+      t.is(statfsSync(path).type === FUSE_MAGIC, pid === undefined)
+      closeSync(root)
+    }
   })
 })
 

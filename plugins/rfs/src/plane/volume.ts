@@ -9,7 +9,8 @@ import { StatBuffer } from './stat.js'
 import type { Descriptors } from './descriptors.js'
 import { NodeTable, type Node } from './nodes.js'
 
-const FUSE_MAGIC = 0x65735546
+/** The type of a FUSE mount, as statfs tells it. */
+export const FUSE_MAGIC = 0x65735546
 
 export class Volume {
   readonly table: NodeTable

@@ -41,7 +41,7 @@ export function openJournal(options: JournalOptions): Journal {
 }
 
 /** Steps of the clock move both numbers; that it runs a little faster or slower moves neither. */
-function momentOfMachine(): Moment {
+export function momentOfMachine(): Moment {
   const atMs = Date.now()
   return { atMs, bootedMs: Math.round(atMs - uptime() * 1_000) }
 }

@@ -36,7 +36,7 @@ const STEP_NAMES = 4
 const stat = new StatBuffer()
 
 export class Search {
-  readonly #found = new Keys()
+  readonly found = new Keys()
   readonly #told = new Keys()
   readonly #pending: Place[] = []
   readonly #exclusions
@@ -64,8 +64,8 @@ export class Search {
         close(directory)
       }
     }
-    this.options.keys.addAll(this.#found)
-    this.options.told(this.#found)
+    this.options.keys.addAll(this.found)
+    this.options.told(this.found)
   }
 
   *#directory(directory: number, place: Place): Task {
@@ -91,7 +91,7 @@ export class Search {
     const changed = changedOf(stat)
     if (this.#exclusions.get(volume.index)?.covers(path, isDirectory) === true) return
     const seen = { volume: volume.index, path, isDirectory, isParentForeign, changed }
-    const next = lookAt(seen, { gaps: this.options.gaps, told: this.#told, found: this.#found })
+    const next = lookAt(seen, { gaps: this.options.gaps, told: this.#told, found: this.found })
     if (next === 'done') return
     this.#pending.push({ volume, path, isForeign: next === 'beneathForeign' })
   }
