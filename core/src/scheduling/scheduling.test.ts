@@ -1,7 +1,7 @@
 /** Deadlines, turns and schedules. */
 import { HoldfastError } from '@holdfast/sdk'
 import test from 'ava'
-import { systemClock } from './clock.js'
+import { nextDue, systemClock } from './clock.js'
 import { within } from './deadline.js'
 import { Serial } from './serial.js'
 
@@ -46,4 +46,27 @@ test('a malformed schedule is refused, a good one can be cancelled', (t) => {
   const cancel = systemClock.cron('0 3 * * *', () => undefined)
   t.notThrows(cancel)
   t.notThrows(cancel, 'twice')
+})
+
+test('short periods meet at their multiples, and a timer that comes early or late makes no turn more', (t) => {
+  t.is(nextDue(1_010, -Infinity, 250), 1_250)
+  t.is(nextDue(1_130, -Infinity, 500), 1_500)
+  t.is(nextDue(1_249, 1_250, 250), 1_500, 'a timer that came early')
+  t.is(nextDue(1_250, 1_250, 250), 1_500)
+  t.is(nextDue(1_499, 1_250, 250), 1_500, 'a late one keeps the beat')
+  t.is(nextDue(9_120, 1_250, 250), 9_250, 'turns that were missed are not made up for')
+})
+
+test('what is repeated goes on until it is cancelled, also from within', async (t) => {
+  let turns = 0
+  await new Promise<void>((resolve) => {
+    const cancel = systemClock.every(1, () => {
+      turns += 1
+      if (turns < 3) return
+      cancel()
+      // A turn too many would come before this.
+      systemClock.after(20, resolve)
+    })
+  })
+  t.is(turns, 3)
 })
