@@ -148,27 +148,51 @@ function giveTimes(fd: number): number {
   return done === -E.BADF ? utimensat(AT.FDCWD, selfPath(fd), timesAddress, 0) : done
 }
 
-/** Attributes in the order in which they don't undo each other: owner (clears bits), mode, size, times. */
-export function setAttributes(fd: number, a: Attributes): number {
-  const path = selfPath(fd)
-  const has = (bit: number): boolean => (a.valid & bit) !== 0
-  if (has(ATTRIBUTE.OWNER)) {
-    // The path of a descriptor is a link that leads to the very inode: a symbolic link behind it is not followed.
-    const done = fchownat(AT.FDCWD, path, a.uid, a.gid, 0)
-    if (done < 0) return done
+export interface AttributeStep {
+  /** Of ATTRIBUTE: those that it sets. */
+  readonly sets: number
+  readonly set: (fd: number, a: Attributes) => number
+}
+
+/**
+ * In the order in which they don't undo each other: the owner clears bits of the mode, the size sets a time. The size is first, because it
+ * is what the file system may refuse: then nothing is done.
+ */
+export const ATTRIBUTE_STEPS: readonly AttributeStep[] = [
+  { sets: ATTRIBUTE.SIZE, set: (fd, { size }) => ftruncate(fd, size) },
+  // The path of a descriptor is a link that leads to the very inode: a symbolic link behind it is not followed.
+  {
+    sets: ATTRIBUTE.OWNER,
+    set: (fd, { uid, gid }) => fchownat(AT.FDCWD, selfPath(fd), uid, gid, 0),
+  },
+  {
+    sets: ATTRIBUTE.MODE,
+    set: (fd, { mode }) => fchmodat(AT.FDCWD, selfPath(fd), mode & 0o7777, 0),
+  },
+  {
+    sets: ATTRIBUTE.ATIME | ATTRIBUTE.MTIME,
+    set: (fd, a) => {
+      const has = (bit: number): boolean => (a.valid & bit) !== 0
+      writeTime(0, a.atimeSeconds, has(ATTRIBUTE.ATIME) ? a.atimeNanos : UTIME.OMIT)
+      writeTime(16, a.mtimeSeconds, has(ATTRIBUTE.MTIME) ? a.mtimeNanos : UTIME.OMIT)
+      return giveTimes(fd)
+    },
+  },
+]
+
+/** Sets what `valid` says. When one of them fails, `valid` is left with those that were set before. */
+export function setAttributes(fd: number, a: Attributes, steps = ATTRIBUTE_STEPS): number {
+  let isSet = 0
+  for (const { sets, set } of steps) {
+    if ((a.valid & sets) === 0) continue
+    const done = set(fd, a)
+    if (done < 0) {
+      a.valid = isSet
+      return done
+    }
+    isSet |= a.valid & sets
   }
-  if (has(ATTRIBUTE.MODE)) {
-    const done = fchmodat(AT.FDCWD, path, a.mode & 0o7777, 0)
-    if (done < 0) return done
-  }
-  if (has(ATTRIBUTE.SIZE)) {
-    const done = ftruncate(fd, a.size)
-    if (done < 0) return done
-  }
-  if (!has(ATTRIBUTE.ATIME) && !has(ATTRIBUTE.MTIME)) return 0
-  writeTime(0, a.atimeSeconds, has(ATTRIBUTE.ATIME) ? a.atimeNanos : UTIME.OMIT)
-  writeTime(16, a.mtimeSeconds, has(ATTRIBUTE.MTIME) ? a.mtimeNanos : UTIME.OMIT)
-  return giveTimes(fd)
+  return 0
 }
 
 function writeTime(at: number, seconds: number, nanos: number): void {

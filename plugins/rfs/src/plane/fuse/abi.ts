@@ -65,7 +65,7 @@ export const INIT = {
 export const INIT2 = { HAS_RESEND: 1 << 7 } as const
 
 /** Codes of messages to the kernel that answer nothing; they stand where answers have their error. */
-export const NOTIFY = { RESEND: 7 } as const
+export const NOTIFY = { CHANGED: 2, RESEND: 7 } as const
 
 export const VERSION = { MAJOR: 7, MINOR_LEAST: 31, MINOR_MOST: 41 } as const
 
@@ -81,6 +81,7 @@ export const SIZE = {
   INIT_OUT: 64,
   STATFS_OUT: 80,
   DIRENT: 24,
+  CHANGED_OUT: 24,
 } as const
 
 export const MAX_WRITE = 1024 * 1024

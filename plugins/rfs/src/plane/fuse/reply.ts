@@ -1,7 +1,7 @@
 /** Builds answers to the kernel in one buffer that is reused: nothing is allocated by an answer. */
 import { E, addressOf, write } from '../libc.js'
 import type { StatBuffer } from '../stat.js'
-import { MAX_WRITE, SIZE, VALID_SECONDS } from './abi.js'
+import { MAX_WRITE, NOTIFY, SIZE, VALID_SECONDS } from './abi.js'
 import type { Request } from './request.js'
 
 const BYTES = MAX_WRITE + 4096
@@ -90,6 +90,14 @@ export class Reply {
     view.setUint32(at + 76, stat.rdev, true)
     view.setUint32(at + 80, 4096, true)
     view.setUint32(at + 84, 0, true)
+  }
+
+  /** No answer, but a message: what the kernel knows of the attributes of this node is not so any more. Its content is. */
+  attributesChanged(id: number): void {
+    this.#u64(SIZE.OUT_HEADER, id)
+    this.view.setBigInt64(SIZE.OUT_HEADER + 8, -1n, true)
+    this.view.setBigInt64(SIZE.OUT_HEADER + 16, 0n, true)
+    this.#head(0, 0, SIZE.CHANGED_OUT, NOTIFY.CHANGED)
   }
 
   /** Hands the answer to the kernel. A request that was given up meanwhile (ENOENT) needs no answer. */

@@ -80,7 +80,7 @@ export interface Making {
 export interface Attributes {
   valid: number
   mode: number
-  /** 0xffffffff: unchanged. */
+  /** Or UNCHANGED. */
   uid: number
   gid: number
   size: number
@@ -88,6 +88,19 @@ export interface Attributes {
   atimeNanos: number
   mtimeSeconds: number
   mtimeNanos: number
+}
+
+export const UNCHANGED = 0xffff_ffff
+export const NO_ATTRIBUTES: Readonly<Attributes> = {
+  valid: 0,
+  mode: 0,
+  uid: UNCHANGED,
+  gid: UNCHANGED,
+  size: 0,
+  atimeSeconds: 0,
+  atimeNanos: 0,
+  mtimeSeconds: 0,
+  mtimeNanos: 0,
 }
 
 /** Writes ops into the connection's buffer. */

@@ -2,6 +2,7 @@
 import { OP } from '../fuse/abi.js'
 import type { Reply } from '../fuse/reply.js'
 import type { Request } from '../fuse/request.js'
+import { E } from '../libc.js'
 import type { Rights } from '../rights.js'
 import type { Toucher } from '../touch.js'
 import type { Volume } from '../volume.js'
@@ -59,3 +60,10 @@ export function answer(
   else reply.send(volume.fuse)
   return 0
 }
+
+/** Allocating or cutting that ends with one of these errors was refused before anything was done. */
+export function isRefused(error: number): boolean {
+  return REFUSALS.includes(-error)
+}
+
+const REFUSALS: readonly number[] = [E.OPNOTSUPP, E.INVAL, E.PERM, E.BADF, E.FBIG, E.NODEV, E.NOSYS]

@@ -7,16 +7,19 @@ import type { Request } from '../fuse/request.js'
 import { E } from '../libc.js'
 import type { Node } from '../nodes.js'
 import type { Volume } from '../volume.js'
+import { AttributeChanges } from './attribute-changes.js'
 import type { ChangeParts } from './change-parts.js'
 import { FileChanges } from './file-changes.js'
 import { NameChanges } from './name-changes.js'
 
 export class Changes {
   readonly #files: FileChanges
+  readonly #attributes: AttributeChanges
   readonly #names: NameChanges
 
   constructor(readonly parts: ChangeParts) {
     this.#files = new FileChanges(parts)
+    this.#attributes = new AttributeChanges(parts)
     this.#names = new NameChanges(parts)
   }
 
@@ -35,7 +38,7 @@ export class Changes {
       case OP.WRITE:
         return this.#files.write(volume, request, node)
       case OP.SETATTR:
-        return this.#files.setAttributes(volume, request, node)
+        return this.#attributes.set(volume, request, node)
       case OP.MKNOD:
         return this.#names.makeNode(volume, request, node)
       case OP.MKDIR:
@@ -55,9 +58,9 @@ export class Changes {
       case OP.RENAME2:
         return this.#names.rename(volume, request, node, 16, request.u32(8))
       case OP.SETXATTR:
-        return this.#files.setXattr(volume, request, node)
+        return this.#attributes.setXattr(volume, request, node)
       case OP.REMOVEXATTR:
-        return this.#files.removeXattr(volume, request, node)
+        return this.#attributes.removeXattr(volume, request, node)
       case OP.FALLOCATE:
         return this.#files.allocate(volume, request, node)
       default:
