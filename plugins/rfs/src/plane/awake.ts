@@ -8,7 +8,7 @@ import type { Loop } from './loop.js'
 
 const DEVICE = '/dev/cpu_dma_latency'
 const DRIVER = '/sys/devices/system/cpu/cpuidle/current_driver'
-/** How far apart the decisions are: also how long processors stay awake for nothing after the last change. */
+/** How far apart the decisions are at least: also how long processors stay awake for nothing after the last change. */
 const PERIOD_MS = 100
 /** Rounds of the loop in a second that make it worth while; a write one at a time makes one or two. */
 const ROUNDS_FROM = 500
@@ -29,7 +29,11 @@ export function keepAwake(loop: Loop, log: (cause: string) => void): void {
   let rounds = loop.rounds
   let at = loop.now
   let refused = false
-  loop.every(PERIOD_MS, () => {
+  const due = (): number => {
+    const mayBegin = loop.rounds - rounds >= (ROUNDS_FROM * PERIOD_MS) / 1000
+    return wish !== undefined || mayBegin ? at + PERIOD_MS : Infinity
+  }
+  loop.deadline(due, () => {
     const wanted = staysAwake(wish !== undefined, loop.rounds - rounds, Math.max(1, loop.now - at))
     rounds = loop.rounds
     at = loop.now

@@ -11,18 +11,26 @@ export interface Watch {
   onReady(events: number): void
 }
 
-/** Node's event loop has its turn at least this often. */
+/** Node's event loop has its turn at least this often while there is work. */
 const YIELD_MS = 20
 /** While somebody awaits something of Node. */
 const YIELD_BUSY_MS = 2
-const IDLE_MS = 100
+/** While there is none: a turn of Node's loop costs more than all else that an idle data plane does. */
+const IDLE_MS = 500
+/** Fewer rounds than this since the last turn are keep-alives. */
+const IDLE_ROUNDS = 8
+/** A signal ends the wait: a program that was started has ended, and who hears of it may want more of Node. */
+const ATTENTIVE_MS = 1_000
 const WATCHES_MAX = 64
 
 interface Timer {
-  /** Undefined: only once. */
-  readonly everyMs: number | undefined
   readonly run: () => void
-  due: number
+  readonly due: number
+}
+
+interface Deadline {
+  readonly due: () => number
+  readonly run: () => void
 }
 
 export class Loop {
@@ -30,10 +38,12 @@ export class Loop {
   readonly #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length)
   readonly #address = addressOf(this.#bytes)
   #timers: readonly Timer[] = []
+  readonly #deadlines: Deadline[] = []
   /** Called after everything that was ready was handled: what was collected is sent. */
   readonly #afterwards: (() => void)[] = []
   #watches: readonly Watch[] = []
   #awaited = 0
+  #attentiveUntil = -Infinity
   #stopped = false
   /** Milliseconds of the monotonic clock when this round began. */
   now = performance.now()
@@ -52,13 +62,17 @@ export class Loop {
     this.#watches = this.#watches.filter((one) => one !== watch)
   }
 
-  every(everyMs: number, run: () => void): void {
-    this.#timers = [...this.#timers, { everyMs, run, due: this.now + everyMs }]
+  /**
+   * Whenever `due` has come, on the clock of `now`; it is asked in each round, and `run` must move it on. So nobody is woken for
+   * what is not due.
+   */
+  deadline(due: () => number, run: () => void): void {
+    this.#deadlines.push({ due, run })
   }
 
   /** Once, after this time. There are few who ask for it, one at a time each. */
   after(delayMs: number, run: () => void): void {
-    this.#timers = [...this.#timers, { everyMs: undefined, run, due: performance.now() + delayMs }]
+    this.#timers = [...this.#timers, { run, due: performance.now() + delayMs }]
   }
 
   afterwards(run: () => void): void {
@@ -81,11 +95,14 @@ export class Loop {
 
   async run(): Promise<void> {
     let yielded = this.now
+    let { rounds } = this
     while (!this.#stopped) {
       this.#round()
-      if (this.#awaited > 0 || this.now - yielded >= YIELD_MS) {
+      const isIdle = this.rounds - rounds < IDLE_ROUNDS && this.now >= this.#attentiveUntil
+      if (this.#awaited > 0 || this.now - yielded >= (isIdle ? IDLE_MS : YIELD_MS)) {
         await new Promise((resolve) => setImmediate(resolve))
         yielded = this.now
+        rounds = this.rounds
       }
     }
   }
@@ -102,6 +119,7 @@ export class Loop {
     }
     const ready = poll(this.#address, watches.length, this.#timeout())
     this.now = performance.now()
+    if (ready === -E.INTR) this.#attentiveUntil = this.now + ATTENTIVE_MS
     if (ready < 0 && ready !== -E.INTR) throw new Error(`poll failed: ${errnoName(ready)}`)
     if (ready > 0) {
       this.rounds++
@@ -125,16 +143,18 @@ export class Loop {
   #runTimers(): void {
     for (const timer of this.#timers) {
       if (this.now < timer.due) continue
-      if (timer.everyMs === undefined) this.#timers = this.#timers.filter((one) => one !== timer)
-      else timer.due = this.now + timer.everyMs
+      this.#timers = this.#timers.filter((one) => one !== timer)
       timer.run()
     }
+    for (const { due, run } of this.#deadlines) if (this.now >= due()) run()
   }
 
   #timeout(): number {
-    let until = this.#awaited > 0 ? YIELD_BUSY_MS : IDLE_MS
     const now = performance.now()
-    for (const timer of this.#timers) until = Math.min(until, timer.due - now)
+    let until = now < this.#attentiveUntil ? YIELD_MS : IDLE_MS
+    if (this.#awaited > 0) until = YIELD_BUSY_MS
+    for (const { due } of this.#timers) until = Math.min(until, due - now)
+    for (const { due } of this.#deadlines) until = Math.min(until, due() - now)
     return Math.max(0, Math.ceil(until))
   }
 }

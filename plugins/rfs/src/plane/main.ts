@@ -67,9 +67,10 @@ async function main(): Promise<void> {
   onWake(loop, jobsWake, () => {
     pool.collect()
   })
-  loop.every(Math.max(10, Math.min(100, launch.timeoutMs / 10)), () => {
-    plane.tick()
-  })
+  loop.deadline(
+    () => plane.due,
+    () => plane.tick(),
+  )
   loop.afterwards(() => {
     plane.afterRound()
   })

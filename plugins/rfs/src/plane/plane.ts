@@ -22,6 +22,7 @@ type Role =
 export class Plane {
   #role: Role = { kind: 'idle' }
   #epoch = 0
+  #tickedAt = 0
   /** An order that changes the role is under way: the next one waits for it to end. */
   #changing = false
 
@@ -98,8 +99,17 @@ export class Plane {
     }
   }
 
-  /** At least five times in a time-out. */
+  /** When `tick` must be called next. Nothing is so urgent that it is called more often than ten times in a time-out or a second. */
+  get due(): number {
+    const role = this.#role
+    if (role.kind === 'idle') return Infinity
+    const due = role.kind === 'serving' ? role.server.due : role.follower.due
+    const { timeoutMs } = this.options.launch
+    return Math.max(due, this.#tickedAt + Math.max(10, Math.min(100, timeoutMs / 10)))
+  }
+
   tick(): void {
+    this.#tickedAt = this.options.loop.now
     const role = this.#role
     if (role.kind === 'serving') role.server.tick()
     else if (role.kind === 'following') role.follower.tick()

@@ -89,6 +89,11 @@ export class Follower {
     }
   }
 
+  /** When `tick` is wanted next; in the past: as soon as possible. */
+  get due(): number {
+    return this.#greeting === undefined ? (this.#connection?.due(undefined) ?? Infinity) : 0
+  }
+
   tick(): void {
     this.#greeting?.tick()
     this.#connection?.tick(undefined)

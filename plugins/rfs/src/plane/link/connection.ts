@@ -11,6 +11,8 @@ import { FILL_BYTES, InBuffer, Opener, OutBuffer, Sealer } from './records.js'
 /** A keep-alive goes out when nothing did for this part of the time-out, but not less often than the maximum says. */
 const PULSES_PER_TIMEOUT = 5
 const PULSE_MS_MAX = 200
+/** Whoever answers leaves it to the other side to begin, and wakes up once for both keep-alives. */
+const ANSWERER_PATIENCE = 1.25
 /** Bounds what one connection may take of a round of the loop. */
 const FILLS_AT_ONCE = 16
 
@@ -32,6 +34,8 @@ export class Connection implements Watch {
   readonly #in: InBuffer
   #heard: number
   #said: number
+  /** The last thing that was said was the answer to a keep-alive. */
+  #answered = false
   #over = false
   readonly #pulseMs: number
 
@@ -68,8 +72,10 @@ export class Connection implements Watch {
       if (got > 0) this.#heard = this.loop.now
       this.#take()
       if (got < 0) this.#lose(`the connection ended (${errnoName(got)})`)
-      if (got < FILL_BYTES) return
+      if (got < FILL_BYTES) break
     }
+    const { now } = this.loop
+    if (this.#heard === now && now - this.#said > this.#pulseMs / 2) this.#pulse(true)
   }
 
   #take(): void {
@@ -97,24 +103,43 @@ export class Connection implements Watch {
         this.#lose(`sending failed (${errnoName(failed)})`)
         return
       }
-      if (this.out.waiting < before) this.#said = this.loop.now
+      if (this.out.waiting < before) {
+        this.#said = this.loop.now
+        this.#answered = false
+      }
     }
     this.wants = this.out.waiting > 0 ? POLL.IN | POLL.OUT : POLL.IN
   }
 
-  /** To be called several times in a time-out. `oldest`: when the oldest thing that the peer owes us was sent. */
+  /** When `tick` is wanted next. `oldest`: when the oldest thing that the peer owes us was sent. */
+  due(oldest: number | undefined): number {
+    if (this.#over) return Infinity
+    const pulse = this.out.waiting === 0 ? this.#pulseAt : Infinity
+    return Math.min(pulse, Math.min(this.#heard, oldest ?? Infinity) + this.timeoutMs)
+  }
+
   tick(oldest: number | undefined): void {
     if (this.#over) return
     const { now } = this.loop
-    if (now - this.#heard > this.timeoutMs) {
+    if (now - this.#heard >= this.timeoutMs) {
       this.#lose(`nothing was heard for ${this.timeoutMs} ms`)
-    } else if (oldest !== undefined && now - oldest > this.timeoutMs) {
+    } else if (oldest !== undefined && now - oldest >= this.timeoutMs) {
       this.#lose(`a change was not acknowledged for ${this.timeoutMs} ms`)
-    } else if (now - this.#said > this.#pulseMs && this.out.waiting === 0) {
-      this.ops.plain(KIND.PULSE)
-      this.#said = now
-      this.flush()
+    } else if (now >= this.#pulseAt) {
+      this.#pulse(false)
     }
+  }
+
+  get #pulseAt(): number {
+    return this.#said + this.#pulseMs * (this.#answered ? ANSWERER_PATIENCE : 1)
+  }
+
+  /** What waits already says as much. */
+  #pulse(answers: boolean): void {
+    if (this.#over || this.out.waiting > 0) return
+    this.ops.plain(KIND.PULSE)
+    this.flush()
+    this.#answered = answers
   }
 
   get heardMsAgo(): number | undefined {

@@ -91,6 +91,11 @@ export class Copy {
     return this.#connection !== undefined && !this.#live
   }
 
+  /** Somebody shakes hands or is being made equal: there is a lot to look after. */
+  get isBusy(): boolean {
+    return this.copying || this.#greetings.length > 0
+  }
+
   /** Throws E_RFS_PORT. Returns the port. */
   listen(): number {
     const { loop, launch } = this.parts

@@ -261,7 +261,16 @@ export class Server {
     this.#copy.onResync(event)
   }
 
-  /** Once in a while, at least five times in a time-out. */
+  /** When `tick` is wanted next; in the past: as soon as possible. */
+  get due(): number {
+    if (this.#copy.isBusy || this.verification.isRunning) return 0
+    if (this.#mode !== 'live') return Infinity
+    const times = this.#stream.owes ? this.#timesAt + TIMES_MS : Infinity
+    const window = this.#wantsWindow ? this.#windowAt + WINDOW_MS : Infinity
+    const link = this.#copy.connection?.due(this.#pending.oldestSince) ?? Infinity
+    return Math.min(times, window, link)
+  }
+
   tick(): void {
     const { now } = this.parts.loop
     // What an older session left waiting says nothing about the link over which the copy runs.
@@ -272,14 +281,18 @@ export class Server {
       this.#timesAt = now
       this.#stream.payTimes()
     }
-    const changed = this.#stream.opsSent !== this.#windowOps
-    if (now - this.#windowAt >= WINDOW_MS && changed && !this.#windows.closing) {
+    if (now - this.#windowAt >= WINDOW_MS && this.#wantsWindow) {
       this.#windowAt = now
       this.#windowOps = this.#stream.opsSent
       // The keys of these nodes are dropped with the window: what is still owed must be on the other disk as well.
       while (this.#stream.owes) this.#stream.payTimes()
       this.#windows.close(this.#stream.ops)
     }
+  }
+
+  /** Something was sent since the last window was closed. */
+  get #wantsWindow(): boolean {
+    return this.#stream.opsSent !== this.#windowOps && !this.#windows.closing
   }
 
   /** After each round of the loop: what was collected goes out. */

@@ -86,6 +86,10 @@ export class Verification {
     this.#begin(chosen, order)
   }
 
+  get isRunning(): boolean {
+    return this.#run !== undefined
+  }
+
   /** Ends what is under way: its report says why. */
   stop(cause: string): void {
     if (this.#run !== undefined) this.#finish(this.#run, cause)
