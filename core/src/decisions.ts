@@ -3,8 +3,10 @@
  * outside.
  */
 export {
+  carries,
   freezePulses,
   gracePulses,
+  hears,
   initialMembership,
   isMisdirected,
   isPresent,

@@ -1,6 +1,8 @@
 /** Who is heard and who is silent: the rules of the pure machine. */
 import test from 'ava'
 import {
+  carries,
+  hears,
   initialMembership,
   type MembershipAction,
   type MembershipEvent,
@@ -35,10 +37,11 @@ class World {
     return actions
   }
 
-  hears(lan: string, incarnation = first, sequence = ++this.sequence) {
+  /** `hears`: what the heartbeat says of ours. */
+  hears(lan: string, incarnation = first, sequence = ++this.sequence, hears = true) {
     const { nowMs } = this
-    const node = 'peer'
-    return this.happens({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence })
+    const beat = { node: 'peer', lan, incarnation, sequence, hears }
+    return this.happens({ kind: 'heartbeatReceived', nowMs, ...beat })
   }
 
   hearsStream(lan: string) {
@@ -225,6 +228,45 @@ test('a LAN goes down and up again by itself, whoever watches', (t) => {
   t.deepEqual(lans, ['a true', 'b true', 'a false', 'a true'])
 })
 
+test('a LAN carries from the first heartbeat to four pulses of silence', (t) => {
+  const world = new World()
+  t.false(carries(world.state, 'peer', 'a'))
+  world.hears('a')
+  t.true(carries(world.state, 'peer', 'a'))
+  world.runs(300)
+  t.true(carries(world.state, 'peer', 'a'))
+  world.runs(400)
+  t.false(carries(world.state, 'peer', 'a'))
+})
+
+test('a LAN on which the peer does not hear us carries nothing, though it is up', (t) => {
+  const world = new World()
+  world.hears('a')
+  world.hears('b')
+  world.hears('a', first, 10, false)
+  t.false(carries(world.state, 'peer', 'a'))
+  t.true(carries(world.state, 'peer', 'b'))
+  t.is(world.told('showLan'), 2)
+  world.hears('a', first, 11, true)
+  t.true(carries(world.state, 'peer', 'a'))
+})
+
+test('the peer is told that it is not heard when its LAN is down, and not because we just began or stood still', (t) => {
+  const world = new World()
+  t.true(hears(world.state, 'peer', 'a'))
+  world.runs(300)
+  t.true(hears(world.state, 'peer', 'a'))
+  world.runs(400)
+  t.false(hears(world.state, 'peer', 'a'))
+  world.hears('a')
+  t.true(hears(world.state, 'peer', 'a'))
+  world.freezes(10_000)
+  t.true(hears(world.state, 'peer', 'a'))
+  world.runs(10_400)
+  t.false(hears(world.state, 'peer', 'a'))
+  t.true(hears(world.state, 'stranger', 'a'))
+})
+
 const refusals: readonly [string, (world: World) => readonly MembershipAction[], string][] = [
   ['a heartbeat that is replayed', (world) => world.hears('a', first, 5), 'replayed'],
   ['an older heartbeat', (world) => world.hears('a', first, 4), 'replayed'],
@@ -258,7 +300,7 @@ test('a node that is not configured is refused', (t) => {
   const world = new World()
   const [action] = world.happens({
     ...{ kind: 'heartbeatReceived', nowMs: 0, node: 'ghost', lan: 'a' },
-    ...{ incarnation: first, sequence: 1 },
+    ...{ incarnation: first, sequence: 1, hears: true },
   })
   t.deepEqual(action, { kind: 'refuseHeartbeat', node: 'ghost', lan: 'a', fault: 'unknownNode' })
 })

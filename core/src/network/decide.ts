@@ -20,6 +20,8 @@ export interface PeerLan {
   /** When anything last came on the stream, while it ran on this LAN. */
   readonly streamMs: number | undefined
   readonly up: boolean
+  /** False: the peer says that nothing of ours comes to it on this LAN. */
+  readonly hearsUs: boolean
   /** Of the last accepted datagram in the present incarnation; -1 before the first. */
   readonly sequence: number
 }
@@ -72,6 +74,8 @@ export type MembershipEvent =
       readonly lan: string
       readonly incarnation: Incarnation
       readonly sequence: number
+      /** Does the sender hear us on this LAN? */
+      readonly hears: boolean
     }
   /** The peer proved this incarnation on an authenticated stream. */
   | { readonly kind: 'incarnationProved'; readonly node: string; readonly incarnation: Incarnation }
@@ -142,6 +146,21 @@ export function peerOf(state: MembershipState, node: string): PeerRecord | undef
   return state.peers.find((peer) => peer.node === node)
 }
 
+/** Do heartbeats pass on this LAN in both directions? What one node says of it is soon known to the other one. */
+export function carries(state: MembershipState, node: string, lan: string): boolean {
+  const one = peerOf(state, node)?.lans.find((known) => known.lan === lan)
+  return one !== undefined && one.up && one.hearsUs
+}
+
+/** What our heartbeats tell the peer. Until a LAN could have been shown as down, nobody is told that it is. */
+export function hears(state: MembershipState, node: string, lan: string): boolean {
+  const peer = peerOf(state, node)
+  const one = peer?.lans.find((known) => known.lan === lan)
+  if (peer === undefined || one === undefined || one.up) return true
+  const sinceMs = one.heardMs ?? peer.sinceMs
+  return (state.tickedMs ?? sinceMs) - sinceMs < lanDownPulses * state.pulseMs
+}
+
 /** Was this datagram, however authentic, said to another node, on another LAN or in another cluster? */
 export function isMisdirected(
   beat: { readonly cluster: string; readonly to: string; readonly lan: string },
@@ -185,14 +204,14 @@ function onConfigured(
 }
 
 function silentLan(lan: string, sequence: number): PeerLan {
-  return { lan, heardMs: undefined, streamMs: undefined, up: false, sequence }
+  return { lan, heardMs: undefined, streamMs: undefined, up: false, hearsUs: true, sequence }
 }
 
 function onHeartbeat(
   state: MembershipState,
   event: MembershipEvent & { kind: 'heartbeatReceived' },
 ): MembershipStep {
-  const { node, lan, incarnation, sequence, nowMs } = event
+  const { node, lan, incarnation, sequence, nowMs, hears: hearsUs } = event
   const refuse = (fault: (MembershipAction & { kind: 'refuseHeartbeat' })['fault']) => ({
     next: state,
     actions: [{ kind: 'refuseHeartbeat', node, lan, fault } as const],
@@ -204,7 +223,7 @@ function onHeartbeat(
   const before = peerOf(met.next, node)?.lans.find((one) => one.lan === lan)
   if (before === undefined) return refuse('unknownLan')
   if (sequence <= before.sequence) return refuse('replayed')
-  const heard = withLan(met.next, node, { ...before, heardMs: nowMs, up: true, sequence })
+  const heard = withLan(met.next, node, { ...before, heardMs: nowMs, up: true, hearsUs, sequence })
   const told = tellHeard(heard, node, lan)
   const shown: MembershipAction[] = before.up ? [] : [{ kind: 'showLan', node, lan, up: true }]
   return { next: told.next, actions: [...met.actions, ...shown, ...told.actions] }

@@ -14,6 +14,8 @@ export interface Heartbeat {
   readonly incarnation: Incarnation
   /** Grows with each datagram of an incarnation. */
   readonly sequence: number
+  /** Does the sender hear the receiver on this LAN? An older version says nothing of it, which means yes. */
+  readonly hears: boolean
   /** Of the sender's monotonic clock, for measurements; no decision may rest on it. */
   readonly sentMs: number
 }
@@ -49,7 +51,7 @@ function macOf(key: Buffer, head: Buffer, body: Buffer): Buffer {
 }
 
 function bodyOf(body: Buffer): Heartbeat | undefined {
-  const { cluster, lan, from, to, sequence, sentMs, ...rest } = objectOf(body) ?? {}
+  const { cluster, lan, from, to, sequence, sentMs, hears = true, ...rest } = objectOf(body) ?? {}
   const incarnation = parseIncarnation(rest['incarnation'])
   if (incarnation === undefined || typeof cluster !== 'string' || typeof lan !== 'string') {
     return undefined
@@ -58,6 +60,6 @@ function bodyOf(body: Buffer): Heartbeat | undefined {
   if (typeof sequence !== 'number' || !Number.isSafeInteger(sequence) || sequence < 0) {
     return undefined
   }
-  if (typeof sentMs !== 'number') return undefined
-  return { cluster, lan, from, to, incarnation, sequence, sentMs }
+  if (typeof sentMs !== 'number' || typeof hears !== 'boolean') return undefined
+  return { cluster, lan, from, to, incarnation, sequence, hears, sentMs }
 }

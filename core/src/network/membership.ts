@@ -2,6 +2,8 @@
 import { assertNever, type Cancel, type Clock, type Log } from '@holdfast/sdk'
 import type { AddressBook } from './addresses.js'
 import {
+  carries,
+  hears,
   initialMembership,
   isMisdirected,
   isPresent,
@@ -27,8 +29,10 @@ export interface MembershipOptions {
   readonly addresses: AddressBook
   readonly incarnation: Incarnation
   readonly heartbeatKey: Buffer
-  /** Something that an operator sees has changed; `lan` went up or down for `node`. */
-  readonly onLan: (node: string, lan: string, up: boolean) => void
+  /** Something that an operator sees has changed: a LAN went up or down. */
+  readonly onLan: () => void
+  /** Whatever came with this pulse has been taken into account. */
+  readonly onTick: () => void
   /** When anything last came on the open stream of `node`, and on which LAN it runs. */
   readonly streamHeard: (
     node: string,
@@ -89,6 +93,10 @@ export class Membership {
 
   peer(node: string): PeerRecord | undefined {
     return peerOf(this.state, node)
+  }
+
+  carries(node: string, lan: string): boolean {
+    return carries(this.state, node, lan)
   }
 
   isOpen(lan: string): boolean {
@@ -163,6 +171,7 @@ export class Membership {
       if (heard !== undefined) this.happened({ kind: 'streamHeard', node, ...heard })
     }
     this.happened({ kind: 'ticked', nowMs: this.nowMs() })
+    this.options.onTick()
   }
 
   private sendHeartbeats(): void {
@@ -174,9 +183,9 @@ export class Membership {
         const address = host === undefined ? undefined : addresses.resolved(host)
         if (address === undefined) continue
         const sequence = ++this.sequence
-        const sentMs = this.nowMs()
-        const beat = { cluster, lan: lan.name, from: self, to: node, incarnation, sequence, sentMs }
-        const datagram = encodeHeartbeat(beat, heartbeatKey)
+        const spoken = { hears: hears(this.state, node, lan.name), sentMs: this.nowMs() }
+        const beat = { cluster, lan: lan.name, from: self, to: node, incarnation, sequence }
+        const datagram = encodeHeartbeat({ ...beat, ...spoken }, heartbeatKey)
         this.sockets.get(lan.name)?.socket.send(datagram, address, lan.port)
       }
     }
@@ -197,9 +206,9 @@ export class Membership {
       gate.write('warning', 'heartbeatRefused', `${lan} misdirected`, fields)
       return
     }
-    const { from: node, incarnation, sequence } = beat
+    const { from: node, incarnation, sequence, hears } = beat
     const nowMs = this.nowMs()
-    this.happened({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence })
+    this.happened({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence, hears })
   }
 
   private happened(event: MembershipEvent): void {
@@ -223,7 +232,7 @@ export class Membership {
       case 'showLan': {
         const { node, lan, up } = action
         log.write('event', up ? 'lanUp' : 'lanDown', { node, lan })
-        onLan(node, lan, up)
+        onLan()
         return
       }
       case 'showRestart':

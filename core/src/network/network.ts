@@ -68,16 +68,17 @@ export class ClusterNetwork implements Network {
       ...common,
       heartbeatKey: credentials.heartbeatKey,
       streamHeard: (node) => this.transport.heard(node),
-      onLan: (node, lan, up) => {
-        if (up) this.transport.lanWentUp(node)
-        else this.transport.lanWentDown(node, lan)
+      onLan: () => {
         this.tellChange()
+      },
+      onTick: () => {
+        this.transport.tick()
       },
     })
     this.transport = new Transport(settings, {
       ...{ ...common, credentials, version, onJoin, codec: jsonCodec },
       prove: (node, met) => this.membership.prove(node, met),
-      isLanUp: (node, lan) => this.isLanUp(node, lan),
+      carries: (node, lan) => this.membership.carries(node, lan),
       onConnected: (node) => {
         this.tell({ kind: 'peerConnected', node })
       },
@@ -180,10 +181,6 @@ export class ClusterNetwork implements Network {
   private configured(node: string, lan?: string): string | undefined {
     const lans = this.settings.lans.filter((one) => lan === undefined || one.name === lan)
     return lans.map((one) => entryOf(one, node)?.addr).find((addr) => addr !== undefined)
-  }
-
-  private isLanUp(node: string, lan: string): boolean {
-    return this.membership.peer(node)?.lans.some((one) => one.lan === lan && one.up) ?? false
   }
 
   private lansOf(node: string): readonly LanState[] {

@@ -1,7 +1,4 @@
-/**
- * One stream to each other node. The node whose name sorts first dials, over the first LAN that works; the other one
- * listens on all its LANs.
- */
+/** One stream to each other node. The node whose name sorts first dials; the other one listens on all its LANs. */
 import type { TLSSocket } from 'node:tls'
 import {
   assert,
@@ -14,6 +11,7 @@ import {
 } from '@holdfast/sdk'
 import type { AddressBook } from './addresses.js'
 import type { Incarnation } from './incarnation.js'
+import { dialTimeoutMs, Link } from './link.js'
 import { Listener } from './listener.js'
 import type { LogGate } from './log-gate.js'
 import {
@@ -28,10 +26,6 @@ import { Stream } from './stream.js'
 import { createMemberServer, dialMember, joinProtocol, memberOf } from './tls.js'
 import { type Codec, type Frame, type Hello, protocol } from './wire.js'
 
-const backOffMinMs = 50
-const backOffMaxMs = 1_000
-/** From the start of a dial to the greeting of the other side. */
-const dialTimeoutMs = 5_000
 const bareConnectionsMax = 16
 
 export interface TransportOptions {
@@ -45,23 +39,13 @@ export interface TransportOptions {
   readonly version: string
   /** False: a later incarnation of this node was met already. */
   readonly prove: (node: string, incarnation: Incarnation) => boolean
-  readonly isLanUp: (node: string, lan: string) => boolean
+  /** Do heartbeats pass in both directions? */
+  readonly carries: (node: string, lan: string) => boolean
   readonly onConnected: (node: string) => void
   readonly onDisconnected: (node: string) => void
   readonly onFrame: (node: string, frame: Frame) => void
   /** A connection without certificate that wants to join. The callee owns and ends it. */
   readonly onJoin: (socket: TLSSocket) => void
-}
-
-interface Link {
-  readonly node: string
-  /** The open stream. */
-  stream: Stream | undefined
-  hello: Hello | undefined
-  /** The connection that is being dialled or greeted by us. */
-  pending: Stream | TLSSocket | undefined
-  attempts: number
-  cancelTimer: Cancel
 }
 
 export class Transport {
@@ -92,10 +76,9 @@ export class Transport {
     }
     for (const node of others) {
       if (this.links.has(node)) continue
-      const idle = { stream: undefined, hello: undefined, pending: undefined }
-      const link: Link = { node, ...idle, attempts: 0, cancelTimer: () => undefined }
+      const link = this.linkTo(node)
       this.links.set(node, link)
-      if (settings.self < node) this.dial(link)
+      link.begin()
     }
   }
 
@@ -115,32 +98,16 @@ export class Transport {
 
   /** What the present stream's other side said of itself; undefined: no stream. */
   hello(node: string): Hello | undefined {
-    const link = this.links.get(node)
-    return link?.stream === undefined ? undefined : link.hello
+    return this.links.get(node)?.hello
   }
 
   isListening(lan: string): boolean {
     return this.listeners.get(lan)?.listener.isOpen ?? false
   }
 
-  /** A LAN went down: a stream on it moves at once when another LAN works. */
-  lanWentDown(node: string, lan: string): void {
-    const stream = this.links.get(node)?.stream
-    if (stream?.lan !== lan || this.settings.self > node) return
-    const hasOther = commonLans(this.settings, node).some(
-      (one) => one.name !== lan && this.options.isLanUp(node, one.name),
-    )
-    if (hasOther) stream.close(`LAN ${lan} is down and another one is up`)
-  }
-
-  /** A LAN went up: whoever waits to dial again tries at once, the preferred LAN first. */
-  lanWentUp(node: string): void {
-    const link = this.links.get(node)
-    if (link === undefined || link.stream !== undefined || link.pending !== undefined) return
-    if (this.stopped || this.settings.self > node) return
-    link.cancelTimer()
-    link.attempts = 0
-    this.dial(link)
+  /** What is known of the LANs may have changed. */
+  tick(): void {
+    for (const link of [...this.links.values()]) link.tick()
   }
 
   close(node: string, cause: string): void {
@@ -157,10 +124,22 @@ export class Transport {
 
   private forget(link: Link): void {
     this.links.delete(link.node)
-    link.cancelTimer()
-    if (link.pending instanceof Stream) link.pending.close('no longer wanted')
-    else link.pending?.destroy()
-    link.stream?.dismiss('E_PEER_LEAVES', `${this.settings.self} ends the connection`)
+    link.end('E_PEER_LEAVES', `${this.settings.self} ends the connection`)
+  }
+
+  private linkTo(node: string): Link {
+    const { clock, gate, log, carries } = this.options
+    return new Link(node, {
+      ...{ clock, gate, dials: this.settings.self < node },
+      lans: () =>
+        commonLans(this.settings, node).map(({ name }) => ({ name, carries: carries(node, name) })),
+      connect: (lan) => this.connect(node, lan),
+      greet: (socket, lan, onNever) => this.greet(socket, lan, node, onNever),
+      onDisconnected: (lan, cause) => {
+        if (!this.stopped) log.write('event', 'peerDisconnected', { node, lan, cause })
+        this.options.onDisconnected(node)
+      },
+    })
   }
 
   private isOnLan(link: Link): boolean {
@@ -244,63 +223,17 @@ export class Transport {
     this.strangers.delete(stream)
   }
 
-  private dial(link: Link): void {
-    const lan = this.lanToDial(link)
-    const { addresses, credentials, clock } = this.options
-    const remote = lan === undefined ? undefined : entryOf(lan, link.node)
-    const own = lan === undefined ? undefined : entryOf(lan, this.settings.self)
+  /** Undefined: an address is not resolved, or the LAN is no longer there. */
+  private connect(node: string, lanName: string): TLSSocket | undefined {
+    const { addresses, credentials } = this.options
+    const { cluster, self } = this.settings
+    const lan = commonLans(this.settings, node).find(({ name }) => name === lanName)
+    const remote = lan === undefined ? undefined : entryOf(lan, node)
+    const own = lan === undefined ? undefined : entryOf(lan, self)
     const address = remote === undefined ? undefined : addresses.resolved(remote.addr)
     const localAddress = own === undefined ? undefined : addresses.resolved(own.laddr ?? own.addr)
-    if (lan === undefined || address === undefined || localAddress === undefined) {
-      this.dialLater(link, 'its address is not resolved')
-      return
-    }
-    const { cluster } = this.settings
-    const target = { cluster, node: link.node, address, port: lan.port, localAddress }
-    const socket = dialMember(target, credentials)
-    link.pending = socket
-    const fail = (error: Error): void => {
-      socket.destroy()
-      if (link.pending === socket) this.dialLater(link, error.message, lan.name)
-    }
-    socket.on('error', fail)
-    link.cancelTimer = clock.after(dialTimeoutMs, () => {
-      const cause = 'no answer in time'
-      if (link.pending instanceof Stream) link.pending.close(cause)
-      else fail(new Error(cause))
-    })
-    socket.once('close', () => {
-      fail(new Error('closed by the other side'))
-    })
-    socket.once('secureConnect', () => {
-      socket.removeListener('error', fail)
-      link.pending = this.greet(socket, lan.name, link.node, (why) => {
-        this.dialLater(link, why, lan.name)
-      })
-    })
-  }
-
-  /** LANs with heartbeats first; after a failure the next one, so that each gets its turn. */
-  private lanToDial(link: Link): Lan | undefined {
-    const lans = commonLans(this.settings, link.node)
-    const isUp = (lan: Lan): boolean => this.options.isLanUp(link.node, lan.name)
-    const ranked = [...lans.filter(isUp), ...lans.filter((lan) => !isUp(lan))]
-    return ranked[link.attempts % Math.max(ranked.length, 1)]
-  }
-
-  private dialLater(link: Link, cause: string, lan?: string): void {
-    link.pending = undefined
-    link.cancelTimer()
-    if (this.stopped || this.links.get(link.node) !== link) return
-    const { node } = link
-    // Another cause is news: a node that was off and comes back with a foreign certificate must not stay "refused" for a minute.
-    const subject = `${node} ${lan ?? ''} ${cause}`
-    this.options.gate.write('info', 'peerNotReached', subject, { node, lan, cause })
-    const delayMs = Math.min(backOffMinMs * 2 ** Math.min(link.attempts, 10), backOffMaxMs)
-    link.attempts++
-    link.cancelTimer = this.options.clock.after(delayMs, () => {
-      this.dial(link)
-    })
+    if (lan === undefined || address === undefined || localAddress === undefined) return undefined
+    return dialMember({ cluster, node, address, port: lan.port, localAddress }, credentials)
   }
 
   /** `onNever` is called when the stream ends before it opened. */
@@ -310,21 +243,22 @@ export class Transport {
     node: string,
     onNever: (cause: string) => void,
   ): Stream {
-    let opened = false
+    let link: Link | undefined
     const { codec, clock } = this.options
     return new Stream(socket, {
       ...{ lan, codec, clock, hello: this.ownHello() },
       judge: (hello) => this.judge(hello, node),
       onOpen: (stream, hello) => {
-        opened = true
-        this.onOpen(stream, node, hello)
+        link = this.links.get(node)
+        assert(link !== undefined, 'a greeting is accepted only from a configured node')
+        this.onOpen(stream, link, hello)
       },
       onFrame: (stream, frame) => {
         if (this.links.get(node)?.stream === stream) this.options.onFrame(node, frame)
       },
       onClose: (stream, cause) => {
-        if (opened) this.onClosed(stream, node, cause)
-        else onNever(cause)
+        if (link === undefined) onNever(cause)
+        else link.closed(stream, cause)
       },
     })
   }
@@ -354,35 +288,12 @@ export class Transport {
     return done
   }
 
-  private onOpen(stream: Stream, node: string, hello: Hello): void {
+  private onOpen(stream: Stream, link: Link, hello: Hello): void {
     this.acquaint(stream)
-    const link = this.links.get(node)
-    assert(link !== undefined, 'a greeting is accepted only from a configured node')
-    const older = link.stream
-    link.stream = undefined
-    // The other side dials again only when it has lost the older stream, even if we have not noticed yet.
-    if (older !== undefined) {
-      older.close('replaced by a newer connection')
-      this.onDisconnected(node, older.lan, 'replaced by a newer connection')
-    }
-    link.cancelTimer()
-    Object.assign(link, { stream, hello, pending: undefined, attempts: 0 })
+    link.opened(stream, hello)
+    const { node } = link
     const { version } = hello
     this.options.log.write('event', 'peerConnected', { node, lan: stream.lan, version })
     this.options.onConnected(node)
-  }
-
-  private onClosed(stream: Stream, node: string, cause: string): void {
-    const link = this.links.get(node)
-    const wasPresent = link === undefined || link.stream === stream
-    if (!wasPresent) return
-    if (link !== undefined) link.stream = undefined
-    this.onDisconnected(node, stream.lan, cause)
-    if (link !== undefined && this.settings.self < node) this.dialLater(link, cause, stream.lan)
-  }
-
-  private onDisconnected(node: string, lan: string, cause: string): void {
-    if (!this.stopped) this.options.log.write('event', 'peerDisconnected', { node, lan, cause })
-    this.options.onDisconnected(node)
   }
 }

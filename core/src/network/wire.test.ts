@@ -9,12 +9,20 @@ const key = randomBytes(32)
 const beat: Heartbeat = {
   ...{ cluster: '0123456789abcdef', lan: 'lan0', from: 'node1', to: 'node2' },
   ...{ incarnation: { boot: 12, id: '12-0123456789abcdef' }, sequence: 3, sentMs: 17.5 },
+  hears: false,
 }
 
 test('a heartbeat arrives as it was sent', (t) => {
   const datagram = encodeHeartbeat(beat, key)
   t.true(datagram.length < datagramBytesMax)
   t.deepEqual(decodeHeartbeat(datagram, key), beat)
+})
+
+test('who says nothing of whether it hears us, as older versions do, is taken to hear us', (t) => {
+  const silent: Heartbeat = Object.assign({ ...beat }, { hears: undefined })
+  t.like(decodeHeartbeat(encodeHeartbeat(silent, key), key), { hears: true })
+  const wrong: Heartbeat = Object.assign({ ...beat }, { hears: 'no' })
+  t.is(decodeHeartbeat(encodeHeartbeat(wrong, key), key), 'malformed')
 })
 
 test('a heartbeat of which any bit was changed, or made with another key, is refused', (t) => {
@@ -44,7 +52,7 @@ test('ten thousand random datagrams are refused', (t) => {
 })
 
 test('authentic datagrams with any JSON inside are decoded or refused, and never throw', (t) => {
-  const names = fc.constantFrom('cluster', 'lan', 'from', 'to', 'sequence', 'sentMs')
+  const names = fc.constantFrom('cluster', 'lan', 'from', 'to', 'sequence', 'sentMs', 'hears')
   t.notThrows(() => {
     fc.assert(
       fc.property(fc.dictionary(names, fc.jsonValue()), (changes) => {

@@ -1,10 +1,18 @@
 /** One simulated history of a cluster's LANs from its seed: faults and attacks for a while, then healing. */
-import { peerOf } from '@holdfast/core/decisions'
+import { carries, peerOf } from '@holdfast/core/decisions'
 import type { Ran, RunOptions } from '../machine.js'
 import { Random } from '../random.js'
 import { expanded, type Kind } from '../words.js'
 import { mutationNamed } from './mutants.js'
-import { type Profile, profileOf, profiles, pulseMs, settingOf, timeoutMs } from './setting.js'
+import {
+  delayMsMax,
+  type Profile,
+  profileOf,
+  profiles,
+  pulseMs,
+  settingOf,
+  timeoutMs,
+} from './setting.js'
 import { perform } from './verbs.js'
 import { World } from './world.js'
 
@@ -72,6 +80,9 @@ function unheardOf(world: World): string | undefined {
       }
       const down = peer.lans.find(({ up }) => !up)
       if (down !== undefined) return `${name} shows ${down.lan} of ${node} as down`
+      const mute = peer.lans.find(({ lan }) => !carries(state, node, lan))
+      if (mute !== undefined)
+        return `${name} sends nothing on ${mute.lan} to ${node}, which hears it`
     }
   }
   return undefined
@@ -106,7 +117,7 @@ const faults: readonly Kind<Place>[] = [
   [3, (at) => [`loss ${at.random.pick([20, 60, 95])}% ${at.lan()}`]],
   [2, (at) => [`loss ${at.random.pick([40, 100])}% ${oneWay(at)}`]],
   [3, () => ['loss 0%']],
-  [2, (at) => [`delay ${at.random.pick([200, 900, 2_500])}ms ${at.lan()}`]],
+  [2, (at) => [`delay ${at.random.pick([200, 900, delayMsMax])}ms ${at.lan()}`]],
   [2, () => ['delay 3ms']],
   [1, (at) => [`twice ${at.random.pick([10, 50])}%`]],
   [3, (at) => [`power off ${at.node()}`]],

@@ -9,6 +9,8 @@ export interface Datagram {
   readonly to: string
   readonly incarnation: Incarnation
   readonly sequence: number
+  /** Does the sender hear the receiver on this LAN? */
+  readonly hears: boolean
   /** Made with the cluster's key. */
   readonly isAuthentic: boolean
 }
@@ -16,6 +18,8 @@ export interface Datagram {
 /** How one LAN is in one direction. */
 interface Way {
   isUp: boolean
+  /** Since when it is not up. */
+  cutMs: number | undefined
   lossPercent: number
   twicePercent: number
   delayMsMax: number
@@ -37,8 +41,17 @@ export class Lans {
     return this.#way(lan, from, to).isUp
   }
 
-  change(lan: string, from: string, to: string, change: Partial<Way>): void {
-    Object.assign(this.#way(lan, from, to), change)
+  /** Since when at least one direction is cut; undefined: none is. */
+  cutMs(lan: string, one: string, other: string): number | undefined {
+    const ways = [this.#way(lan, one, other), this.#way(lan, other, one)]
+    const cuts = ways.flatMap(({ cutMs }) => (cutMs === undefined ? [] : [cutMs]))
+    return cuts.length === 0 ? undefined : Math.min(...cuts)
+  }
+
+  change(lan: string, from: string, to: string, change: Partial<Omit<Way, 'cutMs'>>): void {
+    const way = this.#way(lan, from, to)
+    Object.assign(way, change)
+    way.cutMs = way.isUp ? undefined : (way.cutMs ?? this.sim.agenda.now)
   }
 
   send(datagram: Datagram): void {
@@ -68,7 +81,7 @@ export class Lans {
     const key = `${lan} ${from}>${to}`
     let way = this.#ways.get(key)
     if (way === undefined) {
-      way = { isUp: true, lossPercent: 0, twicePercent: 0, delayMsMax: 3 }
+      way = { isUp: true, cutMs: undefined, lossPercent: 0, twicePercent: 0, delayMsMax: 3 }
       this.#ways.set(key, way)
     }
     return way

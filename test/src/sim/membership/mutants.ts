@@ -78,6 +78,14 @@ export const mutants: readonly Mutant[] = [
       return { ...done, actions: done.actions.filter((action) => !isLate(action)) }
     },
   ),
+  mutant('deaf-to-the-deaf', 'does not listen to who says that it hears nothing', (state, event) =>
+    step(state, event.kind === 'heartbeatReceived' ? { ...event, hears: true } : event),
+  ),
+  mutant('mute-for-good', 'never believes that it is heard again', (state, event) => {
+    if (event.kind !== 'heartbeatReceived') return step(state, event)
+    const known = peerOf(state, event.node)?.lans.find(({ lan }) => lan === event.lan)
+    return step(state, { ...event, hears: event.hears && known?.hearsUs !== false })
+  }),
   mutant('impatient', 'calls a peer silent a pulse too early', (state, event) =>
     step(
       state,

@@ -4,6 +4,7 @@
  */
 import {
   freezePulses,
+  hears,
   type Incarnation,
   initialMembership,
   isMisdirected,
@@ -54,6 +55,8 @@ export class Node {
   lans: readonly string[]
   /** When it last went on after it stood still for longer than a timer may be late, by its own clock. */
   thawedMs: number | undefined
+  /** When it last began, ended, stood still, went on, or was configured anew: true time. */
+  changedMs = 0
   /** What is read at this moment, and on which LAN it came. */
   reading: { readonly lan: string; readonly datagram: Datagram } | undefined
   #frozenMs = 0
@@ -89,6 +92,7 @@ export class Node {
   start(watchers: readonly Watcher[]): void {
     if (this.runs) return
     this.runs = true
+    this.#changes()
     this.#life += 1
     this.#ids += 1
     const wallMs = 1_700_000_000_000 + this.sim.agenda.now + this.wallOffsetMs
@@ -107,6 +111,7 @@ export class Node {
   kill(): void {
     if (!this.runs) return
     this.#resumeClock()
+    this.#changes()
     this.runs = false
     this.frozen = 'no'
     this.#life += 1
@@ -117,6 +122,7 @@ export class Node {
 
   freeze(what: 'process' | 'machine'): void {
     if (!this.isAwake) return
+    this.#changes()
     this.#frozenMs = this.nowMs
     this.#clockMs = this.nowMs
     this.#clockSince = this.sim.agenda.now
@@ -125,6 +131,7 @@ export class Node {
 
   thaw(): void {
     if (this.frozen === 'no') return
+    this.#changes()
     this.#resumeClock()
     if (this.nowMs - this.#frozenMs > pauseMs) this.thawedMs = this.nowMs
     const waiting = this.#waiting
@@ -140,6 +147,7 @@ export class Node {
       return
     }
     this.lans = lans
+    this.#changes()
     if (!this.runs) return
     const peers = this.hooks.others.map((node) => ({ node, lans }))
     this.happens({ kind: 'configured', nowMs: this.nowMs, pulseMs, peers })
@@ -179,10 +187,10 @@ export class Node {
     if (!datagram.isAuthentic && this.hooks.believes === 'authentic') return
     const here = { cluster: 'sim', self: this.name, lan }
     if (this.hooks.checksDirection && isMisdirected(datagram, here)) return
-    const { from: node, incarnation, sequence } = datagram
+    const { from: node, incarnation, sequence, hears } = datagram
     const { nowMs } = this
     this.reading = { lan, datagram }
-    this.happens({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence })
+    this.happens({ kind: 'heartbeatReceived', nowMs, node, lan, incarnation, sequence, hears })
     this.reading = undefined
   }
 
@@ -210,10 +218,14 @@ export class Node {
       for (const lan of this.lans) {
         this.#sequence += 1
         const sequence = this.#sequence
-        const cluster = 'sim'
-        this.hooks.send({ cluster, lan, from, to, incarnation, sequence, isAuthentic: true })
+        const beat = { cluster: 'sim', lan, from, to, incarnation, sequence, isAuthentic: true }
+        this.hooks.send({ ...beat, hears: hears(this.state, to, lan) })
       }
     }
+  }
+
+  #changes(): void {
+    this.changedMs = this.sim.agenda.now
   }
 
   #resumeClock(): void {

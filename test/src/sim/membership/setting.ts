@@ -21,6 +21,8 @@ export const oneLanTimeoutMs = 750
 export const timeoutMs = 2_000
 /** A stream on which nothing came for so long is closed by either end. */
 export const streamTimeoutMs = 3_000
+/** The longest that a history lets a datagram be under way. */
+export const delayMsMax = 2_500
 /** Datagrams that a socket keeps for a process that does not read. */
 export const socketMax = 200
 

@@ -11,6 +11,7 @@ import { Agenda } from '../agenda.js'
 import { Random } from '../random.js'
 import type { Coverage } from '../reached.js'
 import { Trace } from '../simulation.js'
+import { Carrying } from './carrying.js'
 import { type Datagram, Lans } from './lans.js'
 import { Node, type StepFunction } from './node.js'
 import { oneLanTimeoutMs, type Setting, timeoutMs } from './setting.js'
@@ -41,6 +42,7 @@ export class World {
   readonly lans: Lans
   readonly streams: Streams
   readonly truths = new Map<string, Truth>()
+  readonly carrying: Carrying
   violation: string | undefined
   told = 0
   #forged = 0
@@ -51,6 +53,9 @@ export class World {
     this.trace = options.traced === true ? new Trace() : undefined
     this.lans = new Lans(this, (to, lan, datagram) => {
       this.nodes.get(to)?.receive(lan, datagram)
+    })
+    this.carrying = new Carrying(this.nodes, this.lans, (what) => {
+      this.violation ??= what
     })
     const { nodes, lans } = options.setting
     for (const name of nodes) this.#add(name)
@@ -89,6 +94,7 @@ export class World {
 
   /** Whoever listened sends again what was said, perhaps elsewhere. */
   replay(count: number, isElsewhere: boolean): void {
+    this.carrying.replayedMs = this.agenda.now
     const { setting } = this.options
     for (let index = 0; index < count && this.lans.captured.length > 0; index += 1) {
       const datagram = this.random.pick(this.lans.captured)
@@ -110,6 +116,7 @@ export class World {
       const isAuthentic = false
       this.lans.carry(to, lan, {
         ...{ cluster: 'sim', lan, from: name, to, incarnation, sequence, isAuthentic },
+        hears: true,
       })
     }
   }
@@ -123,7 +130,7 @@ export class World {
       for (const lan of this.options.setting.lans) {
         const datagram: Datagram = {
           ...{ cluster: 'sim', lan, from: name, to, incarnation: copy, sequence: 2_000_000 },
-          isAuthentic: true,
+          ...{ hears: true, isAuthentic: true },
         }
         this.lans.carry(to, lan, datagram)
       }
@@ -166,6 +173,7 @@ export class World {
       this.note(name, `${event.kind}: ${actions.map(describe).join(', ')}`)
     }
     this.truths.get(name)?.happened(event, this.#isMeant(name), actions)
+    if (event.kind === 'ticked') this.carrying.check(this.node(name))
   }
 
   /** Is what the node reads now from whoever it says it is, and was it said to this node, here? */
