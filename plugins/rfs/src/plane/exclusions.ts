@@ -59,6 +59,16 @@ export function exclusionsOf(rules: readonly ExclusionRule[] | undefined): Exclu
   return rules === undefined || rules.length === 0 ? undefined : new Exclusions(rules)
 }
 
+/** Is this name left out of its volume, or a directory above it? */
+export function isLeftOut(
+  exclusions: ReadonlyMap<number, Exclusions>,
+  volume: number,
+  path: BytePath,
+  isDirectory: boolean,
+): boolean {
+  return exclusions.get(volume)?.covers(path, isDirectory) ?? false
+}
+
 /** Those of several volumes, by their number. */
 export function exclusionsIn(
   volumes: readonly { readonly index: number; readonly notReplicated?: readonly ExclusionRule[] }[],

@@ -133,14 +133,8 @@ export class StoredJournal implements Journal {
   }
 
   touchNames(volume: number, path: BytePath): void {
-    if (path.length > PATH_BYTES_MAX) {
-      this.touchEntry(volume, path)
-      return
-    }
-    this.#set?.addNames(volume, path)
-    if (!this.#open.keys.addNames(volume, path)) return
-    putNames(this.#pending, volume, path)
-    this.#bound()
+    const add = (keys: Keys): boolean => keys.addNames(volume, path)
+    this.#touch(volume, path, add, () => putNames(this.#pending, volume, path))
   }
 
   touchAll(encoded: KeySet): void {
@@ -166,24 +160,24 @@ export class StoredJournal implements Journal {
   }
 
   touchZone(volume: number, path: BytePath, zone: number): void {
-    if (path.length > PATH_BYTES_MAX) {
-      this.touchEntry(volume, path)
-      return
-    }
-    this.#set?.addZone(volume, path, zone)
-    if (!this.#open.keys.addZone(volume, path, zone)) return
-    putZones(this.#pending, volume, path, zone, 1)
-    this.#bound()
+    const add = (keys: Keys): boolean => keys.addZone(volume, path, zone)
+    this.#touch(volume, path, add, () => putZones(this.#pending, volume, path, zone, 1))
   }
 
   touchMeta(volume: number, path: BytePath): void {
+    const add = (keys: Keys): boolean => keys.addMeta(volume, path)
+    this.#touch(volume, path, add, () => putMeta(this.#pending, volume, path))
+  }
+
+  /** A path beyond the limit is covered by the entry of a directory above it. `add`: false when the key was there already. */
+  #touch(volume: number, path: BytePath, add: (keys: Keys) => boolean, put: () => void): void {
     if (path.length > PATH_BYTES_MAX) {
       this.touchEntry(volume, path)
       return
     }
-    this.#set?.addMeta(volume, path)
-    if (!this.#open.keys.addMeta(volume, path)) return
-    putMeta(this.#pending, volume, path)
+    if (this.#set !== undefined) add(this.#set)
+    if (!add(this.#open.keys)) return
+    put()
     this.#bound()
   }
 

@@ -2,7 +2,7 @@
  * Looks for what was changed while nobody was in charge: the times of all inodes are compared with the gaps of the journal, no content
  * is read. What is found becomes keys.
  */
-import { exclusionsIn } from '../exclusions.js'
+import { exclusionsIn, isLeftOut } from '../exclusions.js'
 import { decodeInto } from '../journal/codec.js'
 import { lookAt } from '../journal/foreign.js'
 import type { Gap } from '../journal/gaps.js'
@@ -89,7 +89,7 @@ export class Search {
   #look(path: BytePath, { volume, isForeign: isParentForeign }: Place): void {
     const isDirectory = (stat.mode & MODE.TYPE) === MODE.DIRECTORY
     const changed = changedOf(stat)
-    if (this.#exclusions.get(volume.index)?.covers(path, isDirectory) === true) return
+    if (isLeftOut(this.#exclusions, volume.index, path, isDirectory)) return
     const seen = { volume: volume.index, path, isDirectory, isParentForeign, changed }
     const next = lookAt(seen, { gaps: this.options.gaps, told: this.#told, found: this.found })
     if (next === 'done') return

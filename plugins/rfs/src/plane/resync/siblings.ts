@@ -1,5 +1,5 @@
 /** Other names of files that the source told about: both trees must agree about all names of a file. For one round. */
-import type { Exclusions } from '../exclusions.js'
+import { isLeftOut, type Exclusions } from '../exclusions.js'
 import type { BytePath, ResyncVolume } from '../resync-port.js'
 import { namesOfInodes } from './links.js'
 
@@ -31,8 +31,8 @@ export class Siblings {
       const inodes = linked.get(index)
       if (inodes === undefined) continue
       for (const { path } of namesOfInodes(root, inodes, () => undefined)) {
-        const leftOut = exclusions.get(index)?.covers(path, false) === true
-        const isNew = !leftOut && !this.#told.has(`${index}/${path}`)
+        const isNew =
+          !isLeftOut(exclusions, index, path, false) && !this.#told.has(`${index}/${path}`)
         yield isNew ? { volume: index, path } : undefined
       }
     }

@@ -2,7 +2,7 @@
  * The following side of a copy: does what the source says to its own tree, and tells what it finds there. It waits
  * for nothing but messages, so the source may run ahead; whatever a message names is checked before it is used.
  */
-import { exclusionsIn, type Exclusions } from '../exclusions.js'
+import { exclusionsIn, isLeftOut, type Exclusions } from '../exclusions.js'
 import { close, syncfs } from '../libc.js'
 import { MalformedError, type Reader } from '../journal/bytes.js'
 import { PATH_BYTES_MAX, isPath, join } from '../journal/path.js'
@@ -273,7 +273,7 @@ export class Target {
         volume.onStep()
       }
       for (const { path } of namesOfInodes(volume.root, wanted, onStep)) {
-        if (this.#exclusions.get(index)?.covers(path, false) !== true) yield [index, path]
+        if (!isLeftOut(this.#exclusions, index, path, false)) yield [index, path]
       }
     }
   }

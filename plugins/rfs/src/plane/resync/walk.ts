@@ -2,7 +2,7 @@
 import { E, MODE, O, cstring, openat, close, readahead, readlinkat } from '../libc.js'
 import { StatBuffer } from '../stat.js'
 import { PATH_BYTES_MAX, join } from '../journal/path.js'
-import type { Exclusions } from '../exclusions.js'
+import { isLeftOut, type Exclusions } from '../exclusions.js'
 import type { BytePath, ResyncVolume } from '../resync-port.js'
 import { attributesOf } from './attributes.js'
 import type { Channel } from './channel.js'
@@ -136,13 +136,14 @@ export class Walk {
 
   /** Tells which names a directory has. What the target has beside them it removes. */
   *#tellNames({ volume, directory, path }: Visited): Task {
-    const exclusions = this.options.exclusions.get(volume.index)
+    const { channel, exclusions } = this.options
     for (const names of listingsOf(directory.fd, path)) {
       for (const { name, type } of names) {
         const kind = kindOf(directory.fd, name, type)
-        const isLeftOut = exclusions?.covers(join(path, name), kind === DT.DIRECTORY) === true
-        if (kind !== DT.UNKNOWN && !isLeftOut) {
-          this.options.channel.begin(MESSAGE.present).text(name).u8(kind)
+        const isDirectory = kind === DT.DIRECTORY
+        const leftOut = isLeftOut(exclusions, volume.index, join(path, name), isDirectory)
+        if (kind !== DT.UNKNOWN && !leftOut) {
+          channel.begin(MESSAGE.present).text(name).u8(kind)
         }
         yield
       }
@@ -223,7 +224,7 @@ export class Walk {
     try {
       must(stat.ofDescriptor(fd), 'stat', path)
       const isDirectory = (stat.mode & MODE.TYPE) === MODE.DIRECTORY
-      if (exclusions.get(volume.index)?.covers(path, isDirectory) === true) return false
+      if (isLeftOut(exclusions, volume.index, path, isDirectory)) return false
       const entry = this.#entry(opened)
       putEntry(channel.begin(MESSAGE.entry), entry)
       if (entry.links > 1 && !isDirectory) linked(volume.index, entry.inode, path)

@@ -3,7 +3,7 @@
  * sent. What differs is asked once more before it counts, and repaired when that was ordered. Never waits: it yields.
  */
 import type { DifferenceKind } from '../../driver/protocol.js'
-import type { Exclusions } from '../exclusions.js'
+import { isLeftOut, type Exclusions } from '../exclusions.js'
 import { join, parentOf } from '../journal/path.js'
 import { E, MODE, close, pread } from '../libc.js'
 import { ROOT } from '../nodes.js'
@@ -208,8 +208,7 @@ export class Walk {
     const found = look(volume.root, path)
     if (found === undefined || any) return found
     const isDirectory = (found.mode & MODE.TYPE) === MODE.DIRECTORY
-    if (this.parts.exclusions.get(volume.index)?.covers(path, isDirectory) === true)
-      return undefined
+    if (isLeftOut(this.parts.exclusions, volume.index, path, isDirectory)) return undefined
     this.parts.settle(volume, path === '' ? ROOT : found.inode)
     return found
   }
