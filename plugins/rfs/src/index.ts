@@ -61,9 +61,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       areServed: () => areServed(directories),
     })
     const { verifications } = driver
-    const verifying = verificationCommands(verifications, driver.status, () =>
-      [syncat?.line, driver.renewal.line].filter((line) => line !== undefined),
-    )
+    const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
     const syncing = syncat === undefined ? [] : syncatCommands(syncat)
     const { journal, volumes, zoneBytes, copyBytesPerSecond } = launchOf(config, deps.module)
     const estimating = estimateCommands({

@@ -1,8 +1,8 @@
 /** Serving side: lets one follower in, and hands each session to it exactly once. */
 import { type Clock, HoldfastError, type Verdict } from '@holdfast/sdk'
 import { pause } from './plane.js'
-import type { PlaneOrder } from './protocol.js'
-import { epochAsked, newSession, type Session } from './sessions.js'
+import type { PlaneOrder, PlaneStatus } from './protocol.js'
+import { newSession, questionOf, type Session } from './sessions.js'
 
 /** How long a follower that asks a little too early is kept waiting. */
 const admissionWaitMs = 5_000
@@ -24,6 +24,8 @@ export class Admissions {
       readonly node: string
       readonly port: number
       readonly order: (order: PlaneOrder) => Promise<Verdict>
+      /** Of this node's data plane. */
+      readonly status: () => Promise<PlaneStatus | undefined>
     },
   ) {}
 
@@ -43,14 +45,23 @@ export class Admissions {
   }
 
   /** Answers the follower's plugin. Rejects with HoldfastError. */
-  async answer(node: string, message: unknown): Promise<Session> {
-    const epoch = epochAsked(message)
-    if (epoch === undefined) {
+  async answer(node: string, message: unknown): Promise<object> {
+    const question = questionOf(message)
+    if (question === undefined) {
       throw new HoldfastError(
         'E_RFS_PROTOCOL',
         `${this.parts.node} does not understand the question`,
       )
     }
+    const status = await this.parts.status()
+    if (question.ask === 'code') return { code: status?.code }
+    const problem = versionProblem(this.parts.node, status?.speaks, node, question.speaks)
+    if (problem !== undefined) throw new HoldfastError('E_RFS_VERSION', problem)
+    return this.hand(node, question.epoch)
+  }
+
+  /** Never the same session twice. Rejects when this node is not admitted. */
+  async hand(node: string, epoch: number): Promise<Session> {
     const deadline = this.parts.clock.monotonicMs() + admissionWaitMs
     while (this.present?.epoch !== epoch && this.parts.clock.monotonicMs() < deadline) {
       await pause(this.parts.clock, lookAgainMs)
@@ -64,4 +75,16 @@ export class Admissions {
     this.present = { ...present, isTaken: true }
     return present.session
   }
+}
+
+/** What says nothing of its version is let in: the copy asks again. Undefined: they understand each other. */
+function versionProblem(
+  server: string,
+  ours: number | undefined,
+  follower: string,
+  theirs: number | undefined,
+): string | undefined {
+  if (ours === undefined || theirs === undefined || ours === theirs) return undefined
+  const older = ours < theirs ? server : follower
+  return `the data plane of ${server} speaks version ${ours} of the copy, that of ${follower} version ${theirs}: upgrade ${older} too`
 }

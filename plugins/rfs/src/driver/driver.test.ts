@@ -164,9 +164,8 @@ test('a session is never handed out twice', async (t) => {
   const { n1 } = t.context.pair
   const { driver } = await serving(n1)
   await driver.admit({ epoch: 3, full: false })
-  const question = { ask: 'session', format: 1, epoch: 3 }
-  const first = await driver.admissions.answer('n2', question)
-  const second = await driver.admissions.answer('n2', question)
+  const first = await driver.admissions.hand('n2', 3)
+  const second = await driver.admissions.hand('n2', 3)
   t.not(first.session, second.session)
   t.not(first.key, second.key)
   const admits = (await n1.orders()).filter(({ order }) => order === 'admit')

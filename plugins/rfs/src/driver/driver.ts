@@ -15,27 +15,24 @@ import {
   type Transition,
   type Verdict,
 } from '@holdfast/sdk'
-import { asideFor } from '../diverged/sets.js'
-import { findHolders } from './holders.js'
 import { keptFile } from './kept.js'
-import { areServed, examine, unmountLeftovers } from './mounts.js'
+import { invitationOf } from './invitation.js'
+import { areServed, examine } from './mounts.js'
 import { Admissions } from './admission.js'
 import { Listeners } from './listeners.js'
 import { type DriverParts, verdictOf } from './parts.js'
 import { Plane } from './plane.js'
-import { signalProcess } from './process.js'
 import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
-import { drain, release } from './release.js'
+import { drain } from './release.js'
+import { Renewal } from './renewal.js'
 import { Replacement } from './replacement.js'
-import { askSession, resolveAddress } from './sessions.js'
 import { launchOf, socketOf } from './settings.js'
 import { objectOf } from './object.js'
+import { unserveWaitMs, Withdrawal } from './withdrawal.js'
 import { Verifications } from '../verification/verifications.js'
 
 /** Mounting reads a journal of up to a million keys first. */
 const serveWaitMs = 120_000
-/** Ends with syncfs: as long as the disk needs for what is still in memory. */
-const unserveWaitMs = 300_000
 const orderWaitMs = 15_000
 /** Of the last `follow`, for a daemon that finds its data plane gone. */
 const followedName = 'followed'
@@ -54,16 +51,17 @@ export class RfsDriver implements Replica, Resource {
   private attempt = 0
   private lastProgress: Progress | undefined
   private readonly replacement: Replacement
+  private readonly withdrawal: Withdrawal
+  readonly renewal: Renewal
   /** Undefined: no data plane runs. */
   readonly status = (): Promise<PlaneStatus | undefined> => this.plane.status()
 
   constructor(private readonly parts: DriverParts) {
-    const { clock, log, store, module, entry, config } = parts
+    const { clock, exec, log, store, module, entry, config, peers } = parts
     this.listeners = new Listeners(parts.onTold)
     this.directories = config.rfs.replicated.map(({ dir }) => dir)
     this.plane = new Plane({
-      clock,
-      log,
+      ...{ clock, exec, log },
       store: store.volatile,
       launch: () => launchOf(config, module),
       entry,
@@ -75,15 +73,15 @@ export class RfsDriver implements Replica, Resource {
         this.reconnected(status)
       },
       onDeath: (cause) => {
-        void this.died(cause)
+        void this.ended(`the data plane died: ${cause}`, () => this.replacement.run(cause))
       },
     })
-    this.replacement = new Replacement({
-      clock,
-      log,
-      plane: this.plane,
-      keptFile: keptFile(socketOf(module)),
-    })
+    const { plane, directories } = this
+    this.withdrawal = new Withdrawal({ clock, exec, log, plane, directories })
+    const shared = { clock, log, plane, keptFile: keptFile(socketOf(module)) }
+    this.replacement = new Replacement(shared)
+    const onDue = (cause: string): void => this.renew(cause)
+    this.renewal = new Renewal({ ...shared, peers, entry, onDue })
     this.verifications = new Verifications({
       ...{ clock, log, store, directories: this.directories, status: this.status },
       order: (order, waitMs) => this.plane.order(order, waitMs),
@@ -92,6 +90,10 @@ export class RfsDriver implements Replica, Resource {
       clock,
       node: module.node,
       port: portOf(module.id),
+      status: async () => {
+        await this.replacement.settled()
+        return this.plane.status()
+      },
       order: async (order) => {
         await this.replacement.settled()
         return verdictOf(this.plane.order(order, orderWaitMs))
@@ -119,8 +121,12 @@ export class RfsDriver implements Replica, Resource {
     const status = found ? await this.plane.status() : undefined
     if (isServing(role)) {
       if (status !== undefined) return this.adoptServing(status, generation)
-      const replaced = await this.replacement.run('it ended while the daemon was down')
-      return this.adoptServing(replaced, generation)
+      const successor = await this.replacement.run('it ended while the daemon was down')
+      // It tells the epoch of the last follower that was live: the topology may not have heard that it was.
+      const { link, epoch } = successor ?? {}
+      if (link === 'held' && epoch !== undefined)
+        this.listeners.tell({ kind: 'copyFinished', epoch })
+      return this.adoptServing(successor, generation)
     }
     if (role === 'second') return this.adoptFollowing(status)
     return this.clear(status)
@@ -155,21 +161,15 @@ export class RfsDriver implements Replica, Resource {
     this.epoch = epoch
     this.lastProgress = undefined
     await this.parts.store.volatile.write(followedName, { epoch })
-    const node = this.parts.peers.others[0]
-    if (node === undefined) return refused('E_RFS_ALONE', 'the module has no other node to follow')
     const ready = await this.ready()
     if (!ready.ok) return ready
-    const address = await resolveAddress(
-      this.parts.peers.address(node, this.parts.config.rfs.flow?.name),
-      node,
-    )
-    if (typeof address !== 'string') return address
-    const offer = await askSession(this.parts.peers, node, epoch)
-    if ('ok' in offer) return offer
-    const aside = await asideFor(abandons, { ...this.parts, directories: this.directories })
+    const speaks = (await this.plane.status())?.speaks
+    const { directories } = this
+    const invitation = await invitationOf(this.parts, { epoch, speaks, abandons, directories })
     if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
+    if ('ok' in invitation) return invitation
     const verdict = await verdictOf(
-      this.plane.order({ order: 'follow', epoch, full, address, ...offer, ...aside }, orderWaitMs),
+      this.plane.order({ order: 'follow', epoch, full, ...invitation }, orderWaitMs),
     )
     if (verdict.ok) this.role = 'following'
     return verdict
@@ -177,13 +177,14 @@ export class RfsDriver implements Replica, Resource {
 
   async unfollow(): Promise<Verdict> {
     this.attempt++
+    this.renewal.end()
     this.lastProgress = undefined
     // A data plane that died applies nothing any more: all that it acknowledged was applied before.
     const status = (await this.plane.attach()) ? await this.plane.status() : undefined
     let verdict: Verdict = done
     if (status?.role === 'following') {
       verdict = await verdictOf(this.plane.order({ order: 'unfollow' }, unserveWaitMs))
-    } else if (status === undefined) verdict = await this.sweep(true)
+    } else if (status === undefined) verdict = await this.withdrawal.sweep(true)
     if (verdict.ok) this.role = 'idle'
     return verdict
   }
@@ -203,6 +204,7 @@ export class RfsDriver implements Replica, Resource {
 
   /** The daemon stops: everything goes on without it. */
   disconnect(): void {
+    this.renewal.end()
     this.plane.release()
   }
 
@@ -233,7 +235,7 @@ export class RfsDriver implements Replica, Resource {
       const epoch = typeof followed?.['epoch'] === 'number' ? followed['epoch'] : 0
       this.epoch = epoch
       this.tellLost(epoch, 'the data plane ended while the daemon was down')
-      return status === undefined ? this.sweep(true) : done
+      return status === undefined ? this.withdrawal.sweep(true) : done
     }
     this.resume(status)
     const { epoch, link } = status
@@ -248,6 +250,7 @@ export class RfsDriver implements Replica, Resource {
     this.epoch = epoch
     this.lastProgress = progress
     this.parts.log.write('event', 'dataPlaneAdopted', { role, link })
+    void this.renewal.adopted()
   }
 
   private async serve(transition: Transition, signal: AbortSignal): Promise<Verdict> {
@@ -273,18 +276,30 @@ export class RfsDriver implements Replica, Resource {
     return cleared.ok ? this.plane.end() : cleared
   }
 
-  /** The directories are as configured, nothing is left over, and an idle data plane runs. */
+  /** The directories are as configured, nothing is left over, and an idle data plane with the code that is installed runs. */
   private async ready(): Promise<Verdict> {
-    const clean = (await this.plane.attach()) ? done : await this.sweep(true)
+    this.renewal.end()
+    const isFound = await this.plane.attach()
+    const clean = isFound ? await this.endOutdated() : await this.withdrawal.sweep(true)
     if (!clean.ok) return clean
     const sound = await examine(this.parts.config)
     return sound.ok ? this.plane.ensure() : sound
   }
 
+  /** One that runs other code and does not serve is ended: another one is started for the next role. */
+  private async endOutdated(): Promise<Verdict> {
+    const status = await this.plane.status()
+    if (status === undefined || !(await this.renewal.isDue(status))) return done
+    const order = { order: 'unfollow' } as const
+    const ended = await verdictOf(this.plane.order(order, unserveWaitMs))
+    return ended.ok ? this.plane.end() : ended
+  }
+
   private async unserve(signal: AbortSignal): Promise<Verdict> {
+    this.renewal.end()
     await this.replacement.settled()
     await drain(this.plane, this.parts.log, this.parts.config.rfs.timeout)
-    const verdict = await this.giveUp(signal)
+    const verdict = await this.withdrawal.giveUp(signal)
     if (!verdict.ok) return verdict
     this.role = 'idle'
     this.admissions.withdraw()
@@ -292,42 +307,11 @@ export class RfsDriver implements Replica, Resource {
     return done
   }
 
-  private async giveUp(signal: AbortSignal): Promise<Verdict> {
-    const { clock, log } = this.parts
-    const pid = this.plane.pid()
-    return release(
-      {
-        clock,
-        log,
-        unmount: (force) => this.unmount(force),
-        holders: () => findHolders(this.directories, pid === undefined ? [] : [pid]),
-        signal: signalProcess,
-      },
-      signal,
-    )
-  }
-
-  private async unmount(force: boolean): Promise<Verdict> {
-    if (await this.plane.attach()) {
-      const verdict = await verdictOf(this.plane.order({ order: 'unserve', force }, unserveWaitMs))
-      if (verdict.ok || (verdict.code === 'E_RFS_BUSY' && !force)) return verdict
-      // Without the process the kernel answers every write with an error; what it wrote is with the file system.
-      this.parts.log.write('critical', 'dataPlaneKilled', { cause: verdict.reason })
-    }
-    return this.sweep(force)
-  }
-
-  /** Ends a data plane that does not answer, and unmounts what it left. */
-  private async sweep(lazy: boolean): Promise<Verdict> {
-    await this.plane.kill()
-    return unmountLeftovers(this.parts.exec, this.directories, lazy)
-  }
-
   /** In a role without data: whatever is still going on is ended. */
   private async clear(status: PlaneStatus | undefined): Promise<Verdict> {
-    if (status?.role === 'serving') return this.giveUp(new AbortController().signal)
+    if (status?.role === 'serving') return this.withdrawal.giveUp(new AbortController().signal)
     if (status?.role === 'following') return this.unfollow()
-    return status === undefined ? this.sweep(true) : done
+    return status === undefined ? this.withdrawal.sweep(true) : done
   }
 
   private heard(event: PlaneEvent): void {
@@ -364,33 +348,46 @@ export class RfsDriver implements Replica, Resource {
     if (isLost) this.tellLost(epoch, 'lost while the connection to the data plane was interrupted')
   }
 
-  private async died(ending: string): Promise<void> {
-    void this.verifications.lost(`the data plane died: ${ending}`)
+  /** The data plane has other code than the one that is installed, and may be replaced at this moment. */
+  private renew(cause: string): void {
     if (this.role === 'serving') {
-      const status = await this.replacement.run(ending)
+      void this.ended(`the data plane was replaced: ${cause}`, () => this.replacement.renew(cause))
+    }
+    // The topology lets this node in again, and what is idle then gives its place to another one.
+    if (this.role === 'following') this.tellLost(this.epoch, `follows anew: ${cause}`)
+  }
+
+  /** `successor`: another one that goes on in its place; undefined: there is none. */
+  private async ended(
+    cause: string,
+    successor: () => Promise<PlaneStatus | undefined>,
+  ): Promise<void> {
+    this.renewal.end()
+    void this.verifications.lost(cause)
+    if (this.role === 'serving') {
+      const status = await successor()
       if (status !== undefined) {
-        this.replaced(status, ending)
+        this.replaced(status, cause)
         return
       }
     }
     const { role, epoch } = this
-    const cause = `the data plane died: ${ending}`
     this.lastProgress = undefined
     this.admissions.withdraw()
     this.role = 'idle'
     const level = role === 'serving' ? 'critical' : 'warning'
-    this.parts.log.write(level, 'dataPlaneDied', { cause: ending, role })
+    this.parts.log.write(level, 'dataPlaneDied', { cause, role })
     if (role === 'serving') this.listeners.tell({ kind: 'dataFailed', cause })
     if (role === 'following') this.tellLost(epoch, cause)
   }
 
   /** Another data plane serves: the application only waited. Its follower is lost, or the copy to one. */
-  private replaced({ link, epoch }: PlaneStatus, ending: string): void {
+  private replaced({ link, epoch }: PlaneStatus, cause: string): void {
     this.admissions.withdraw()
     this.lastProgress = undefined
     // The last thing that the former one did may have been to let a follower be current: that comes first.
     if (link === 'held') this.listeners.tell({ kind: 'copyFinished', epoch })
-    this.tellLost(link === 'held' ? epoch : this.epoch, `the data plane died: ${ending}`)
+    this.tellLost(link === 'held' ? epoch : this.epoch, cause)
   }
 
   private tellLost(epoch: number, cause: string): void {

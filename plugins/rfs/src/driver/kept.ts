@@ -3,7 +3,7 @@
  * that does nothing but hold the descriptors of the mounts. Read by the plugin too: as long as the keeper lives, the
  * kernel's connection does.
  */
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, readlink, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from './errno.js'
 import { isAlive, killProcess, type ProcessIdentity } from './process.js'
@@ -20,7 +20,7 @@ export interface Kept {
   /** The role was given up: whatever comes is refused. */
   readonly refused: boolean
   /**
-   * In the order of the keeper's descriptors: from 3 on two for each volume, the mount's and the root's, then the queue of
+   * In the order of the keeper's descriptors: from `firstKept` on two for each volume, the mount's and the root's, then the queue of
    * files without a name.
    */
   readonly volumes: readonly {
@@ -29,6 +29,9 @@ export interface Kept {
     readonly point: string
   }[]
 }
+
+/** Of the keeper's descriptors: 0, 1 and 2 are nothing. */
+export const firstKept = 3
 
 /** How a successor is to go on. */
 export type Standing = Pick<Kept, 'generation' | 'epoch' | 'alone' | 'refused'>
@@ -46,6 +49,22 @@ export async function readKept(file: string): Promise<Kept | undefined> {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Why a successor could not go on with the mounts of the data plane that serves; undefined: it could. */
+export async function successionProblem(file: string): Promise<string | undefined> {
+  const kept = await readKept(file)
+  if (kept === undefined) {
+    return 'nothing keeps the mounts: this kernel does not give requests again, or too many files without a name are open'
+  }
+  if (kept.refused) return 'this node is giving up its role'
+  if (!(await isAlive(kept.keeper))) return 'the process that keeps the mounts has ended'
+  const fds = `/proc/${String(kept.keeper.pid)}/fd`
+  for (const [index, { directory }] of kept.volumes.entries()) {
+    const held = await linkOf(`${fds}/${String(firstKept + 2 * index)}`)
+    if (held !== '/dev/fuse') return `the mount on ${directory} is not kept`
+  }
+  return undefined
 }
 
 /** Ends the keeper and, when no data plane has them any more, the connections to the kernel. Resolves when it is done. */
@@ -84,6 +103,16 @@ export function keptOf(fields: Readonly<Record<string, unknown>>): Kept | undefi
     alone: alone === true,
     refused: refused === true,
     volumes: known,
+  }
+}
+
+/** Undefined: there is no such link, or no such process any more. */
+async function linkOf(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path)
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(errnoOf(error))) return undefined
+    throw error
   }
 }
 

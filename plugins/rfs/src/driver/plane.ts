@@ -1,5 +1,13 @@
 /** The data plane process as the plugin sees it: found or started, ordered, watched, ended. */
-import { type Clock, type Log, type Store, type Verdict, done, refused } from '@holdfast/sdk'
+import {
+  type Clock,
+  type Exec,
+  type Log,
+  type Store,
+  type Verdict,
+  done,
+  refused,
+} from '@holdfast/sdk'
 import { endKeeper, keptFile } from './kept.js'
 import {
   identify,
@@ -18,6 +26,7 @@ import { statusOf } from './wire.js'
 
 export interface PlaneParts {
   readonly clock: Clock
+  readonly exec: Exec
   readonly log: Log
   readonly store: Store['volatile']
   /** Asked at each start: addresses may have changed. */
@@ -114,12 +123,30 @@ export class Plane {
     return done
   }
 
-  /** SIGKILL: ends the connection to the kernel, so that nobody can write through it any more. */
-  async kill(): Promise<void> {
+  /** SIGKILL: what it was doing is left to a successor. That it ended is told to nobody. */
+  async retire(): Promise<void> {
     const identity = this.identity ?? (await this.recorded())
     this.forget()
     if (identity !== undefined) await this.waitForEnd(identity, 0)
+  }
+
+  /** Ends the connection to the kernel as well, so that nobody can write through it any more. */
+  async kill(): Promise<void> {
+    await this.retire()
     await endKeeper(keptFile(this.parts.launch().socket), () => pause(this.parts.clock, 5))
+  }
+
+  /** Undefined: one that is started now would run on this machine; else why not. */
+  async problem(): Promise<string | undefined> {
+    const { exec, entry, directories } = this.parts
+    const launchFile = `${directories.run}/rfs-launch.json`
+    await writeLaunch(launchFile, this.parts.launch())
+    const options = { timeoutMs: startWaitMs }
+    const said = await exec.run(process.execPath, [entry, '--check', launchFile], options)
+    if (said.code === 0) return undefined
+    const lines = said.stderr.trim().split('\n')
+    const cause = lines.find((line) => line.includes('Error: ')) ?? lines.at(-1) ?? ''
+    return `the new one does not start: ${said.timedOut ? 'no answer' : cause.slice(0, 200)}`
   }
 
   /** Starts another one in the place of one that died while it served. Refused: it can't go on with the mounts. */

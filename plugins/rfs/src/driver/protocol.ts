@@ -84,6 +84,12 @@ export type PlaneOrder =
 
 export type PlaneRole = 'idle' | 'serving' | 'following'
 
+/** The same digest: the same bytes (`code.ts`). The version is for people. */
+export interface PlaneCode {
+  readonly version: string
+  readonly digest: string
+}
+
 /**
  * `copying`: connected, the follower is not identical yet. `held`: it was live, was lost, and changes wait for `detach`.
  */
@@ -92,6 +98,10 @@ export type PlaneLink = 'none' | 'copying' | 'live' | 'held'
 /** Answer to `status`: these fields beside `id` and `ok`. */
 export interface PlaneStatus {
   readonly pid: number
+  /** Undefined: of a version that does not say it. */
+  readonly code: PlaneCode | undefined
+  /** Version of the copy between two data planes: both must have the same. Undefined: of a version that does not say it. */
+  readonly speaks: number | undefined
   readonly role: PlaneRole
   readonly generation: string | undefined
   /** Of the last admit, detach or follow. */

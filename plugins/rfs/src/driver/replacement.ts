@@ -1,6 +1,7 @@
 /**
- * Another data plane in the place of one that died while it served, as long as that is of use: what kills each successor
- * at once (a request that finds a bug, a broken disk) is given up after a few times, and then the topology decides.
+ * Another data plane in the place of one that died while it served, or was ended so that another one goes on, as long as that
+ * is of use: what kills each successor at once (a request that finds a bug, a broken disk) is given up after a few times, and
+ * then the topology decides.
  */
 import { type Clock, type Log, type Verdict, refused } from '@holdfast/sdk'
 import type { Plane } from './plane.js'
@@ -32,6 +33,15 @@ export class Replacement {
   /** The status of the new one, which serves; undefined: there is none. */
   run(ending: string): Promise<PlaneStatus | undefined> {
     this.current = this.replace(ending)
+    return this.current
+  }
+
+  /**
+   * The same in the place of one that serves. It is ended as by a crash: that way every version knows, and no other is tested
+   * as much.
+   */
+  renew(cause: string): Promise<PlaneStatus | undefined> {
+    this.current = this.parts.plane.retire().then(() => this.replace(cause))
     return this.current
   }
 

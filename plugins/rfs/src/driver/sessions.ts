@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { HoldfastError, messageOf, type Peers } from '@holdfast/sdk'
-import { type Refusal, refusal } from './refusal.js'
 import { objectOf } from './object.js'
+import type { PlaneCode } from './protocol.js'
+import { type Refusal, refusal } from './refusal.js'
+import { planeCodeOf } from './wire.js'
 
 export interface Session {
   readonly session: string
@@ -25,14 +27,14 @@ const format = 1
 const askWaitMs = 10_000
 const lookupWaitMs = 3_000
 
-/** The question of the follower to the rfs plugin of the serving node. */
+/** The question of the follower to the rfs plugin of the serving node. `speaks`: of its data plane. */
 export async function askSession(
   peers: Peers,
   node: string,
-  epoch: number,
+  question: { readonly epoch: number; readonly speaks: number | undefined },
 ): Promise<Session | Refusal> {
   try {
-    const answer = await peers.call(node, { ask: 'session', format, epoch }, askWaitMs)
+    const answer = await peers.call(node, { ask: 'session', format, ...question }, askWaitMs)
     return sessionOf(answer) ?? refusal('E_RFS_PROTOCOL', `${node} answered without a session`)
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error
@@ -40,12 +42,29 @@ export async function askSession(
   }
 }
 
-/** Undefined when `message` is not that question. A newer format is refused, not guessed. */
-export function epochAsked(message: unknown): number | undefined {
+/** Which code the data plane of the other node runs. Undefined: it did not say. */
+export async function askCode(peers: Peers, node: string): Promise<PlaneCode | undefined> {
+  try {
+    const answer = await peers.call(node, { ask: 'code', format }, askWaitMs)
+    return planeCodeOf(objectOf(answer)?.['code'])
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error
+    return undefined
+  }
+}
+
+export type Question =
+  | { readonly ask: 'code' }
+  | { readonly ask: 'session'; readonly epoch: number; readonly speaks: number | undefined }
+
+/** Undefined when `message` is no question. A newer format is refused, not guessed. */
+export function questionOf(message: unknown): Question | undefined {
   const fields = objectOf(message)
-  const epoch = fields?.['epoch']
-  const isQuestion = fields?.['ask'] === 'session' && fields['format'] === format
-  return isQuestion && typeof epoch === 'number' ? epoch : undefined
+  if (fields?.['format'] !== format) return undefined
+  const { ask, epoch, speaks } = fields
+  if (ask === 'code') return { ask }
+  if (ask !== 'session' || typeof epoch !== 'number') return undefined
+  return { ask, epoch, speaks: typeof speaks === 'number' ? speaks : undefined }
 }
 
 /** The data plane dials numbers; cluster.xml may hold a name. */

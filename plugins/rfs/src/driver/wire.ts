@@ -1,6 +1,6 @@
 /** Reads what the data plane says. It is our own process, yet an older or newer one may be running. Pure. */
 import type { LogLevel, Progress } from '@holdfast/sdk'
-import type { PlaneEvent, PlaneLink, PlaneRole, PlaneStatus } from './protocol.js'
+import type { PlaneCode, PlaneEvent, PlaneLink, PlaneRole, PlaneStatus } from './protocol.js'
 import { objectOf } from './object.js'
 import { reportOf } from '../verification/report.js'
 import type { Refusal } from './refusal.js'
@@ -48,6 +48,8 @@ export function statusOf(fields: Fields): PlaneStatus | undefined {
   const { generation, heardMsAgo } = fields
   return {
     pid,
+    code: planeCodeOf(fields['code']),
+    speaks: maybeNumber(fields['speaks']),
     role,
     generation: typeof generation === 'string' ? generation : undefined,
     epoch: numberOf(fields['epoch']),
@@ -61,6 +63,12 @@ export function statusOf(fields: Fields): PlaneStatus | undefined {
       ]),
     ),
   }
+}
+
+/** Undefined: a data plane of a version that says nothing of its code. */
+export function planeCodeOf(value: unknown): PlaneCode | undefined {
+  const { version, digest } = objectOf(value) ?? {}
+  return typeof version === 'string' && typeof digest === 'string' ? { version, digest } : undefined
 }
 
 function eventOf(name: string, fields: Fields): PlaneEvent | undefined {

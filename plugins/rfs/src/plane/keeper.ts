@@ -6,13 +6,17 @@ import { spawn } from 'node:child_process'
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '@holdfast/sdk'
-import { endProcess, keptFile, type Kept, readKept, type Standing } from '../driver/kept.js'
+import {
+  endProcess,
+  firstKept,
+  keptFile,
+  type Kept,
+  readKept,
+  type Standing,
+} from '../driver/kept.js'
 import { identify, isAlive, type ProcessIdentity } from '../driver/process.js'
 import { close, errnoName, pidfdGetfd, pidfdOpen } from './libc.js'
 import type { Volume } from './volume.js'
-
-/** Descriptors 0, 1 and 2 of the keeper are nothing. */
-const FIRST = 3
 
 /** Whoever ends the keeper again and again does not want one. */
 const REPLACED_MAX = 3
@@ -129,7 +133,7 @@ export async function inherit(socket: string): Promise<Inheritance | undefined> 
   if (kept === undefined || !(await isAlive(kept.keeper))) return undefined
   const process = pidfdOpen(kept.keeper.pid)
   if (process < 0) throw keeperError(errnoName(process))
-  let next = FIRST
+  let next = firstKept
   const take = (): number => {
     const fd = pidfdGetfd(process, next++)
     if (fd < 0) throw keeperError(`a descriptor is missing (${errnoName(fd)})`)

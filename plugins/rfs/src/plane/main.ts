@@ -1,10 +1,13 @@
 /**
  * The data plane process: `node dist/plane/main.js <launch file>`. Puts the parts together and runs the loop.
  * It ends by the order `exit`, or when it no longer knows its state: the plugin then hears it and the peer takes over.
+ * `--check <launch file>` only says, by its exit code, whether this program runs on this machine.
  */
+import { fileURLToPath } from 'node:url'
 import { HoldfastError, messageOf } from '@holdfast/sdk'
 import type { LogLevel } from '@holdfast/sdk'
-import type { PlaneEvent } from '../driver/protocol.js'
+import { codeOf } from '../driver/code.js'
+import type { PlaneEvent, PlaneLaunch } from '../driver/protocol.js'
 import { keepAwake } from './awake.js'
 import { ControlSocket } from './control.js'
 import { openJournal } from './journal/file.js'
@@ -27,9 +30,10 @@ main().catch((error: unknown) => {
 })
 
 async function main(): Promise<void> {
-  const path = process.argv[2]
-  if (path === undefined) throw new HoldfastError('E_RFS_LAUNCH', 'usage: main.js LAUNCH_FILE')
-  const launch = readLaunch(path)
+  const { launch, isCheck } = told(process.argv.slice(2))
+  // All libraries are loaded by now.
+  if (isCheck) return
+  const code = await codeOf(fileURLToPath(import.meta.url))
   // Modes of what is made here are those of the application, never ours.
   umask(0)
   const loop = new Loop()
@@ -48,6 +52,7 @@ async function main(): Promise<void> {
   const plane: Plane = new Plane(
     {
       launch,
+      code,
       loop,
       pool,
       resync,
@@ -79,6 +84,18 @@ async function main(): Promise<void> {
   control.close()
   await pool.stop()
   process.exit(0)
+}
+
+function told(args: readonly string[]): {
+  readonly launch: PlaneLaunch
+  readonly isCheck: boolean
+} {
+  const isCheck = args[0] === '--check'
+  const path = args[isCheck ? 1 : 0]
+  if (path === undefined) {
+    throw new HoldfastError('E_RFS_LAUNCH', 'usage: main.js [--check] LAUNCH_FILE')
+  }
+  return { launch: readLaunch(path), isCheck }
 }
 
 /** Answers the lines of the control socket. */

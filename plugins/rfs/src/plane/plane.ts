@@ -1,16 +1,19 @@
 /** The data plane's role, as the plugin orders it: idle, serving or following. Everything else is done by those two. */
 import { HoldfastError, assertNever, messageOf } from '@holdfast/sdk'
-import type { PlaneEvent, PlaneOrder, PlaneStatus } from '../driver/protocol.js'
+import type { PlaneCode, PlaneEvent, PlaneOrder, PlaneStatus } from '../driver/protocol.js'
 import { Charge } from './follow/charge.js'
 import { Follower } from './follow/follower.js'
 import { inherit } from './keeper.js'
 import type { AdmitOrder } from './serve/copy.js'
 import { Server } from './serve/server.js'
 import type { PlaneParts } from './parts.js'
+import { PROTOCOL } from './resync/messages.js'
 import type { Journal } from './resync-port.js'
 
 /** What outlives a role. */
 export interface PlaneOptions extends Omit<PlaneParts, 'journal'> {
+  /** What this process runs. */
+  readonly code: PlaneCode | undefined
   readonly openJournal: (opening?: { readonly isCovered: boolean }) => Journal
 }
 
@@ -43,6 +46,8 @@ export class Plane {
       role.kind === 'serving' ? role.server : role.kind === 'following' ? role.follower : undefined
     return {
       pid: process.pid,
+      code: this.options.code,
+      speaks: PROTOCOL,
       role: role.kind,
       generation: role.kind === 'serving' ? role.server.generation : undefined,
       epoch: this.#epoch,

@@ -6,15 +6,22 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { appendFileSync, closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { codeOf } from '../driver/code.js'
 import type { PlaneLaunch, PlaneLink, PlaneRole } from '../driver/protocol.js'
 import { objectOf } from '../driver/object.js'
 import { parseObject } from '../driver/wire.js'
 
-const launchFile = process.argv[2] ?? ''
+const isCheck = process.argv[2] === '--check'
+const launchFile = process.argv[isCheck ? 3 : 2] ?? ''
 const launch = JSON.parse(readFileSync(launchFile, 'utf8')) as PlaneLaunch // Written by the driver under test.
 const run = dirname(launch.socket)
 const directories = launch.volumes.map(({ directory }) => directory)
 
+/** As it was when this process began, like the real one's. */
+const code =
+  faults()['otherCode'] === true
+    ? { version: '0.0.1', digest: 'other' }
+    : await codeOf(process.argv[1] ?? '')
 let role: PlaneRole = 'idle'
 let link: PlaneLink = 'none'
 let generation: string | undefined
@@ -60,6 +67,8 @@ function obey(order: string, line: Readonly<Record<string, unknown>>): object {
       return {
         ok: true,
         pid: process.pid,
+        code,
+        speaks: faults()['speaks'] ?? 2,
         role,
         generation,
         epoch,
@@ -122,6 +131,7 @@ if (faults()['failsAtStart'] === true) {
   console.error('told to fail at the start')
   process.exit(3)
 }
+if (isCheck) process.exit(0)
 rmSync(launch.socket, { force: true })
 createServer((socket) => {
   client?.destroy()

@@ -15,7 +15,9 @@ import {
   type Transition,
 } from '@holdfast/sdk'
 import { RfsDriver } from '../driver/driver.js'
+import { endKeeper, keptFile } from '../driver/kept.js'
 import { parseMountinfo } from '../driver/mountinfo.js'
+import { pause } from '../driver/plane.js'
 import { signalProcess } from '../driver/process.js'
 import { socketOf, type RfsConfig } from '../driver/settings.js'
 import { objectOf } from '../driver/object.js'
@@ -28,8 +30,11 @@ export interface Node {
   readonly directories: readonly string[]
   /** Log events with their fields, as JSON. */
   readonly logged: readonly string[]
-  /** A daemon as after its start: only what is in the store is known. The one before is gone. */
-  daemon(): RfsDriver
+  /**
+   * A daemon as after its start: only what is in the store is known. The one before is gone. `entry`: it is of another
+   * installation.
+   */
+  daemon(entry?: string): RfsDriver
   fault(faults: Readonly<Record<string, boolean | string>>): Promise<void>
   orders(): Promise<readonly Readonly<Record<string, unknown>>[]>
   planePid(): Promise<number | undefined>
@@ -56,6 +61,8 @@ export async function makePair(options: { id: number; entry?: string }): Promise
       for (const node of [n1, n2]) {
         const pid = await node.planePid()
         if (pid !== undefined) signalProcess(pid, 'SIGKILL')
+        // Whoever still waits for an answer is let go only with the last one that has the connection.
+        await endKeeper(keptFile(socketOf(node.context)), () => pause(realClock, 5))
         await unmountUnder(root)
       }
       await rm(root, { recursive: true, force: true })
@@ -111,7 +118,7 @@ async function makeNode(
     config,
     directories,
     logged,
-    daemon: () => {
+    daemon: (entry = options.entry ?? fakePlane) => {
       drivers.get(name)?.disconnect()
       const driver = new RfsDriver({
         clock: realClock,
@@ -121,7 +128,7 @@ async function makeNode(
         peers: peersOf(name, drivers),
         store,
         config,
-        entry: options.entry ?? fakePlane,
+        entry,
       })
       drivers.set(name, driver)
       return driver

@@ -1,6 +1,7 @@
 /** `holdfast rfs verify`, `holdfast rfs state`: both nodes compared while the application runs, and what came of it. */
 import type { Command, CommandResult } from '@holdfast/sdk'
 import type { PlaneStatus } from '../driver/protocol.js'
+import { codeText } from '../driver/renew.js'
 import { linesOf } from './report.js'
 import type { Verifications } from './verifications.js'
 
@@ -81,14 +82,14 @@ async function stateOf(
   syncat: string | undefined,
 ): Promise<CommandResult> {
   const last = await verifications.last()
-  const { role = 'not running', link = 'none', counters } = status ?? {}
+  const { role = 'not running', link = 'none', counters, code } = status ?? {}
   const names = counters?.['verifiedNames']
   const running = names === undefined ? undefined : { names, bytes: counters?.['verifiedBytes'] }
   const lines = [
-    `data plane: ${role}, link ${link}`,
+    `data plane: ${role}, link ${link}${status === undefined ? '' : `, ${codeText(code)}`}`,
     ...(syncat === undefined ? [] : [syncat]),
     ...(running === undefined ? [] : [`verification under way: ${running.names} names so far`]),
     ...(last === undefined ? ['never verified on this node'] : linesOf(last)),
   ]
-  return { ok: true, lines, data: { role, link, syncat, running, verified: last } }
+  return { ok: true, lines, data: { role, link, code, syncat, running, verified: last } }
 }
