@@ -54,16 +54,16 @@ export class Product {
 
   /**
    * Starts the daemon and whoever starts it again when it dies; returns when it answers. `env` is added to the daemon's
-   * environment.
+   * environment; `program` is the daemon of another installation.
    */
-  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    for (const program of [daemonProgram, commandProgram]) {
-      if (!existsSync(program)) throw new LabError(`${program} is missing: run npm run build`)
+  async start(env: Readonly<Record<string, string>> = {}, program = daemonProgram): Promise<void> {
+    for (const needed of [program, commandProgram]) {
+      if (!existsSync(needed)) throw new LabError(`${needed} is missing: run npm run build`)
     }
     await this.#putCommandInPath()
     const pidFile = '/run/holdfastd.pid'
     const supervise = ['sh', join(scriptsDirectory, 'supervise.sh'), pidFile, '/dev/stdout']
-    await this.host.start([...supervise, process.execPath, daemonProgram], {
+    await this.host.start([...supervise, process.execPath, program], {
       log: 'holdfastd',
       env,
     })
@@ -108,6 +108,20 @@ export class Product {
     const pid = await this.daemonPid()
     await this.host.mustRun(['kill', '-KILL', String(pid)])
     return pid
+  }
+
+  /** Ends the daemon, as an upgrade does, and nothing else; `start` begins another one. */
+  async stopDaemon(): Promise<void> {
+    const pid = await this.daemonPid()
+    for (const supervisor of await this.host.processes(/^sh \S*supervise\.sh /)) {
+      signal(supervisor, 'SIGTERM')
+    }
+    await until(
+      `holdfastd of ${this.host.name} ends`,
+      async () =>
+        (await this.host.run(['kill', '-0', String(pid)])).code === 0 ? undefined : true,
+      { timeoutMs: 60_000 },
+    )
   }
 
   /** Returns when this node sees `count` nodes, itself included, and has a stream to each other one. */

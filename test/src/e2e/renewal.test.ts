@@ -1,0 +1,91 @@
+/**
+ * The package is upgraded on a running pair, node by node, under load: the data planes get the new code, the application
+ * is not interrupted, nothing is lost.
+ */
+import { appendFile, cp, readFile, symlink } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ModuleView } from '@holdfast/sdk'
+import { ledger, monotonicMs, type Product, until } from '@holdfast/lab'
+import test from 'ava'
+import { type Pair, patienceMs, withPair } from './given.js'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** Like what `install.sh` installs, with one more line in the program of the data plane. Returns the daemon's program. */
+async function nextVersion(pair: Pair): Promise<string> {
+  const directory = join(pair.lab.host('n1').directory, 'next-version')
+  for (const part of ['core', 'plugins']) {
+    await cp(join(root, part), join(directory, part), { recursive: true, filter: isInstalled })
+  }
+  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
+  await appendFile(join(directory, 'plugins/rfs/dist/plane/main.js'), '// the next version\n')
+  return join(directory, 'core/dist/main.js')
+}
+
+function isInstalled(path: string): boolean {
+  const isSource = path.split(sep).includes('src') || path.includes('.tsbuildinfo')
+  return !isSource && !/\.(map|d\.ts|test\.js)$/.test(path)
+}
+
+/** What `systemctl restart holdfastd` does after the installation. */
+async function upgrade(node: Product, program: string): Promise<void> {
+  await node.stopDaemon()
+  await node.start({}, program)
+}
+
+async function onlyDataPlane(node: Product): Promise<number> {
+  const [pid, ...others] = await node.dataPlanes()
+  if (pid === undefined || others.length > 0) throw new Error(`no or several on ${node.host.name}`)
+  return pid
+}
+
+async function runsNextVersion(node: Product, former: number): Promise<void> {
+  await until(
+    `the data plane of ${node.host.name} is of the next version`,
+    async () => {
+      const [pid] = await node.dataPlanes()
+      if (pid === undefined || pid === former) return undefined
+      const program = await readFile(`/proc/${String(pid)}/cmdline`, 'utf8')
+      return program.includes('next-version') ? true : undefined
+    },
+    { timeoutMs: patienceMs },
+  )
+}
+
+async function remarks(node: Product): Promise<string> {
+  // The API validates its answers against its own schema.
+  const view = (await node.tryGet(`/modules/${ledger.name}`)) as ModuleView | undefined
+  return view?.remarks?.join() ?? ''
+}
+
+test('an upgrade of the package replaces the data planes of a pair, the primary going on and nothing being lost', async (t) => {
+  await withPair(t, { timeout: '1000ms' }, async (pair) => {
+    await pair.serves()
+    const program = await nextVersion(pair)
+    const [first, second] = [await onlyDataPlane(pair.n1), await onlyDataPlane(pair.n2)]
+
+    const beganMs = monotonicMs()
+    await upgrade(pair.n2, program)
+    await until(
+      'the secondary says that it has other code',
+      async () => ((await remarks(pair.n2)).includes('other code') ? true : undefined),
+      { timeoutMs: patienceMs },
+    )
+    await pair.clientsGoOn()
+    await pair.is(pair.n1, 'PRIM Ready')
+    t.is(await onlyDataPlane(pair.n2), second, 'it follows a primary of the former version')
+
+    await upgrade(pair.n1, program)
+    await runsNextVersion(pair.n1, first)
+    await runsNextVersion(pair.n2, second)
+    await pair.is(pair.n2, 'SECOND Ready')
+    await pair.is(pair.n1, 'PRIM Ready')
+    await pair.clientsGoOn()
+    t.deepEqual([await remarks(pair.n1), await remarks(pair.n2)], ['', ''])
+    const silenceMs = await pair.longestSilenceMs(beganMs)
+    t.log(`the longest time without an answer: ${silenceMs.toFixed(0)} ms`)
+    t.is((await pair.runners()).length, 1, 'the application was restarted')
+    await pair.promisesHold(t)
+  })
+})
