@@ -1,4 +1,5 @@
 /** A LAN is lost, in one direction or in both: the nodes go on talking over the other one, as soon as heartbeats tell. */
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { monotonicMs, type Product, until } from '@holdfast/lab'
 import { type Pair, patienceMs, withPair } from './given.js'
@@ -79,6 +80,27 @@ test('a LAN that is lost in one direction or in both is left by both nodes befor
       }
       await pair.lab.network.endLosses()
       await pair.lab.network.heal({ host: 'n1', lan: used })
+    }
+  })
+})
+
+test('a node that stands still, and goes on, is no reason to leave a LAN', async (t) => {
+  await withPair(t, { module: false, lans }, async (pair) => {
+    for (const frozen of pair.nodes) {
+      await bothLansCarry(pair)
+      await frozen.host.freeze()
+      // Longer than the heartbeats of a LAN may stay away, shorter than a connection may be silent.
+      await delay(2_500)
+      await frozen.host.thaw()
+      for (const node of pair.nodes) await node.waitForCluster(2)
+      await bothLansCarry(pair)
+    }
+    for (const node of pair.nodes) {
+      const causes = (await fieldsOf(node, 'peerDisconnected')).map(({ cause }) => String(cause))
+      t.deepEqual(
+        causes.filter((cause) => /heartbeats/.test(cause)),
+        [],
+      )
     }
   })
 })
