@@ -125,7 +125,11 @@ function follow(run: Run, number: number): string | undefined {
   while (!isOver(run)) {
     run.step()
     for (let order = takeOrder(); order !== undefined; order = takeOrder()) {
-      if (order.kind === 'end') process.exit()
+      if (order.kind === 'end') {
+        if (!isOver(run)) process.exit()
+        held.unshift(order)
+        return undefined
+      }
       if (isStart(order)) {
         waiting = order
         return isOver(run) ? undefined : 'another copy was ordered'

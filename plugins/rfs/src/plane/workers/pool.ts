@@ -34,17 +34,10 @@ export class WorkerPool {
   #next = 0
 
   /** `wake`: an eventfd in the loop's poll set; call `collect` when it is readable. */
-  constructor(wake: number, onFailed: (error: Error) => void) {
-    for (let index = 0; index < THREADS; index++) {
-      const memory = new SharedArrayBuffer(MAILBOX_BYTES)
-      const worker = new Worker(new URL('./thread.js', import.meta.url), {
-        workerData: { memory, wake },
-      })
-      worker.on('error', onFailed)
-      worker.unref()
-      this.#threads.push({ worker, mailbox: mailboxOn(memory), current: undefined })
-    }
-  }
+  constructor(
+    readonly wake: number,
+    readonly onFailed: (error: Error) => void,
+  ) {}
 
   /** Jobs that are not done. */
   get busy(): number {
@@ -53,7 +46,7 @@ export class WorkerPool {
   }
 
   run(job: Job): void {
-    const idle = this.#threads.find((thread) => thread.current === undefined)
+    const idle = this.#threads.find((thread) => thread.current === undefined) ?? this.#oneMore()
     if (idle !== undefined) {
       start(idle, job)
       return
@@ -89,6 +82,19 @@ export class WorkerPool {
       Atomics.notify(mailbox.words, 0)
     }
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  /** Each has a heap of its own, so they are made when there is work for them: an idle module needs none or one. */
+  #oneMore(): Thread | undefined {
+    if (this.#threads.length === THREADS) return undefined
+    const memory = new SharedArrayBuffer(MAILBOX_BYTES)
+    const workerData = { memory, wake: this.wake }
+    const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData })
+    worker.on('error', this.onFailed)
+    worker.unref()
+    const thread = { worker, mailbox: mailboxOn(memory), current: undefined }
+    this.#threads.push(thread)
+    return thread
   }
 
   #take(): Job | undefined {
