@@ -40,6 +40,7 @@ export class Link {
   private open: { readonly stream: Stream; readonly hello: Hello } | undefined
   private dial: Dial | undefined
   private cancelWait: Cancel = () => undefined
+  private isEnded = false
 
   constructor(
     readonly node: string,
@@ -86,13 +87,14 @@ export class Link {
 
   /** The other node is no longer wanted: nothing happens here any more, but that an open stream is `closed`. */
   end(code: string, reason: string): void {
+    this.isEnded = true
     this.cancelWait()
     this.endDial('no longer wanted')
-    this.route = initialRoute(false)
     this.stream?.dismiss(code, reason)
   }
 
   private happened(event: RouteEvent): void {
+    if (this.isEnded) return
     const { next, actions } = step(this.route, event)
     this.route = next
     for (const action of actions) this.obey(action)
@@ -118,6 +120,8 @@ export class Link {
   }
 
   private dialOver(lan: string): void {
+    // Whoever heard that the stream was left may have ended the link.
+    if (this.isEnded) return
     this.cancelWait()
     const { clock, connect, greet } = this.options
     const socket = connect(lan)
