@@ -7,7 +7,7 @@ import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ModuleView } from '@holdfast/sdk'
 import { ledger, monotonicMs, type Product, until } from '@holdfast/lab'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { type Pair, patienceMs, withPair } from './given.js'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -59,13 +59,34 @@ async function remarks(node: Product): Promise<string> {
   return view?.remarks?.join() ?? ''
 }
 
-test('an upgrade of the package replaces the data planes of a pair, the primary going on and nothing being lost', async (t) => {
+/** A pair under load on which `work` upgrades the package; afterwards both run the next version, and nobody has noticed. */
+async function upgrading(
+  t: ExecutionContext,
+  work: (pair: Pair, program: string) => Promise<void>,
+): Promise<void> {
   await withPair(t, { timeout: '1000ms' }, async (pair) => {
     await pair.serves()
     const program = await nextVersion(pair)
-    const [first, second] = [await onlyDataPlane(pair.n1), await onlyDataPlane(pair.n2)]
-
+    const former = await Promise.all(pair.nodes.map(onlyDataPlane))
     const beganMs = monotonicMs()
+    await work(pair, program)
+    for (const [index, node] of pair.nodes.entries()) {
+      await runsNextVersion(node, former[index] ?? 0)
+    }
+    await pair.is(pair.n2, 'SECOND Ready')
+    await pair.is(pair.n1, 'PRIM Ready')
+    await pair.clientsGoOn()
+    t.deepEqual(await Promise.all(pair.nodes.map(remarks)), ['', ''])
+    const silenceMs = await pair.longestSilenceMs(beganMs)
+    t.log(`the longest time without an answer: ${silenceMs.toFixed(0)} ms`)
+    t.is((await pair.runners()).length, 1, 'the application was restarted')
+    await pair.promisesHold(t)
+  })
+}
+
+test('an upgrade of the secondary first interrupts nothing, and the one of the primary renews both data planes', async (t) => {
+  await upgrading(t, async (pair, program) => {
+    const former = await onlyDataPlane(pair.n2)
     await upgrade(pair.n2, program)
     await until(
       'the secondary says that it has other code',
@@ -74,18 +95,25 @@ test('an upgrade of the package replaces the data planes of a pair, the primary 
     )
     await pair.clientsGoOn()
     await pair.is(pair.n1, 'PRIM Ready')
-    t.is(await onlyDataPlane(pair.n2), second, 'it follows a primary of the former version')
+    t.is(await onlyDataPlane(pair.n2), former, 'it follows a primary of the former version')
+    await upgrade(pair.n1, program)
+  })
+})
 
+test('an upgrade of the primary first renews its data plane, and the secondary follows anew when it is upgraded', async (t) => {
+  await upgrading(t, async (pair, program) => {
+    const [first, second] = [await onlyDataPlane(pair.n1), await onlyDataPlane(pair.n2)]
     await upgrade(pair.n1, program)
     await runsNextVersion(pair.n1, first)
-    await runsNextVersion(pair.n2, second)
-    await pair.is(pair.n2, 'SECOND Ready')
     await pair.is(pair.n1, 'PRIM Ready')
     await pair.clientsGoOn()
-    t.deepEqual([await remarks(pair.n1), await remarks(pair.n2)], ['', ''])
-    const silenceMs = await pair.longestSilenceMs(beganMs)
-    t.log(`the longest time without an answer: ${silenceMs.toFixed(0)} ms`)
-    t.is((await pair.runners()).length, 1, 'the application was restarted')
-    await pair.promisesHold(t)
+    t.is(await onlyDataPlane(pair.n2), second)
+    await upgrade(pair.n2, program)
+  })
+})
+
+test('an upgrade of both nodes at the same time interrupts nobody either', async (t) => {
+  await upgrading(t, async (pair, program) => {
+    await Promise.all(pair.nodes.map((node) => upgrade(node, program)))
   })
 })
