@@ -46,7 +46,8 @@ function emptyOfFiles(removal: Removal, path: BytePath): BytePath[] {
   const directory = must(openDirectory(removal.root, path), 'open', path)
   const below: BytePath[] = []
   try {
-    for (const { name } of [...namesOf(directory, path)]) {
+    // What was listed already may go meanwhile: a directory of a million names is never in memory as a whole.
+    for (const { name } of namesOf(directory, path)) {
       removal.onStep()
       const entry = cstring(name)
       const each = join(path, name)

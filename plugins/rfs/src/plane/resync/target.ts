@@ -28,7 +28,8 @@ import {
 import { Placer } from './place.js'
 import { removeName, type Removal } from './remove.js'
 import { TargetFiles } from './target-files.js'
-import { isAbsent, must, namesOf, openDirectory } from './tree.js'
+import { isAbsent, must, openDirectory } from './tree.js'
+import { untoldNames, type UntoldNames } from './untold.js'
 
 export interface TargetOptions {
   readonly channel: Channel
@@ -62,8 +63,8 @@ interface Visit {
   readonly path: BytePath
   /** Negative: the directory is not there, what is said about it is skipped. */
   readonly fd: number
-  /** Names that the source has not named yet, with their kinds; undefined when only some names are looked at. */
-  readonly extra: Map<BytePath, number> | undefined
+  /** Undefined when only some names are looked at. */
+  readonly untold: UntoldNames | undefined
 }
 
 const SIBLINGS_BYTES = 64 * 1024
@@ -180,9 +181,10 @@ export class Target {
     const fd = openDirectory(volume.root, path)
     if (isAbsent(fd)) this.#channel.begin(MESSAGE.lost).uint(index).text(path)
     else must(fd, 'open', path)
-    const extra = fd >= 0 && whole ? new Map<BytePath, number>() : undefined
-    this.#visit = { volume, path, fd, extra }
-    if (extra !== undefined) for (const { name, type } of namesOf(fd, path)) extra.set(name, type)
+    this.#visit = { volume, path, fd, untold: undefined }
+    if (fd < 0 || !whole) return
+    const untold = untoldNames(fd, path, () => this.#channel.keepAlive())
+    this.#visit = { ...this.#visit, untold }
   }
 
   #current(): Visit {
@@ -192,7 +194,7 @@ export class Target {
 
   #onEntry(entry: Entry): void {
     const visit = this.#current()
-    visit.extra?.delete(entry.name)
+    visit.untold?.take(entry.name)
     if (visit.fd < 0) {
       if (entry.ask) this.#channel.begin(MESSAGE.state).uint(entry.id).u8(STATE.gone)
       return
@@ -212,10 +214,9 @@ export class Target {
 
   /** What is missing here, or is of another kind, has to be sent as a whole. */
   #onPresent(name: BytePath, kind: number): void {
-    const { volume, path, fd, extra } = this.#current()
-    if (extra === undefined) return
-    const here = extra.get(name)
-    extra.delete(name)
+    const { volume, path, fd, untold } = this.#current()
+    if (untold === undefined) return
+    const here = untold.take(name)
     if (here !== undefined && kindOf(fd, name, here) === kind) return
     this.#channel.begin(MESSAGE.lost).uint(volume.index).text(join(path, name))
   }
@@ -226,13 +227,13 @@ export class Target {
   }
 
   #onLeave(from: Reader): void {
-    const { volume, path, fd, extra } = this.#current()
+    const { volume, path, fd, untold } = this.#current()
     const attributes = takeAttributes(from)
     this.#visit = undefined
     if (fd < 0) return
     try {
       const exclusions = this.#exclusions.get(volume.index)
-      for (const name of extra?.keys() ?? []) {
+      for (const name of untold?.rest() ?? []) {
         const each = join(path, name)
         if (!isNameLeftOut(exclusions, fd, each)) removeName(volume, fd, each)
       }
