@@ -105,7 +105,7 @@ export class VipResource implements Resource {
     await this.writeHeld(placed)
     await this.addAndAnnounce(missing, placed, signal)
     this.announcer.start(this.repeatsFor(placed))
-    this.keeper.start((until) => this.keep(until))
+    this.keeper.start((until) => this.keep(placed, until))
     log.write('event', 'addressTaken', {
       text: `virtual address ${textOf(placed)} is on this node`,
       added: missing.length,
@@ -115,8 +115,12 @@ export class VipResource implements Resource {
   }
 
   /** Network services that are restarted clear addresses that they do not know. */
-  private async keep(signal: AbortSignal): Promise<void> {
+  private async keep(held: readonly PlacedAddress[], signal: AbortSignal): Promise<void> {
     const { kernel } = this.tools
+    if (kernel.shows(held)) {
+      this.complain('')
+      return
+    }
     const interfaces = await kernel.interfaces(signal)
     const { placed, reason } = placeAll(this.wanted, interfaces)
     const missing = reason === undefined ? toAdd(placed, interfaces) : []

@@ -1,8 +1,9 @@
 /** The orders to the kernel, through `ip` and `ss`: addresses, announcements, questions about neighbours. */
+import { networkInterfaces } from 'node:os'
 import { type Exec, HoldfastError, type RunResult } from '@holdfast/sdk'
 
 import { type Address, parseAddress } from './address.js'
-import type { Answer, InterfaceFact, PlacedAddress } from './decide.js'
+import { type Answer, type InterfaceFact, type PlacedAddress, sameAddress } from './decide.js'
 import { parseInterfaces, parseNeighbours } from './parse.js'
 
 /** Longest time one command may take; a healthy kernel answers in milliseconds. */
@@ -13,6 +14,20 @@ export class VipKernel {
 
   async interfaces(signal?: AbortSignal): Promise<InterfaceFact[]> {
     return parseInterfaces(await this.ip(['-j', 'address'], signal))
+  }
+
+  /**
+   * All of these are on their interfaces, which are up. A system call and no program: this is asked every few seconds for as
+   * long as the node serves, and a program costs some milliseconds of processor time.
+   */
+  shows(addresses: readonly PlacedAddress[]): boolean {
+    const facts = networkInterfaces()
+    return addresses.every(({ address, interfaceName }) =>
+      (facts[interfaceName] ?? []).some((fact) => {
+        const own = parseAddress(fact.address)
+        return own !== undefined && sameAddress(own, address)
+      }),
+    )
   }
 
   async add(addresses: readonly PlacedAddress[], signal: AbortSignal): Promise<void> {

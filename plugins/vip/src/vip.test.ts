@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 
 import type { Transition } from '@holdfast/sdk'
 
+import { parseAddress } from './address.js'
 import type { VipConfig } from './config.js'
 import { check } from './index.js'
 import { watchedAddresses, watchedInterfaces } from './watched.js'
@@ -30,6 +31,18 @@ test.serial('an IPv4 client reaches the new owner at once after a move', async (
 
 test.serial('an IPv6 client reaches the new owner at once after a move', async (t) => {
   await moveWithClient(t, ipv6)
+})
+
+test('an address is seen on its interface without a program, and not on another one', (t) => {
+  const kernel = new VipKernel({ run: () => Promise.reject(new Error('no program is needed')) })
+  const on = (text: string, interfaceName: string) => {
+    const address = parseAddress(text)
+    if (address === undefined) throw new Error(`${text} is an address`)
+    return { address, interfaceName, prefix: 8 }
+  }
+  t.true(kernel.shows([on('127.0.0.1', 'lo')]))
+  t.false(kernel.shows([on('127.0.0.1', 'lo'), on('127.0.0.1', 'none')]))
+  t.false(kernel.shows([on('127.0.0.9', 'lo')]))
 })
 
 test.serial('a free address is taken at once, and let go', async (t) => {
