@@ -16,9 +16,9 @@ const YIELD_MS = 20
 /** While somebody awaits something of Node. */
 const YIELD_BUSY_MS = 2
 /** While there is none: a turn of Node's loop costs more than all else that an idle data plane does. */
-const IDLE_MS = 500
+const IDLE_MS = 1_000
 /** Fewer rounds than this since the last turn are keep-alives. */
-const IDLE_ROUNDS = 8
+const IDLE_ROUNDS = 16
 /** A signal ends the wait: a program that was started has ended, and who hears of it may want more of Node. */
 const ATTENTIVE_MS = 1_000
 const WATCHES_MAX = 64
