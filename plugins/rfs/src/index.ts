@@ -53,7 +53,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     const cancel = deps.peers.onCall((node, message) => driver.admissions.answer(node, message))
     scope.provide(replica, driver)
     scope.contribute(resource, 'rfs', driver)
-    scope.contribute(remark, 'code', { text: () => driver.renewal.line })
+    scope.contribute(remark, 'code', { text: driver.remark })
     const directories = config.rfs.replicated.map(({ dir }) => dir)
     const commands = divergedCommands({
       base: setsOf(deps.module),

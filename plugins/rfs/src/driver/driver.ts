@@ -16,7 +16,7 @@ import {
   type Verdict,
 } from '@holdfast/sdk'
 import { keptFile } from './kept.js'
-import { invitationOf } from './invitation.js'
+import { Invitations } from './invitation.js'
 import { areServed, examine } from './mounts.js'
 import { Admissions } from './admission.js'
 import { Listeners } from './listeners.js'
@@ -52,7 +52,10 @@ export class RfsDriver implements Replica, Resource {
   private lastProgress: Progress | undefined
   private readonly replacement: Replacement
   private readonly withdrawal: Withdrawal
-  readonly renewal: Renewal
+  private readonly renewal: Renewal
+  private readonly invitations: Invitations
+  /** What of the data plane is not as usual; undefined: nothing. */
+  readonly remark = (): string | undefined => this.invitations.line ?? this.renewal.line
   /** Undefined: no data plane runs. */
   readonly status = (): Promise<PlaneStatus | undefined> => this.plane.status()
 
@@ -81,6 +84,7 @@ export class RfsDriver implements Replica, Resource {
     const shared = { clock, log, plane, keptFile: keptFile(socketOf(module)) }
     this.replacement = new Replacement(shared)
     const onDue = (cause: string): void => this.renew(cause)
+    this.invitations = new Invitations(parts)
     this.renewal = new Renewal({ ...shared, peers, entry, onDue })
     this.verifications = new Verifications({
       ...{ clock, log, store, directories: this.directories, status: this.status },
@@ -124,8 +128,8 @@ export class RfsDriver implements Replica, Resource {
       const successor = await this.replacement.run('it ended while the daemon was down')
       // It tells the epoch of the last follower that was live: the topology may not have heard that it was.
       const { link, epoch } = successor ?? {}
-      if (link === 'held' && epoch !== undefined)
-        this.listeners.tell({ kind: 'copyFinished', epoch })
+      const wasLive = link === 'held' && epoch !== undefined
+      if (wasLive) this.listeners.tell({ kind: 'copyFinished', epoch })
       return this.adoptServing(successor, generation)
     }
     if (role === 'second') return this.adoptFollowing(status)
@@ -165,7 +169,7 @@ export class RfsDriver implements Replica, Resource {
     if (!ready.ok) return ready
     const speaks = (await this.plane.status())?.speaks
     const { directories } = this
-    const invitation = await invitationOf(this.parts, { epoch, speaks, abandons, directories })
+    const invitation = await this.invitations.ask({ epoch, speaks, abandons, directories })
     if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
     if ('ok' in invitation) return invitation
     const verdict = await verdictOf(

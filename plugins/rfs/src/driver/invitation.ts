@@ -13,30 +13,39 @@ export interface Invitation extends Session {
   readonly aside?: string
 }
 
-export async function invitationOf(
-  parts: DriverParts,
-  wanted: {
+export class Invitations {
+  /** For people: the other node speaks another version. */
+  line: string | undefined
+
+  constructor(private readonly parts: DriverParts) {}
+
+  async ask(wanted: {
     readonly epoch: number
     /** Of the data plane that is to follow. */
     readonly speaks: number | undefined
     readonly abandons: string | undefined
     readonly directories: readonly string[]
-  },
-): Promise<Invitation | Refusal> {
-  const { peers, config, clock, log } = parts
-  const { epoch, speaks, abandons, directories } = wanted
-  const [node] = peers.others
-  if (node === undefined) {
-    return refusal('E_RFS_ALONE', 'the module has no other node to follow')
+  }): Promise<Invitation | Refusal> {
+    const { peers, config } = this.parts
+    const { epoch, speaks, abandons, directories } = wanted
+    const [node] = peers.others
+    if (node === undefined) {
+      return refusal('E_RFS_ALONE', 'the module has no other node to follow')
+    }
+    const address = await resolveAddress(peers.address(node, config.rfs.flow?.name), node)
+    if (typeof address !== 'string') return address
+    const session = await askSession(peers, node, { epoch, speaks })
+    if ('ok' in session) return this.refused(session)
+    return { address, ...session, ...(await asideFor(abandons, { ...this.parts, directories })) }
   }
-  const address = await resolveAddress(peers.address(node, config.rfs.flow?.name), node)
-  if (typeof address !== 'string') return address
-  const session = await askSession(peers, node, { epoch, speaks })
-  if ('ok' in session) {
-    if (session.code !== 'E_RFS_VERSION') return session
-    log.write('warning', 'versionsDiffer', { text: session.reason })
+
+  private async refused(why: Refusal): Promise<Refusal> {
+    if (why.code !== 'E_RFS_VERSION') return why
+    const { log, clock } = this.parts
+    log.write('warning', 'versionsDiffer', { text: why.reason })
+    this.line = why.reason
     await pause(clock, otherVersionWaitMs)
-    return session
+    this.line = undefined
+    return why
   }
-  return { address, ...session, ...(await asideFor(abandons, { ...parts, directories })) }
 }

@@ -49,6 +49,8 @@ export interface Started {
 }
 
 const lockHeldCode = 75
+/** A process that was seen to end may have threads that end a moment later, and hold the lock until then. */
+const lockWaitSeconds = 2
 const logBytesMax = 4 * 1024 * 1024
 
 /**
@@ -69,7 +71,8 @@ export async function startPlane(parts: {
     'flock',
     [
       '--no-fork',
-      '--nonblock',
+      '--timeout',
+      String(lockWaitSeconds),
       '--conflict-exit-code',
       String(lockHeldCode),
       parts.lockFile,

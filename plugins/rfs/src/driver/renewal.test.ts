@@ -122,7 +122,7 @@ test('a follower with other code follows anew when its primary has the installed
     t.not(await n2.planePid(), former)
     const orders = (await n2.orders()).map(({ order }) => order)
     t.deepEqual(orders, ['follow', 'unfollow', 'exit', 'follow'])
-    t.is(upgraded.renewal.line, undefined)
+    t.is(upgraded.remark(), undefined)
     t.is((await n1.orders()).filter(({ order }) => order === 'admit').length, 2)
   })
 })
@@ -138,8 +138,8 @@ test('a follower with other code goes on as long as the one of its primary has o
     const events: ReplicaEvent[] = []
     upgraded.watch((event) => events.push(event))
     t.deepEqual(await upgraded.adopt('second', '1:n1'), { ok: true })
-    t.true(await until(() => upgraded.renewal.line !== undefined))
-    t.regex(upgraded.renewal.line ?? '', /version 0\.0\.1 \(other\).*is installed; .*next use/)
+    t.true(await until(() => upgraded.remark() !== undefined))
+    t.regex(upgraded.remark() ?? '', /version 0\.0\.1 \(other\).*is installed; .*next use/)
     t.deepEqual(
       events.filter(({ kind }) => kind === 'linkLost'),
       [],
@@ -148,7 +148,7 @@ test('a follower with other code goes on as long as the one of its primary has o
     await server.admit({ epoch: 6, full: false })
     t.deepEqual(await upgraded.follow({ epoch: 6, full: false }), { ok: true })
     t.not(await n2.planePid(), former)
-    t.is(upgraded.renewal.line, undefined)
+    t.is(upgraded.remark(), undefined)
   })
 })
 
@@ -159,11 +159,11 @@ test('a data plane that serves stays when nothing keeps its mounts, and the stat
     const former = await n1.planePid()
     const upgraded = n1.daemon()
     t.deepEqual(await upgraded.adopt('alone', '1:n1'), { ok: true })
-    t.true(await until(() => upgraded.renewal.line !== undefined))
-    t.regex(upgraded.renewal.line ?? '', /until the module's next start: nothing keeps the mounts/)
+    t.true(await until(() => upgraded.remark() !== undefined))
+    t.regex(upgraded.remark() ?? '', /until the module's next start: nothing keeps the mounts/)
     t.is(await n1.planePid(), former)
     t.deepEqual(await upgraded.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
-    t.is(upgraded.renewal.line, undefined)
+    t.is(upgraded.remark(), undefined)
     await n1.fault({ failsAtStart: true })
     t.deepEqual(await upgraded.enter(transition('wait', 'alone'), never), { ok: true })
     t.is(await n1.planePid(), former, 'one that does not start takes nobody’s place')
@@ -175,7 +175,7 @@ test('a data plane that serves stays when nothing keeps its mounts, and the stat
 })
 
 test('a follower whose copy speaks another version is refused by name, and told which node to upgrade', async (t) => {
-  await withPair({ id: 44 }, async ({ n1 }) => {
+  await withPair({ id: 44 }, async ({ n1, n2 }) => {
     const server = n1.daemon()
     t.deepEqual(await server.enter(transition('wait', 'alone'), never), { ok: true })
     await server.admit({ epoch: 5, full: false })
@@ -190,6 +190,15 @@ test('a follower whose copy speaks another version is refused by name, and told 
       })
     }
     t.like(await server.admissions.answer('n2', { ...question, speaks: 2 }), { port: 5772 })
+
+    await n2.fault({ speaks: '3' })
+    const follower = n2.daemon()
+    const following = follower.follow({ epoch: 5, full: false })
+    t.true(await until(() => follower.remark() !== undefined))
+    t.regex(follower.remark() ?? '', /upgrade n1 too/)
+    t.like(await following, { code: 'E_RFS_VERSION' })
+    t.is(follower.remark(), undefined)
+    t.false((await n2.orders()).some(({ order }) => order === 'follow'))
   })
 })
 
@@ -223,7 +232,7 @@ test('after an upgrade another data plane goes on with the mounts, and a program
       t.like(events.at(-1), { epoch: 5 })
       t.not(await n1.planePid(), former)
       t.deepEqual((await upgraded.status())?.code, await codeOf(upgradedEntry))
-      t.is(upgraded.renewal.line, undefined)
+      t.is(upgraded.remark(), undefined)
 
       t.deepEqual(await upgraded.detach({ epoch: 6, generation: '2:n1' }), { ok: true })
       t.deepEqual(await upgraded.admit({ epoch: 7, full: false }), { ok: true })
@@ -259,8 +268,8 @@ test('a data plane that serves is not given up for one that does not start', asy
         const former = await n1.planePid()
         const upgraded = n1.daemon(broken)
         t.deepEqual(await upgraded.adopt('alone', '1:n1'), { ok: true })
-        t.true(await until(() => upgraded.renewal.line !== undefined))
-        t.regex(upgraded.renewal.line ?? '', /the new one does not start: .*no such library/s)
+        t.true(await until(() => upgraded.remark() !== undefined))
+        t.regex(upgraded.remark() ?? '', /the new one does not start: .*no such library/s)
         t.is(await n1.planePid(), former)
         await writeFile(`${n1.directories[0] ?? ''}/file`, 'still served')
         t.deepEqual(await upgraded.leave(transition('alone', 'wait', 'stop'), never), { ok: true })

@@ -68,7 +68,7 @@ function obey(order: string, line: Readonly<Record<string, unknown>>): object {
         ok: true,
         pid: process.pid,
         code,
-        speaks: faults()['speaks'] ?? 2,
+        speaks: Number(faults()['speaks'] ?? 2),
         role,
         generation,
         epoch,
