@@ -79,6 +79,7 @@ async function upgrading(
     t.deepEqual(await Promise.all(pair.nodes.map(remarks)), ['', ''])
     const silenceMs = await pair.longestSilenceMs(beganMs)
     t.log(`the longest time without an answer: ${silenceMs.toFixed(0)} ms`)
+    t.true(silenceMs < 10_000, `clients had no answer for ${silenceMs} ms`)
     t.is((await pair.runners()).length, 1, 'the application was restarted')
     await pair.promisesHold(t)
   })

@@ -119,8 +119,14 @@ test('a data plane that is killed while it serves is replaced: the application g
     const late = spawn('sh', ['-c', `echo late >${data}/late`])
     const lateEnded = once(late, 'exit')
     const second = n1.daemon()
-    second.watch((event) => events.push(event))
+    const told: string[] = []
+    second.watch((event) => {
+      events.push(event)
+      told.push(event.kind)
+    })
     t.deepEqual(await second.adopt('prim', '2:n1'), { ok: true })
+    t.true(await until(() => told.includes('linkLost')))
+    t.deepEqual(told, ['copyFinished', 'linkLost'], 'nobody heard that the follower was current')
     t.deepEqual(await second.detach({ epoch: 8, generation: '3:n1' }), { ok: true })
     t.deepEqual(await lateEnded, [0, null])
 

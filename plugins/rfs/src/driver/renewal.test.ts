@@ -9,6 +9,8 @@ import type { ReplicaEvent } from '@holdfast/sdk'
 import { withInstallation } from '../testing/installation.js'
 import { makePair, never, type Pair, transition, until } from '../testing/world.js'
 import { codeOf } from './code.js'
+import { successionProblem } from './kept.js'
+import { identify } from './process.js'
 import { type Renewal, type RenewalFacts, renewalOf } from './renew.js'
 
 const entry = fileURLToPath(new URL('../plane/main.js', import.meta.url))
@@ -172,6 +174,33 @@ test('a data plane that serves stays when nothing keeps its mounts, and the stat
     t.deepEqual(await upgraded.enter(transition('wait', 'alone'), never), { ok: true })
     t.not(await n1.planePid(), former, 'what is idle gives its place at the next use')
   })
+})
+
+test('what keeps the mounts is believed only when it lives and has them', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-kept-'))
+  const holder = spawn('sleep', ['1000'], { stdio: 'ignore' })
+  try {
+    const file = join(directory, 'kept.json')
+    const problem = async (change: object): Promise<string | undefined> => {
+      const keeper = { pid: holder.pid, startTicks: started?.startTicks }
+      const volumes = [{ index: 0, directory: '/srv/data', point: '/srv/data' }]
+      const kept = { format: 1, keeper, generation: '1:n1', epoch: 1, alone: true, volumes }
+      await writeFile(file, JSON.stringify({ ...kept, ...change }))
+      return successionProblem(file)
+    }
+    const started = await identify(holder.pid ?? 0)
+    t.regex((await successionProblem(file)) ?? '', /nothing keeps the mounts/)
+    t.regex((await problem({ format: 2 })) ?? '', /nothing keeps the mounts/)
+    t.regex((await problem({ refused: true })) ?? '', /giving up its role/)
+    t.regex((await problem({})) ?? '', /the mount on \/srv\/data is not kept/)
+    const ended = once(holder, 'exit')
+    holder.kill('SIGKILL')
+    await ended
+    t.regex((await problem({})) ?? '', /has ended/)
+  } finally {
+    holder.kill('SIGKILL')
+    await rm(directory, { recursive: true, force: true })
+  }
 })
 
 test('a follower whose copy speaks another version is refused by name, and told which node to upgrade', async (t) => {
