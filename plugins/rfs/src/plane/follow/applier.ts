@@ -361,7 +361,8 @@ export class Applier {
     const node = this.#node(volume, op.node)
     const fd = this.#descriptor(volume, node)
     node.pins++
-    this.parts.pool.fsync(fd, (op.flags & SYNC.DATA_ONLY) !== 0, (result) => {
+    const dataOnly = (op.flags & SYNC.DATA_ONLY) !== 0
+    this.parts.pool.fsync(volume.syncing, fd, dataOnly, (result) => {
       volume.table.unpin(node)
       const failed = result < 0 && result !== -E.INVAL && result !== -E.BADF
       if (failed) this.onFailed(`fsync on ${volume.directory}: ${errnoName(result)}`)

@@ -136,13 +136,15 @@ export class FileChanges {
     const dataOnly = (request.u32(8) & FSYNC_DATA_ONLY) !== 0
     const fd = volume.table.descriptor(node)
     if (fd < 0) return fd
+    const ask = (token: number): void => {
+      // The times that are owed are part of what a file's owner wants on both disks.
+      if (!dataOnly) stream.payTimes()
+      stream.ops.sync(volume.index, node.id, dataOnly ? SYNC.DATA_ONLY : 0, token)
+      stream.unanswered()
+      stream.push()
+    }
     const remote = syncs.both && stream.concerns(volume, node)
-    const token = syncs.start(volume, node, fd, request, dataOnly, remote)
-    if (!remote) return 0
-    // The times that are owed are part of what a file's owner wants on both disks.
-    if (!dataOnly) stream.payTimes()
-    stream.ops.sync(volume.index, node.id, dataOnly ? SYNC.DATA_ONLY : 0, token)
-    stream.unanswered()
+    syncs.start(volume, node, fd, request, dataOnly, remote ? ask : undefined)
     return 0
   }
 }

@@ -32,15 +32,15 @@ export class Syncs {
     return this.#open.size
   }
 
-  /** Starts the local half; returns the token of the other one. */
+  /** Starts both halves. `ask`: tells the follower, who answers with the token; undefined: only the local disk counts. */
   start(
     volume: Volume,
     node: Node,
     fd: number,
     request: Request,
     dataOnly: boolean,
-    remote: boolean,
-  ): number {
+    ask: ((token: number) => void) | undefined,
+  ): void {
     const token = (this.#token = (this.#token + 1) % 0xffff_ffff)
     const sync: Sync = {
       volume,
@@ -48,18 +48,19 @@ export class Syncs {
       uniqueLow: request.uniqueLow,
       uniqueHigh: request.uniqueHigh,
       local: undefined,
-      remoteWaits: remote,
+      remoteWaits: ask !== undefined,
       failure: 0,
     }
     this.#open.set(token, sync)
     node.pins++
-    this.pool.fsync(fd, dataOnly, (result) => {
+    // First: both disks shall work at the same time, also when this side's is quick enough for the loop.
+    ask?.(token)
+    this.pool.fsync(volume.syncing, fd, dataOnly, (result) => {
       volume.table.unpin(node)
       // What can't be synced by its nature (a pipe, some special files) is not an error of the disk.
       sync.local = result === -E.BADF || result === -E.INVAL ? 0 : result
       this.#answerIfDone(token, sync)
     })
-    return token
   }
 
   /** The follower's disk has it. */

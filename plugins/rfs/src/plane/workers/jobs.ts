@@ -8,16 +8,16 @@ export const STATE = { IDLE: 0, WORK: 1, DONE: 2, END: 3 } as const
 export interface Mailbox {
   /** [state, job, descriptor, FUSE descriptor, size, uniqueLow, uniqueHigh] */
   readonly words: Int32Array
-  /** [offset, result] */
+  /** [offset, result, microseconds that it took] */
   readonly numbers: Float64Array
 }
 
 const WORD_BYTES = 32
-export const MAILBOX_BYTES = WORD_BYTES + 16
+export const MAILBOX_BYTES = WORD_BYTES + 24
 
 export function mailboxOn(memory: SharedArrayBuffer): Mailbox {
   return {
     words: new Int32Array(memory, 0, WORD_BYTES / 4),
-    numbers: new Float64Array(memory, WORD_BYTES, 2),
+    numbers: new Float64Array(memory, WORD_BYTES, 3),
   }
 }

@@ -1,6 +1,8 @@
 /** A few worker threads for what may take long. The loop hands over a job and is woken by an eventfd when it is done. */
 import { Worker } from 'node:worker_threads'
 import { assert } from '@holdfast/sdk'
+import { fdatasync, fsync } from '../libc.js'
+import type { Promptness } from '../promptness.js'
 import { JOB, MAILBOX_BYTES, STATE, mailboxOn, type Mailbox } from './jobs.js'
 
 /** Threads: more fsyncs at once than this gain nothing on one file system. */
@@ -18,8 +20,8 @@ export interface Job {
     readonly uniqueLow: number
     readonly uniqueHigh: number
   }
-  /** Result of the system call: >= 0 or -errno. */
-  readonly done: (result: number) => void
+  /** Result of the system call: >= 0 or -errno; and how long it took by itself. */
+  readonly done: (result: number, microseconds: number) => void
 }
 
 interface Thread {
@@ -55,8 +57,19 @@ export class WorkerPool {
     this.#waiting.push(job)
   }
 
-  fsync(fd: number, dataOnly: boolean, done: (result: number) => void): void {
-    this.run({ job: dataOnly ? JOB.FDATASYNC : JOB.FSYNC, fd, done })
+  /** On a disk that was quick lately it is done at once, and `done` called before this returns. */
+  fsync(disk: Promptness, fd: number, dataOnly: boolean, done: (result: number) => void): void {
+    const finish = (result: number, microseconds: number): void => {
+      disk.took(microseconds)
+      done(result)
+    }
+    if (!disk.isPrompt) {
+      this.run({ job: dataOnly ? JOB.FDATASYNC : JOB.FSYNC, fd, done: finish })
+      return
+    }
+    const begun = performance.now()
+    const result = dataOnly ? fdatasync(fd) : fsync(fd)
+    finish(result, (performance.now() - begun) * 1000)
   }
 
   syncfs(fd: number, done: (result: number) => void): void {
@@ -69,10 +82,11 @@ export class WorkerPool {
       const { current, mailbox } = thread
       if (current === undefined || Atomics.load(mailbox.words, 0) !== STATE.DONE) continue
       const result = mailbox.numbers[1] ?? 0
+      const microseconds = mailbox.numbers[2] ?? 0
       thread.current = undefined
       const next = this.#take()
       if (next !== undefined) start(thread, next)
-      current.done(result)
+      current.done(result, microseconds)
     }
   }
 

@@ -32,7 +32,9 @@ function work(wake: number, mailbox: Mailbox): void {
       Atomics.wait(words, 0, state)
       continue
     }
+    const begun = performance.now()
     numbers[1] = run(mailbox)
+    numbers[2] = (performance.now() - begun) * 1000
     // The pool may have said END meanwhile: that must not be overwritten.
     Atomics.compareExchange(words, 0, STATE.WORK, STATE.DONE)
     write(wake, one, 8)
