@@ -288,6 +288,10 @@ export const eventfd = call<[initial: number, flags: number]>(
 export const socket = call<[family: number, type: number, protocol: number]>(
   'int socket(int family, int type, int protocol)',
 )
+export const madvise = call<[address: number, length: number, advice: number]>(
+  'int madvise(uintptr_t address, size_t length, int advice)',
+)
+export const MADV_DONTFORK = 10
 export const socketpair = call<[family: number, type: number, protocol: number, pair: Address]>(
   'int socketpair(int family, int type, int protocol, void *pair)',
 )

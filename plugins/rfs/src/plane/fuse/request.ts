@@ -1,9 +1,10 @@
 /** One request of the kernel, read in place: fields by offset, names by address. Reused for every request. */
 import { addressOf } from '../libc.js'
 import { REQUEST_BYTES, SIZE } from './abi.js'
+import { readyMemory } from './ready-memory.js'
 
 export class Request {
-  readonly bytes = Buffer.alloc(REQUEST_BYTES)
+  readonly bytes = readyMemory(REQUEST_BYTES)
   readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, REQUEST_BYTES)
   readonly address = addressOf(this.bytes)
   length = 0
