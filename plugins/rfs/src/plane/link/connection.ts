@@ -11,8 +11,11 @@ import { FILL_BYTES, InBuffer, Opener, OutBuffer, Sealer } from './records.js'
 /** A keep-alive goes out when nothing did for this part of the time-out, but not less often than the maximum says. */
 const PULSES_PER_TIMEOUT = 5
 const PULSE_MS_MAX = 200
-/** Whoever begins does so a little earlier than whoever answered last time: that one wakes up once for both keep-alives. */
-const BEGINNER_SHARE = 0.9
+/**
+ * A keep-alive is answered with the own one, so that the other side wakes up once for both. Whoever answered begins the next time,
+ * a little earlier than is due: each side has its share of the work.
+ */
+const ANSWERER_SHARE = 0.95
 /** Bounds what one connection may take of a round of the loop. */
 const FILLS_AT_ONCE = 16
 
@@ -131,7 +134,7 @@ export class Connection implements Watch {
   }
 
   get #pulseAt(): number {
-    return this.#said + this.#pulseMs * (this.#answered ? 1 : BEGINNER_SHARE)
+    return this.#said + this.#pulseMs * (this.#answered ? ANSWERER_SHARE : 1)
   }
 
   /** What waits already says as much. */
