@@ -5,14 +5,14 @@ import { wholeNumber } from '../options.js'
 import { type Memory, memoryOf, type Usage, usageOf } from './processes.js'
 import { type IdleProcess, type IdleRow, idleLine, idleTable, moduleRows } from './words.js'
 
-export const idleUsage = `npm run bench -- idle [--json] [--seconds 30] [--settle 10]
+export const idleUsage = `npm run bench -- idle [--json] [--seconds 30] [--settle 45]
 
   Two nodes, first without a module, then with the ledger as PRIM and SECOND and no client: processor time and memory
   of each process, and what the module adds on each node. Heartbeats and time-outs have their defaults.
 
   --json      one line of JSON a row on standard output
   --seconds   length of each of the two measurements
-  --settle    seconds before each of them, in which caches fill and code is compiled`
+  --settle    seconds before each of them, in which code is compiled and the journal's first window is closed`
 
 /** Who counts on a node, by command line; the application and what the lab itself runs do not. */
 const roles = [
@@ -119,7 +119,7 @@ function optionsOf(args: readonly string[]) {
   return {
     json: values.json === true,
     seconds: wholeNumber('seconds', values.seconds, 30, 3_600),
-    settle: wholeNumber('settle', values.settle, 10, 600),
+    settle: wholeNumber('settle', values.settle, 45, 600),
   }
 }
 
