@@ -72,11 +72,17 @@ export class GcmSealer extends Direction {
     super(key, SEAL)
   }
 
-  /** Seals `size` bytes in place and writes the tag behind them. `aad`: four bytes that are protected as well. */
-  seal(at: number, size: number, aad: number): void {
+  /**
+   * Seals `size` bytes at `at` and writes the tag behind them. `aad`: four bytes that are protected as well. They lie there
+   * already, but for the last `tailSize`, which are taken from `tail`: so those are not copied before they are sealed.
+   */
+  seal(at: number, size: number, aad: number, tail = 0, tailSize = 0): void {
     const { context, written } = this
+    const headSize = size - tailSize
     const begun = this.next(SEAL) & update(context, 0, written, aad, 4)
-    const sealed = update(context, at, written, at, size) & final(context, at + size, written)
+    let sealed = update(context, at, written, at, headSize)
+    if (tailSize > 0) sealed &= update(context, at + headSize, written, tail, tailSize)
+    sealed &= final(context, at + size, written)
     const tagged = control(context, GET_TAG, TAG_BYTES, at + size)
     assert((begun & sealed & tagged) === 1, 'a record can be sealed')
   }

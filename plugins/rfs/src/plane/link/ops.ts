@@ -3,7 +3,7 @@
  * Layout: u8 kind, u8 volume, u16 flags, u32 number, u64 node, then what the kind says. Read by follow/applier.ts.
  */
 import type { Node } from '../nodes.js'
-import type { OutBuffer } from './records.js'
+import type { Content, OutBuffer } from './records.js'
 
 /** Kinds below 64 are numbered in their order and acknowledged; the others are not. */
 export const KIND = {
@@ -107,11 +107,11 @@ export const NO_ATTRIBUTES: Readonly<Attributes> = {
 export class OpWriter {
   constructor(readonly out: OutBuffer) {}
 
-  /** `kind`: WRITE or WRITE_PART. Returns where the data goes: the caller copies it there, then calls `out.close()`. */
-  openWrite(kind: number, volume: number, node: number, offset: number, size: number): number {
-    const at = this.#open(kind, volume, 0, 0, node, 8 + size)
+  /** `kind`: WRITE or WRITE_PART. */
+  write(kind: number, volume: number, node: number, offset: number, content: Content): void {
+    const at = this.#open(kind, volume, 0, 0, node, 8 + content.size)
     this.#u64(at, offset)
-    return at + 8
+    this.out.closeWith(content)
   }
 
   make(volume: number, parent: number, id: number, name: string, flags: number, m: Making): void {

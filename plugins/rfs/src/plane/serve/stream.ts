@@ -99,12 +99,8 @@ export class Stream {
   }
 
   write(volume: Volume, node: Node, written: Written, isPart = false): void {
-    const { ops } = this
-    const { offset, from, at, size } = written
     const kind = isPart ? KIND.WRITE_PART : KIND.WRITE
-    const to = ops.openWrite(kind, volume.index, node.id, offset, size)
-    from.copy(ops.out.bytes, to, at, at + size)
-    ops.out.close()
+    this.ops.write(kind, volume.index, node.id, written.offset, written)
   }
 
   /** Sends what was written so far while more is made. When that fails, the end of the round finds it again. */
