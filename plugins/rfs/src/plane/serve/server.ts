@@ -37,7 +37,7 @@ import { Stream } from './stream.js'
 import { Succession } from './succession.js'
 import { Syncs } from './syncs.js'
 import { Told } from './told.js'
-import { WINDOW_MS, Windows } from './windows.js'
+import { Windows, WindowTimes } from './windows.js'
 
 const TIMES_MS = 500
 
@@ -53,7 +53,7 @@ export class Server {
   readonly #reads: Reads
   readonly #mounts: Mounts
   readonly #windows: Windows
-  readonly #copy: Copy
+  readonly copy: Copy
   readonly #told: Told
   readonly verification: Verification
   readonly #succession: Succession
@@ -64,8 +64,7 @@ export class Server {
   #lastRound = false
   #leaving = false
   #timesAt = 0
-  #windowAt = 0
-  #windowOps = 0
+  readonly #windowTimes = new WindowTimes()
   #draining: { done: () => void; failed: (cause: string) => void }[] = []
 
   constructor(
@@ -105,15 +104,15 @@ export class Server {
       succession,
       giveUp: (volume, request, cause) => {
         this.#parked.keep(volume, request)
-        this.#copy.drop(cause)
+        this.copy.drop(cause)
       },
-      diverged: (cause) => this.#copy.drop(cause),
+      diverged: (cause) => this.copy.drop(cause),
     })
     const diskFailed = { cause: 'syncfs failed: the disk may have lost writes' }
     this.#windows = new Windows(journal, volumes, pool, () =>
       parts.log('critical', 'diskFailed', diskFailed),
     )
-    this.#copy = new Copy(parts, volumes, {
+    this.copy = new Copy(parts, volumes, {
       onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
       onLost: (epoch, cause) => this.#becomeLost(epoch, cause),
@@ -123,23 +122,19 @@ export class Server {
     })
     this.verification = this.#makeVerification()
     this.#told = new Told({
-      ...{ copy: this.#copy, stream: this.#stream, syncs: this.#syncs },
+      ...{ copy: this.copy, stream: this.#stream, syncs: this.#syncs },
       ...{ windows: this.#windows, verification: this.verification },
     })
   }
 
   get link(): PlaneLink {
     if (this.#mode === 'live') return 'live'
-    if (this.#copy.copying) return 'copying'
+    if (this.copy.copying) return 'copying'
     return this.#mode === 'held' ? 'held' : 'none'
   }
 
   get heardMsAgo(): number | undefined {
-    return this.#copy.connection?.heardMsAgo
-  }
-
-  get copy(): Copy {
-    return this.#copy
+    return this.copy.connection?.heardMsAgo
   }
 
   get counters(): Record<string, number> {
@@ -158,13 +153,13 @@ export class Server {
   async start(): Promise<void> {
     const { volumes } = this.#mounts
     try {
-      this.#copy.listen()
+      this.copy.listen()
       await this.#mounts.make()
       this.parts.journal.takeCharge()
       // On a kernel that does not give requests again, whoever waits for an answer would wait for ever.
       if (this.#mounts.canResend) await this.#succession.begin(volumes, this.#standing)
     } catch (error) {
-      this.#copy.stop()
+      this.copy.stop()
       await this.#mounts.undo()
       throw error
     }
@@ -172,7 +167,7 @@ export class Server {
 
   /** Goes on where another data plane died. Throws when that is not possible: this process is of no use then. */
   async takeOver(inheritance: Inheritance): Promise<void> {
-    this.#copy.listen()
+    this.copy.listen()
     this.#mounts.inherit(inheritance)
     await this.#succession.begin(this.#mounts.volumes, this.#standing)
     this.#mounts.takeOver()
@@ -183,12 +178,12 @@ export class Server {
     if (this.#mode === 'refused') {
       throw new HoldfastError('E_RFS_REFUSING', 'this node is giving up its role')
     }
-    this.#copy.admit(order)
+    this.copy.admit(order)
   }
 
   /** Throws HoldfastError when there is nothing to compare with. */
   verify(order: VerifyOrder): void {
-    this.verification.start(this.#mounts.volumes, order, this.#copy.level)
+    this.verification.start(this.#mounts.volumes, order, this.copy.level)
   }
 
   /** Alone from now on: the right to it was obtained and persisted by whoever orders this. */
@@ -196,7 +191,7 @@ export class Server {
     if (this.#mode === 'refused') return
     this.generation = generation
     this.#mode = modeAfter(this.#mode, 'lost')
-    this.#copy.drop('this side goes on alone')
+    this.copy.drop('this side goes on alone')
     this.#mode = modeAfter(this.#mode, 'detached')
     this.#succession.note(this.#standing)
     this.#pending.release()
@@ -209,7 +204,7 @@ export class Server {
    * error lets it go, and promises nothing.
    */
   refuse(): void {
-    this.#copy.drop('this side gives up its role')
+    this.copy.drop('this side gives up its role')
     this.#mode = modeAfter(this.#mode, 'refused')
     this.#succession.note(this.#standing)
     this.#pending.fail(-E.IO)
@@ -249,7 +244,7 @@ export class Server {
     this.#rights.restore()
     // As long as the keeper has the descriptors, the kernel's connections do not end.
     await this.#succession.end()
-    this.#copy.stop()
+    this.copy.stop()
     this.#stream.end()
     this.#parked.clear()
     // A power cut after this end must not take back what the other node has: this one may be the next to serve.
@@ -258,41 +253,34 @@ export class Server {
   }
 
   onResync(event: ResyncEvent): void {
-    this.#copy.onResync(event)
+    this.copy.onResync(event)
   }
 
   /** When `tick` is wanted next; in the past: as soon as possible. */
   get due(): number {
-    if (this.#copy.isBusy || this.verification.isRunning) return 0
+    if (this.copy.isBusy || this.verification.isRunning) return 0
     if (this.#mode !== 'live') return Infinity
     const times = this.#stream.owes ? this.#timesAt + TIMES_MS : Infinity
-    const window = this.#wantsWindow ? this.#windowAt + WINDOW_MS : Infinity
-    const link = this.#copy.connection?.due(this.#pending.oldestSince) ?? Infinity
-    return Math.min(times, window, link)
+    const link = this.copy.connection?.due(this.#pending.oldestSince) ?? Infinity
+    return Math.min(times, this.#windowDue, link)
   }
 
   tick(): void {
     const { now } = this.parts.loop
     // What an older session left waiting says nothing about the link over which the copy runs.
-    this.#copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
+    this.copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
     this.verification.tick()
     if (this.#mode !== 'live') return
     if (now - this.#timesAt >= TIMES_MS) {
       this.#timesAt = now
       this.#stream.payTimes()
     }
-    if (now - this.#windowAt >= WINDOW_MS && this.#wantsWindow) {
-      this.#windowAt = now
-      this.#windowOps = this.#stream.opsSent
+    if (now >= this.#windowDue) {
+      this.#windowTimes.closed(now, this.#stream.opsSent)
       // The keys of these nodes are dropped with the window: what is still owed must be on the other disk as well.
       while (this.#stream.owes) this.#stream.payTimes()
       this.#windows.close(this.#stream.ops)
     }
-  }
-
-  /** Something was sent since the last window was closed. */
-  get #wantsWindow(): boolean {
-    return this.#stream.opsSent !== this.#windowOps && !this.#windows.closing
   }
 
   /** After each round of the loop: what was collected goes out. */
@@ -300,7 +288,7 @@ export class Server {
     // More was kept than may be sent at once: it goes on before anything new is read.
     if (this.#parked.count > 0 && this.#fate !== 'kept') this.#replay()
     this.#succession.settle()
-    this.#copy.connection?.flush()
+    this.copy.connection?.flush()
     this.#mounts.listen(this.#mayRead())
     if (this.#draining.length > 0) this.#checkDrained()
   }
@@ -312,7 +300,7 @@ export class Server {
   }
 
   #mayRead(): boolean {
-    const waiting = this.#copy.connection?.out.waiting ?? 0
+    const waiting = this.copy.connection?.out.waiting ?? 0
     return !this.#pending.full && !this.#parked.full && waiting < PENDING_BYTES_MAX
   }
 
@@ -346,6 +334,10 @@ export class Server {
     })
   }
 
+  get #windowDue(): number {
+    return this.#windows.closing ? Infinity : this.#windowTimes.due(this.#stream.opsSent)
+  }
+
   get #fate(): Fate {
     return fateOf(this.#mode, { lastRound: this.#lastRound, full: this.#pending.full })
   }
@@ -368,8 +360,7 @@ export class Server {
     this.#stream.ops.plain(KIND.FENCE)
     this.#stream.unanswered()
     this.#lastRound = false
-    this.#windowAt = this.parts.loop.now
-    this.#windowOps = -1
+    this.#windowTimes.begin(this.parts.loop.now)
     this.#syncs.repeatRemote((volume, node, token) => {
       if (!this.#stream.concerns(volume, node)) return false
       this.#stream.ops.sync(volume.index, node.id, 0, token)
@@ -402,10 +393,7 @@ export class Server {
   #mountEnded(volume: Volume, cause: string | undefined): void {
     this.#mounts.leave(volume)
     if (this.#leaving) return
-    const why = cause === undefined ? 'it was unmounted' : cause
-    this.parts.tell({
-      event: 'dataFailed',
-      cause: `the mount of ${volume.directory} ended: ${why}`,
-    })
+    const why = `the mount of ${volume.directory} ended: ${cause ?? 'it was unmounted'}`
+    this.parts.tell({ event: 'dataFailed', cause: why })
   }
 }

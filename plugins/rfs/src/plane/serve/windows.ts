@@ -7,12 +7,32 @@ import type { Journal } from '../resync-port.js'
 import type { Volume } from '../volume.js'
 import type { WorkerPool } from '../workers/pool.js'
 
-export const WINDOW_MS = 30_000
+const WINDOW_MS = 30_000
 
 interface Open {
   readonly window: number
   localLeft: number
   remote: boolean
+}
+
+/** When a window is closed: a while after the one before, if anything was sent since. */
+export class WindowTimes {
+  #closedAt = 0
+  #sent = 0
+
+  /** Of a session: its first window is closed in any case. */
+  begin(now: number): void {
+    this.closed(now, -1)
+  }
+
+  closed(now: number, sent: number): void {
+    this.#closedAt = now
+    this.#sent = sent
+  }
+
+  due(sent: number): number {
+    return sent === this.#sent ? Infinity : this.#closedAt + WINDOW_MS
+  }
 }
 
 export class Windows {
