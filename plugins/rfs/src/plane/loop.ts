@@ -43,6 +43,8 @@ export class Loop {
   readonly #afterwards: (() => void)[] = []
   #watches: readonly Watch[] = []
   #awaited = 0
+  /** Of all timers and deadlines, as they were when this round began to wait: asked once in a round. */
+  #nextDue = 0
   #attentiveUntil = -Infinity
   #stopped = false
   /** Milliseconds of the monotonic clock when this round began. */
@@ -141,6 +143,7 @@ export class Loop {
   }
 
   #runTimers(): void {
+    if (this.now < this.#nextDue) return
     for (const timer of this.#timers) {
       if (this.now < timer.due) continue
       this.#timers = this.#timers.filter((one) => one !== timer)
@@ -150,12 +153,14 @@ export class Loop {
   }
 
   #timeout(): number {
+    let due = Infinity
+    for (const timer of this.#timers) due = Math.min(due, timer.due)
+    for (const deadline of this.#deadlines) due = Math.min(due, deadline.due())
+    this.#nextDue = due
     const now = performance.now()
     let until = now < this.#attentiveUntil ? YIELD_MS : IDLE_MS
     if (this.#awaited > 0) until = YIELD_BUSY_MS
-    for (const { due } of this.#timers) until = Math.min(until, due - now)
-    for (const { due } of this.#deadlines) until = Math.min(until, due() - now)
-    return Math.max(0, Math.ceil(until))
+    return Math.max(0, Math.ceil(Math.min(until, due - now)))
   }
 }
 
