@@ -27,7 +27,10 @@ test('a byte that was changed beneath the secondary is found by file and zone, r
     const repaired = await pair.n1.mustRun([...verify, '--repair', '--path', archive])
     t.regex(repaired, /1 differences were repaired/)
     t.regex(await pair.n1.mustRun(verify), /both nodes have the same/)
-    t.regex(await pair.n1.mustRun(['rfs', 'state', '-m', name]), /link live, version .*\n.*both nodes have/)
+    t.regex(
+      await pair.n1.mustRun(['rfs', 'state', '-m', name]),
+      /link live, version .*\n.*both nodes have/,
+    )
     await pair.clientsGoOn()
     await pair.promisesHold(t)
   })
