@@ -137,8 +137,8 @@ export class FileChanges {
     const fd = volume.table.descriptor(node)
     if (fd < 0) return fd
     const ask = (token: number): void => {
-      // The times that are owed are part of what a file's owner wants on both disks.
-      if (!dataOnly) stream.payTimes()
+      // Times stay owed. Both disks get the one that their own kernel gave the write; setting another one would make each fsync
+      // on both sides wait for a transaction of the file system.
       stream.ops.sync(volume.index, node.id, dataOnly ? SYNC.DATA_ONLY : 0, token)
       stream.unanswered()
       stream.push()
