@@ -12,4 +12,4 @@ export { decideScope, type ScopeDecision, type Sides } from './plane/resync/deci
 export { planOf } from './plane/resync/plan.js'
 export type { Journal, KeySet, Standing } from './plane/resync-port.js'
 export { fateOf, mayBeLastRound, mayGoLive, type Mode, modeAfter } from './plane/serve/decide.js'
-export { Windows } from './plane/serve/windows.js'
+export { Windows, WindowTimes } from './plane/serve/windows.js'

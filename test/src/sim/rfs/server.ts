@@ -1,5 +1,5 @@
 /** The serving side, step by step as docs/RFS.md says it, with the product's journal, windows and rules. */
-import { KIND, type Mode, Windows } from '@holdfast/plugin-rfs/decisions'
+import { KIND, type Mode, Windows, WindowTimes } from '@holdfast/plugin-rfs/decisions'
 import type { Link, Message } from './link.js'
 import { Process, type ProcessParts } from './process.js'
 import type { Change } from './tree.js'
@@ -32,13 +32,12 @@ export class Server extends Process {
   lastRound = false
   link: Link | undefined
   readonly #windows: Windows
+  readonly #windowTimes = new WindowTimes(windowMs)
   #pending = new Map<number, Request>()
   #parked: Request[] = []
   readonly #syncs = new Map<number, Sync>()
   #sent = 0
   #token = 0
-  #windowAt = 0
-  #windowOps = 0
   #said = { equal: false, ready: false }
 
   constructor(
@@ -212,8 +211,7 @@ export class Server extends Process {
     this.#sent = 1
     link.send(this.name, { kind: 'op', number: 1, change: undefined })
     this.lastRound = false
-    this.#windowAt = this.parts.node.sim.agenda.now
-    this.#windowOps = -1
+    this.#windowTimes.begin(this.parts.node.sim.agenda.now)
     for (const [token, { request, isRemote }] of this.#syncs) {
       if (!isRemote) link.send(this.name, { kind: 'sync', token, path: request.path })
     }
@@ -233,10 +231,9 @@ export class Server extends Process {
     this.later(tickMs, () => {
       this.#tick()
       const { now } = this.parts.node.sim.agenda
-      const isDue = now - this.#windowAt >= windowMs && this.#sent !== this.#windowOps
+      const isDue = now >= this.#windowTimes.due(this.#sent)
       if (this.mode !== 'live' || !isDue || this.#windows.closing) return
-      this.#windowAt = now
-      this.#windowOps = this.#sent
+      this.#windowTimes.closed(now, this.#sent)
       this.parts.reached('window closes')
       this.#windows.close(this.#ops)
       if (this.parts.rules.waitsForBothDisks) return

@@ -20,6 +20,8 @@ export class WindowTimes {
   #closedAt = 0
   #sent = 0
 
+  constructor(readonly windowMs = WINDOW_MS) {}
+
   /** Of a session: its first window is closed in any case. */
   begin(now: number): void {
     this.closed(now, -1)
@@ -31,7 +33,7 @@ export class WindowTimes {
   }
 
   due(sent: number): number {
-    return sent === this.#sent ? Infinity : this.#closedAt + WINDOW_MS
+    return sent === this.#sent ? Infinity : this.#closedAt + this.windowMs
   }
 }
 
