@@ -10,6 +10,8 @@ import { codeOf } from '../driver/code.js'
 import type { PlaneEvent, PlaneLaunch } from '../driver/protocol.js'
 import { keepAwake } from './awake.js'
 import { ControlSocket } from './control.js'
+import { REQUEST_BYTES } from './fuse/abi.js'
+import { readyMemory } from './fuse/ready-memory.js'
 import { openJournal } from './journal/file.js'
 import { readLaunch } from './launch.js'
 import { O, POLL, RLIMIT_NOFILE, eventfd, prlimit, read, umask } from './libc.js'
@@ -57,6 +59,7 @@ async function main(): Promise<void> {
       pool,
       resync,
       descriptors,
+      requestMemory: readyMemory(REQUEST_BYTES),
       tell,
       log,
       openJournal: (opening) => openJournal({ ...journal, ...opening }),

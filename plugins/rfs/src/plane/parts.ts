@@ -14,6 +14,8 @@ export interface PlaneParts {
   /** Opened for the time of one role, and closed cleanly at its end. */
   readonly journal: Journal
   readonly descriptors: Descriptors
+  /** For requests of the kernel (fuse/ready-memory.ts). */
+  readonly requestMemory: Buffer
   readonly tell: (event: PlaneEvent) => void
   readonly log: (level: LogLevel, name: string, fields: Readonly<Record<string, unknown>>) => void
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import ava from 'ava'
 import { addressOf } from '../libc.js'
 import { TestPlane, shell } from '../plane.fixture.js'
-import { Request } from './request.js'
+import { REQUEST_BYTES } from './abi.js'
+import { readyMemory } from './ready-memory.js'
 
 const test = ava.serial
 /** The program has half a minute. */
@@ -24,13 +25,27 @@ function memoryAt(address: number): { readonly size: number; rss: number; flags:
 }
 
 test('every page of the memory for requests is there, and a child does not share it', (t) => {
-  const request = new Request()
+  const memory = readyMemory(REQUEST_BYTES)
   spawnSync('true')
-  const { size, rss, flags } = memoryAt(addressOf(request.bytes))
-  t.true(size >= request.bytes.length)
+  const { size, rss, flags } = memoryAt(addressOf(memory))
+  t.true(size >= memory.length)
   t.is(rss, size)
   // "Do not copy": a fork leaves the pages as they are.
   t.true(flags.includes('dc'), flags.join())
+})
+
+test('a data plane that serves again and again can still start programs', async (t) => {
+  const plane = TestPlane.prepare('server')
+  try {
+    await plane.start()
+    for (let turn = 0; turn < 30; turn++) {
+      await plane.must('serve', { generation: `g${turn}`, alone: true })
+      await plane.must('unserve')
+    }
+    t.like(await plane.must('status'), { role: 'idle' })
+  } finally {
+    await plane.remove()
+  }
 })
 
 test('a program that writes hears nothing of data planes that are killed one right after the other', async (t) => {

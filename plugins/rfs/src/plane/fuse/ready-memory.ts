@@ -7,9 +7,16 @@ import { MADV_DONTFORK, addressOf, madvise } from '../libc.js'
 
 const PAGE_BYTES = 4096
 
-/** `size`: whole pages. */
+/**
+ * What was given stays: the pages are missing in children for good. When memory with this mark went back to the allocator, whoever got it next
+ * would be missing in a child between fork and exec, and the child would crash.
+ */
+const given: Buffer[] = []
+
+/** `size`: whole pages. To be asked for once in a process: it is never freed. */
 export function readyMemory(size: number): Buffer {
   const around = Buffer.allocUnsafeSlow(size + PAGE_BYTES)
+  given.push(around)
   const beyond = addressOf(around) % PAGE_BYTES
   const start = beyond === 0 ? 0 : PAGE_BYTES - beyond
   const memory = around.subarray(start, start + size)

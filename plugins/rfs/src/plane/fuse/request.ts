@@ -1,12 +1,10 @@
 /** One request of the kernel, read in place: fields by offset, names by address. Reused for every request. */
 import { addressOf } from '../libc.js'
 import { REQUEST_BYTES, SIZE } from './abi.js'
-import { readyMemory } from './ready-memory.js'
 
 export class Request {
-  readonly bytes = readyMemory(REQUEST_BYTES)
-  readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, REQUEST_BYTES)
-  readonly address = addressOf(this.bytes)
+  readonly view: DataView
+  readonly address: number
   length = 0
   opcode = 0
   /** The request's own number is 64 bits; both halves are only given back. */
@@ -17,6 +15,12 @@ export class Request {
   gid = 0
   /** Of the caller, as this process sees it; 0: it can't be seen from here. */
   pid = 0
+
+  /** `bytes`: where the kernel writes it, of REQUEST_BYTES. */
+  constructor(readonly bytes: Buffer = Buffer.alloc(REQUEST_BYTES)) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, REQUEST_BYTES)
+    this.address = addressOf(bytes)
+  }
 
   /** Takes the header apart. False: what was read is not a request. */
   parse(length: number): boolean {

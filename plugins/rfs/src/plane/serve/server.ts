@@ -42,7 +42,7 @@ import { Windows, WindowTimes } from './windows.js'
 const TIMES_MS = 500
 
 export class Server {
-  readonly #request = new Request()
+  readonly #request: Request
   readonly #reply = new Reply()
   readonly #pending = new Pending()
   readonly #stream = new Stream(this.#pending)
@@ -73,6 +73,7 @@ export class Server {
     begin: { readonly mode: 'alone' | 'held' | 'refused'; readonly inherited?: Inheritance },
   ) {
     this.#mode = begin.mode
+    this.#request = new Request(parts.requestMemory)
     this.#epoch = begin.inherited?.kept.epoch ?? 0
     const { pool, launch, journal } = parts
     const succession = new Succession(parts, begin.inherited)
