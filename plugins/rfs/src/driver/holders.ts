@@ -1,8 +1,8 @@
 /** Who still uses a mounted directory: what `fuser -m` tells, from /proc, without touching the file system itself. */
-import { readdir, readlink } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { errnoOf } from './errno.js'
 import { isOurs, mountsOn, parseMountinfo } from './mountinfo.js'
-import { readProc } from './process.js'
+import { linkOf, readProc } from './process.js'
 import { isBeneath } from './settings.js'
 
 export interface Holder {
@@ -81,16 +81,6 @@ async function isMapped(base: string, devices: ReadonlySet<string>): Promise<boo
 
 async function commandOf(pid: number): Promise<string> {
   return ((await readProc(`/proc/${String(pid)}/comm`)) ?? '?').trim()
-}
-
-/** Processes come and go while they are looked at, and a file that is open may lie deeper than a path can say. */
-async function linkOf(path: string): Promise<string> {
-  try {
-    return await readlink(path)
-  } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error))) return ''
-    throw error
-  }
 }
 
 async function namesIn(path: string): Promise<string[]> {

@@ -3,10 +3,10 @@
  * that does nothing but hold the descriptors of the mounts. Read by the plugin too: as long as the keeper lives, the
  * kernel's connection does.
  */
-import { readFile, readlink, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from './errno.js'
-import { isAlive, killProcess, type ProcessIdentity } from './process.js'
+import { isAlive, killProcess, linkOf, type ProcessIdentity } from './process.js'
 import { objectOf } from './object.js'
 import { parseObject } from './wire.js'
 
@@ -103,16 +103,6 @@ export function keptOf(fields: Readonly<Record<string, unknown>>): Kept | undefi
     alone: alone === true,
     refused: refused === true,
     volumes: known,
-  }
-}
-
-/** Undefined: there is no such link, or no such process any more. */
-async function linkOf(path: string): Promise<string | undefined> {
-  try {
-    return await readlink(path)
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(errnoOf(error))) return undefined
-    throw error
   }
 }
 

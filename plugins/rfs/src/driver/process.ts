@@ -1,7 +1,7 @@
 /** Starts the data plane as a process that outlives the daemon, and knows it again by pid and start time. */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
-import { readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { readFile, readlink, rename, stat, writeFile } from 'node:fs/promises'
 import { errnoOf } from './errno.js'
 
 /** A pid alone may mean another process after a while; with the start time it can't. */
@@ -115,6 +115,19 @@ export async function readProc(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EINVAL', 'EACCES', 'EPERM'].includes(errnoOf(error))) return undefined
+    throw error
+  }
+}
+
+/**
+ * Where a link of /proc leads. Empty: nowhere any more, for processes come and go while they are looked at; or a file that is open lies
+ * deeper than a path can say.
+ */
+export async function linkOf(path: string): Promise<string> {
+  try {
+    return await readlink(path)
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error))) return ''
     throw error
   }
 }
