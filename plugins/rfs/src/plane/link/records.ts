@@ -31,11 +31,21 @@ export class Sealer {
     this.trailer = key === undefined ? 0 : TAG_BYTES
   }
 
-  /** `at`: where the record's length is written; the payload follows it, and room for the trailer. */
-  seal(bytes: Buffer, at: number, payload: number, address = addressOf(bytes)): void {
+  /**
+   * `at`: where the record's length is written; the payload follows it, and room for the trailer. `tail`: the address of the last
+   * `tailSize` bytes of the payload, when they are still elsewhere and there is a key.
+   */
+  seal(
+    bytes: Buffer,
+    at: number,
+    payload: number,
+    address = addressOf(bytes),
+    tail = 0,
+    tailSize = 0,
+  ): void {
     bytes.writeUInt32LE(payload, at)
     const start = address + at
-    this.#gcm?.seal(start + LENGTH_BYTES, payload, start)
+    this.#gcm?.seal(start + LENGTH_BYTES, payload, start, tail, tailSize)
   }
 
   /** The same; the end of the payload is taken from `content`. */
@@ -44,11 +54,9 @@ export class Sealer {
     if (this.#gcm === undefined || size < SEALED_APART_FROM) {
       from.copy(bytes, at + LENGTH_BYTES + payload - size, content.at, content.at + size)
       this.seal(bytes, at, payload, address)
-      return
+    } else {
+      this.seal(bytes, at, payload, address, addressOf(from) + content.at, size)
     }
-    bytes.writeUInt32LE(payload, at)
-    const start = address + at
-    this.#gcm.seal(start + LENGTH_BYTES, payload, start, addressOf(from) + content.at, size)
   }
 }
 
