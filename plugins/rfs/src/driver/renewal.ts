@@ -63,8 +63,9 @@ export class Renewal {
   /** Is one that does not serve to give its place to another one, which starts on this machine? */
   async isDue({ pid, role, code }: PlaneStatus): Promise<boolean> {
     const { entry, plane, log } = this.parts
+    if (role === 'serving') return false
     const installed = await codeOf(entry)
-    if (role === 'serving' || installed === undefined || isSameCode(code, installed)) return false
+    if (installed === undefined || isSameCode(code, installed)) return false
     const problem = await plane.problem()
     if (problem === undefined) return true
     log.write('warning', 'dataPlaneOutdated', { pid, role, text: problem })
