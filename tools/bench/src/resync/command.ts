@@ -8,15 +8,16 @@ import { beneath, copyPlainly, Stand } from './stand.js'
 import { type ResyncRow, resyncLine, resyncTable } from './words.js'
 
 export const resyncUsage = `npm run bench -- resync [--json] [--files 100000] [--file-bytes 1024] [--large-megabytes 512]
-                     [--only NAME,…]
+                     [--per-directory 1000] [--only NAME,…]
 
   Two nodes on this machine; the secondary is made equal again after different things happened. Disks are in memory.
 
   --json             one line of JSON a scenario on standard output
-  --files            small files of the tree, 1,000 a directory
-  --file-bytes       bytes of each
+  --files            small files of the tree
+  --file-bytes       bytes of each; 0: they are empty
+  --per-directory    files of each directory; their names have 20 bytes
   --large-megabytes  of the one large file that is copied in a scenario of its own
-  --only             beside the first synchronisation only these: cp, nothing, tenth, large, differences, cold, writes`
+  --only             beside the first synchronisation only these: cp, list, nothing, tenth, large, differences, cold, writes`
 
 const baselineMs = 5_000
 const megabyte = 1_000_000
@@ -29,6 +30,7 @@ interface ResyncOptions {
   readonly json: boolean
   readonly files: number
   readonly fileBytes: number
+  readonly filesPerDirectory: number
   readonly largeBytes: number
   readonly only: readonly string[]
 }
@@ -63,7 +65,7 @@ async function* measured(
   options: ResyncOptions,
   tell: (line: string) => void,
 ): AsyncGenerator<ResyncRow> {
-  const { files, fileBytes, largeBytes, only } = options
+  const { files, fileBytes, filesPerDirectory, largeBytes, only } = options
   const roundUp = (bytes: number): number => Math.ceil(bytes / blockBytes) * blockBytes
   const inodes = Math.ceil(files * 1.1) + 10_000
   const bytes = files * roundUp(fileBytes) + inodes * inodeBytes + largeBytes + spareBytes
@@ -71,7 +73,7 @@ async function* measured(
     await mountDisk(node, 'memory', { bytes: Math.ceil(bytes), inodes })
   }
   const pair = await installPair(lab, { async: 'none', encryption: 'on' })
-  const stand = new Stand(pair, { files, fileBytes })
+  const stand = new Stand(pair, { files, fileBytes, filesPerDirectory })
   tell(`making ${String(files)} files`)
   await stand.write(beneath, 1, 0)
   if (only.includes('cp')) yield copyPlainly(stand)
@@ -87,6 +89,12 @@ type Scenario = (stand: Stand, options: ResyncOptions) => AsyncGenerator<ResyncR
 
 /** Each begins with two equal nodes and ends with two equal nodes. */
 const scenarios: ReadonlyMap<string, Scenario> = new Map<string, Scenario>([
+  [
+    'list',
+    async function* (stand) {
+      yield await stand.list('ls -f')
+    },
+  ],
   [
     'nothing',
     async function* (stand) {
@@ -170,7 +178,11 @@ function optionsOf(args: readonly string[]): ResyncOptions | undefined {
     only,
     json: values.json === true,
     files: wholeNumber('files', values.files, 100_000, 10_000_000),
-    fileBytes: wholeNumber('file-bytes', values['file-bytes'], 1024, 1024 ** 2),
+    fileBytes:
+      values['file-bytes'] === '0'
+        ? 0
+        : wholeNumber('file-bytes', values['file-bytes'], 1024, 1024 ** 2),
+    filesPerDirectory: wholeNumber('per-directory', values['per-directory'], 1_000, 10_000_000),
     largeBytes: wholeNumber('large-megabytes', values['large-megabytes'], 512, 8_192) * megabyte,
   }
 }
@@ -183,6 +195,7 @@ function parse(args: readonly string[]) {
         json: { type: 'boolean' },
         files: { type: 'string' },
         'file-bytes': { type: 'string' },
+        'per-directory': { type: 'string' },
         'large-megabytes': { type: 'string' },
         only: { type: 'string' },
         help: { type: 'boolean', short: 'h' },

@@ -17,6 +17,7 @@ export const applicationFile = join(directory, 'application')
 export interface Tree {
   readonly files: number
   readonly fileBytes: number
+  readonly filesPerDirectory: number
 }
 
 export class Stand {
@@ -91,6 +92,29 @@ export class Stand {
     }
   }
 
+  /** A program reads the names of all directories through the mount. */
+  async list(scenario: string): Promise<ResyncRow> {
+    const wire = await this.#wireBytes()
+    await this.#forgetMemory()
+    const from = monotonicMs()
+    const command = `for one in ${directory}/d*; do ls -f "$one"; done | wc -l`
+    const lines = await this.first.mustRun(['sh', '-c', command], { timeoutMs: copyTimeoutMs })
+    const seconds = (monotonicMs() - from) / 1_000
+    const { files, filesPerDirectory } = this.tree
+    // Beside the names of files `.` and `..` of each directory.
+    const expected = files + 2 * Math.ceil(files / filesPerDirectory)
+    if (Number(lines) !== expected) {
+      throw new LabError(`${scenario}: ${lines.trim()} names were read of ${String(expected)}`)
+    }
+    return {
+      ...{ scenario, seconds, files, bytes: 0, copySeconds: undefined, scope: undefined },
+      ...{ contentBytes: undefined, wireBytes: (await this.#wireBytes()) - wire },
+      sourceMemoryBytes: await mostMemory(this.#primary),
+      targetMemoryBytes: await mostMemory(this.#secondary),
+      writes: undefined,
+    }
+  }
+
   /** What an application's writes took while something else was done. */
   async writing<Result>(work: () => Promise<Result>): Promise<readonly [Result, Writes]> {
     const end = '/run/bench-end'
@@ -112,8 +136,8 @@ export class Stand {
 
   /** Every n-th file is written with the content of a round. */
   async write(top: string, every: number, round: number): Promise<void> {
-    const { files, fileBytes } = this.tree
-    const numbers = [files, fileBytes, every, round].map(String)
+    const { files, fileBytes, filesPerDirectory } = this.tree
+    const numbers = [files, fileBytes, every, round, filesPerDirectory].map(String)
     const options = { timeoutMs: copyTimeoutMs }
     await this.first.mustRun([process.execPath, makeTree, top, ...numbers], options)
   }
@@ -151,7 +175,8 @@ export class Stand {
 
   /** The greatest memory so far is forgotten: it counts from here. */
   async #forgetMemory(): Promise<void> {
-    for (const pid of await this.#primary.dataPlanes()) {
+    const planes = [this.#primary, this.#secondary].map((product) => product.dataPlanes())
+    for (const pid of (await Promise.all(planes)).flat()) {
       await writeFile(`/proc/${String(pid)}/clear_refs`, '5')
     }
   }
