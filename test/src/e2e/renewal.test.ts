@@ -2,30 +2,18 @@
  * The package is upgraded on a running pair, node by node, under load: the data planes get the new code, the application
  * is not interrupted, nothing is lost.
  */
-import { appendFile, cp, readFile, symlink } from 'node:fs/promises'
-import { join, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ModuleView } from '@holdfast/sdk'
-import { ledger, monotonicMs, type Product, until } from '@holdfast/lab'
+import { Installation, ledger, monotonicMs, type Product, until } from '@holdfast/lab'
 import test, { type ExecutionContext } from 'ava'
 import { type Pair, patienceMs, withPair } from './given.js'
 
-const root = fileURLToPath(new URL('../../../', import.meta.url))
-
-/** Like what `install.sh` installs, with one more line in the program of the data plane. Returns the daemon's program. */
+/** Another code of the data plane. Returns the daemon's program. */
 async function nextVersion(pair: Pair): Promise<string> {
-  const directory = join(pair.lab.host('n1').directory, 'next-version')
-  for (const part of ['core', 'plugins']) {
-    await cp(join(root, part), join(directory, part), { recursive: true, filter: isInstalled })
-  }
-  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
-  await appendFile(join(directory, 'plugins/rfs/dist/plane/main.js'), '// the next version\n')
-  return join(directory, 'core/dist/main.js')
-}
-
-function isInstalled(path: string): boolean {
-  const isSource = path.split(sep).includes('src') || path.includes('.tsbuildinfo')
-  return !isSource && !/\.(map|d\.ts|test\.js)$/.test(path)
+  const next = await Installation.make(join(pair.lab.host('n1').directory, 'next-version'))
+  await next.install(1)
+  return next.daemon
 }
 
 /** What `systemctl restart holdfastd` does after the installation. */

@@ -14,7 +14,7 @@ export { type CableChoice, type Loss, Network } from './network.js'
 export { type Cable, freeAddress, type LabSpec } from './spec.js'
 export { monotonicMs, until } from './wait.js'
 export { watchdogDevice } from './watchdog.js'
-export { signal } from './processes.js'
+export { signal, startTimeOf } from './processes.js'
 export { clusterXml, formCluster, type ModuleAnswer, Product } from './product.js'
 export { type Acknowledged, AcknowledgedFile } from './workload/acknowledged.js'
 export {
@@ -42,6 +42,7 @@ export {
   runnersOn,
   textOf,
 } from './workload/evidence.js'
+export { Installation } from './workload/installation.js'
 export { Pair, type PairOptions, patienceMs } from './workload/pair.js'
 export { moduleSources } from './workload/sources.js'
 export { WitnessServer } from './workload/witness.js'

@@ -1,12 +1,14 @@
 /** Two real daemons and a client in a lab, with an application that they make highly available, and what is done to them. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LabError } from '../command.js'
 import { Lab, type LabOptions } from '../lab.js'
 import { formCluster, Product } from '../product.js'
 import { monotonicMs } from '../wait.js'
 import { type Application, ledger, type Load, virtualIp } from './application.js'
 import { Clients } from './clients.js'
 import { evidenceDirectory, runnersOn } from './evidence.js'
+import { Installation } from './installation.js'
 import type { Runner } from './judge.js'
 import { moduleSources } from './sources.js'
 
@@ -33,6 +35,8 @@ export interface PairOptions {
   readonly prepare?: string
   /** Added to the environment of the daemons, whenever they are started. */
   readonly daemonEnvironment?: Readonly<Record<string, string>>
+  /** Each node runs from an installation of its own, which can be upgraded, instead of from this tree. */
+  readonly installed?: boolean
 }
 
 export class Pair {
@@ -42,6 +46,7 @@ export class Pair {
   readonly n2: Product
   readonly clients: Clients
   readonly #daemonEnvironment: Readonly<Record<string, string>>
+  readonly #installations = new Map<Product, Installation>()
 
   constructor(lab: Lab, options: PairOptions = {}) {
     this.lab = lab
@@ -67,13 +72,32 @@ export class Pair {
   /** A cluster of two nodes with the application's module installed and configured, not started. A failure removes the lab. */
   async form(options: PairOptions = {}): Promise<void> {
     try {
-      await Promise.all(this.nodes.map((node) => node.start(this.#daemonEnvironment)))
+      if (options.installed === true) await this.#makeInstallations()
+      await Promise.all(this.nodes.map((node) => this.#startDaemon(node)))
       await formCluster(this.lab.spec, this.nodes)
       if (options.module !== false) await this.install(options)
     } catch (error) {
       await this.end()
       throw error
     }
+  }
+
+  async #makeInstallations(): Promise<void> {
+    for (const node of this.nodes) {
+      const directory = join(node.host.directory, 'installation')
+      this.#installations.set(node, await Installation.make(directory))
+    }
+  }
+
+  #startDaemon(node: Product): Promise<void> {
+    return node.start(this.#daemonEnvironment, this.#installations.get(node)?.daemon)
+  }
+
+  /** Of a pair that was formed with `installed`. */
+  installation(node: Product): Installation {
+    const installation = this.#installations.get(node)
+    if (installation === undefined) throw new LabError(`${node.host.name} has no installation`)
+    return installation
   }
 
   /** n1 is PRIM, n2 is SECOND, both Ready, and clients write through the virtual IP. */
@@ -96,7 +120,7 @@ export class Pair {
   /** A node that was off is switched on, and its daemon started. */
   async switchOn(node: Product): Promise<void> {
     await node.host.powerOn()
-    await node.start(this.#daemonEnvironment)
+    await this.#startDaemon(node)
   }
 
   /** A node that was off is switched on, and the operator starts its module. */
