@@ -145,7 +145,8 @@ async function statesOf(world: World): Promise<string> {
     world.pair.nodes.map(async (node) => {
       const answer = await node.module(world.application.name)
       const state = await node.state(world.application.name)
-      return `${node.host.name} ${state} (${answer?.state?.cause ?? 'no cause'})`
+      const outdated = (await world.isOutdated(node)) ? ', data plane of before the upgrade' : ''
+      return `${node.host.name} ${state} (${answer?.state?.cause ?? 'no cause'}${outdated})`
     }),
   )
   return told.join(', ')

@@ -74,7 +74,16 @@ test('a primary falls silent while its application runs only where a watchdog en
 })
 
 test('round 53 of seed 3, in which the application ran twice without a watchdog, is drawn with one', (t) => {
-  t.deepEqual(namesOf(roundOf(3, 53, guarded)), ['freeze-plane-primary', 'kill-daemon-primary'])
+  const kinds = kindNames().filter((name) => !name.startsWith('upgrade-'))
+  const drawn = roundOf(3, 53, { ...guarded, kinds })
+  t.deepEqual(namesOf(drawn), ['freeze-plane-primary', 'kill-daemon-primary'])
+})
+
+test('an upgrade of the primary silences it only together with what silences its other half', (t) => {
+  t.false(silencePrimary(['upgrade-primary']))
+  t.false(silencePrimary(['upgrade-primary', 'kill-plane-secondary']))
+  t.true(silencePrimary(['upgrade-primary', 'separate']))
+  t.true(silencePrimary(['kill-daemon-primary', 'upgrade-both']))
 })
 
 test('all times of a round are stretched', (t) => {

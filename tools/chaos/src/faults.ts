@@ -60,6 +60,9 @@ const faults: Readonly<Record<KindName, (scene: Scene) => Promise<Heal>>> = {
   'stopstart-primary': ({ world, primary }) => order(world, primary, 'stopstart'),
   'restart-primary': ({ world, primary }) => order(world, primary, 'restart'),
   'stop-both': stopBoth,
+  'upgrade-primary': ({ world, primary }) => upgrade(world, [primary]),
+  'upgrade-secondary': ({ world, secondary }) => upgrade(world, [secondary]),
+  'upgrade-both': (scene) => upgrade(scene.world, inEitherOrder(scene)),
 }
 
 /** Does it; returns the instant before it and how it is ended, or undefined when there was nothing left to break. */
@@ -125,8 +128,22 @@ async function powerOff(world: World, nodes: readonly Product[]): Promise<Heal> 
 }
 
 /** Which one is back first is left to chance. */
-function powerOffBoth({ world, primary, secondary, fault }: Scene): Promise<Heal> {
-  return powerOff(world, fault.dice < 0.5 ? [primary, secondary] : [secondary, primary])
+function powerOffBoth(scene: Scene): Promise<Heal> {
+  return powerOff(scene.world, inEitherOrder(scene))
+}
+
+function inEitherOrder({ primary, secondary, fault }: Scene): readonly Product[] {
+  return fault.dice < 0.5 ? [primary, secondary] : [secondary, primary]
+}
+
+/** As the operator does it: installs, and some time later restarts the daemon, which is started again whatever ended it. */
+async function upgrade(world: World, nodes: readonly Product[]): Promise<Heal> {
+  await world.install(nodes)
+  return async () => {
+    for (const node of nodes) {
+      for (const pid of await node.host.processes(daemonProcess)) signal(pid, 'SIGTERM')
+    }
+  }
 }
 
 /** What hangs for too long does not go on: its watchdog resets it, and where there is none we stand for one. */
@@ -201,8 +218,9 @@ async function order(world: World, node: Product, command: string, later?: strin
   }
 }
 
-async function stopBoth({ world, primary, secondary, fault }: Scene): Promise<Heal> {
-  const nodes = fault.dice < 0.5 ? [primary, secondary] : [secondary, primary]
+async function stopBoth(scene: Scene): Promise<Heal> {
+  const { world } = scene
+  const nodes = inEitherOrder(scene)
   for (const node of nodes) await world.tryOrder(node, 'stop')
   return async () => {
     for (const node of nodes) {

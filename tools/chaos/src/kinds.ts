@@ -86,6 +86,9 @@ export const kinds = {
   'stopstart-primary': kind('operator: stopstart', 'primary', 'planned', 2, [0, 500]),
   'restart-primary': kind('operator: restart', 'primary', 'never', 2, [0, 300]),
   'stop-both': kind('operator: stop on both, then start', 'pair', 'planned', 1, [0, 1000]),
+  'upgrade-primary': kind('another data plane is installed', 'primary', 'never', 2, [0, 1000]),
+  'upgrade-secondary': kind('another data plane is installed', 'secondary', 'never', 2, [0, 1000]),
+  'upgrade-both': kind('another data plane is installed', 'pair', 'never', 2, [0, 1000]),
 } as const satisfies Readonly<Record<string, Kind>>
 
 /**
@@ -104,15 +107,25 @@ export function isolatePrimary(names: readonly KindName[]): boolean {
   return both(names, witnessIsAway, secondaryIsAway)
 }
 
+/** Two faults, one of each: a fault that does both does them one after the other. */
 function both(
   names: readonly KindName[],
   ones: readonly KindName[],
   others: readonly KindName[],
 ): boolean {
-  return names.some((name) => ones.includes(name)) && names.some((name) => others.includes(name))
+  return names.some((name, index) => {
+    const beside = names.filter((_, at) => at !== index)
+    return ones.includes(name) && beside.some((other) => others.includes(other))
+  })
 }
 
-const daemonIsSilent: readonly KindName[] = ['kill-daemon-primary', 'freeze-daemon-primary']
+/** Restarts the daemon at first; when it is there again, it replaces the data plane. */
+const primaryIsUpgraded: readonly KindName[] = ['upgrade-primary', 'upgrade-both']
+const daemonIsSilent: readonly KindName[] = [
+  'kill-daemon-primary',
+  'freeze-daemon-primary',
+  ...primaryIsUpgraded,
+]
 const nodesAreSeparate: readonly KindName[] = [
   'separate',
   'one-way-from-primary',
@@ -123,6 +136,7 @@ const linkIsSilent: readonly KindName[] = [
   'freeze-plane-primary',
   'cut-primary',
   'cut-first-lan',
+  ...primaryIsUpgraded,
   ...nodesAreSeparate,
 ]
 /** It is on the first LAN only. */
@@ -133,6 +147,8 @@ const secondaryIsAway: readonly KindName[] = [
   'freeze-secondary',
   'power-off-secondary',
   'cut-secondary',
+  'upgrade-secondary',
+  'upgrade-both',
   ...nodesAreSeparate,
 ]
 

@@ -15,6 +15,7 @@ import {
   replicaOf,
   type Runner,
   signal,
+  startTimeOf,
   until,
   watchdogDevice,
   WitnessServer,
@@ -45,6 +46,8 @@ export class World {
   readonly pair: Pair
   readonly witness: WitnessServer
   readonly application: Application
+  /** Data planes that run on a node since before something else was installed there: by their ids and start times. */
+  readonly #outdated = new Map<Product, ReadonlySet<string>>()
 
   private constructor(pair: Pair, witness: WitnessServer) {
     this.pair = pair
@@ -68,6 +71,7 @@ export class World {
         ...(watchdogSeconds === undefined ? {} : { watchdogSeconds }),
       },
       ...(clockCanJump() ? { daemonEnvironment: clockEnvironment } : {}),
+      installed: true,
     }
     const lab = await Pair.lab(pairOptions)
     lab.removeOnInterrupt()
@@ -125,8 +129,9 @@ export class World {
   }
 
   /**
-   * Waits until one node is PRIM and the other SECOND, both Ready, and the clients are answered. The operator only starts a module
-   * that is stopped and, if `applicationMayBeDead`, restarts an application that nobody watches.
+   * Waits until one node is PRIM and the other SECOND, both Ready, their data planes run what is installed, and the clients are
+   * answered. The operator only starts a module that is stopped and, if `applicationMayBeDead`, restarts an application that nobody
+   * watches.
    */
   async whole(boundMs: number, applicationMayBeDead: boolean): Promise<void> {
     const { name } = this.application
@@ -143,11 +148,39 @@ export class World {
           orderedMs.set(node, monotonicMs())
           await this.tryOrder(node, 'start')
         }
-        return isWhole(states) ? true : undefined
+        return isWhole(states) && (await this.#isRenewed()) ? true : undefined
       },
       { timeoutMs: boundMs, everyMs: 50 },
     )
     await this.#answers(Math.max(0, deadlineMs - monotonicMs()), applicationMayBeDead)
+  }
+
+  /** Installs the newest version on these nodes, or a newer one if all of them have that. The daemons are not touched. */
+  async install(nodes: readonly Product[]): Promise<void> {
+    const versionOf = (node: Product): number => this.pair.installation(node).version
+    const newest = Math.max(...this.pair.nodes.map(versionOf))
+    const version = nodes.some((node) => versionOf(node) < newest) ? newest : newest + 1
+    for (const node of nodes) {
+      if (!(await node.host.isOn())) throw new LabError(`${node.host.name} is off`)
+      this.#outdated.set(node, await dataPlanesOf(node))
+      await this.pair.installation(node).install(version)
+    }
+  }
+
+  /** A primary runs what is installed there, and so does a secondary where that is the same; else it follows with what it has. */
+  async #isRenewed(): Promise<boolean> {
+    const { primary, secondary } = await this.roles()
+    const [ofPrimary, ofSecondary] = [primary, secondary].map(
+      (node) => this.pair.installation(node).version,
+    )
+    if (await this.isOutdated(primary)) return false
+    return ofPrimary !== ofSecondary || !(await this.isOutdated(secondary))
+  }
+
+  /** A data plane runs there since before something else was installed. */
+  async isOutdated(node: Product): Promise<boolean> {
+    const outdated = this.#outdated.get(node)
+    return [...(await dataPlanesOf(node))].some((one) => outdated?.has(one) === true)
   }
 
   /** An order that may come at a bad moment: the refusal is the operator's answer then. */
@@ -280,6 +313,12 @@ const clockEnvironment = {
 /** Debian's libfaketime, which the daemons and their children are started with; the monotonic clock stays the true one. */
 export function clockCanJump(): boolean {
   return existsSync(clockLibrary)
+}
+
+async function dataPlanesOf(node: Product): Promise<ReadonlySet<string>> {
+  const pids = await node.dataPlanes()
+  const times = await Promise.all(pids.map(startTimeOf))
+  return new Set(pids.map((pid, index) => `${String(pid)} ${times[index] ?? 'gone'}`))
 }
 
 function watchdogElement(seconds: number | undefined): string {
