@@ -138,9 +138,16 @@ function inEitherOrder({ primary, secondary, fault }: Scene): readonly Product[]
 
 /** As the operator does it: installs, and some time later restarts the daemon, which is started again whatever ended it. */
 async function upgrade(world: World, nodes: readonly Product[]): Promise<Heal> {
-  await world.install(nodes)
+  const version = world.nextVersion(nodes)
+  const installed: Product[] = []
+  for (const node of nodes) {
+    if (!(await node.host.isOn())) continue
+    await world.install(node, version)
+    installed.push(node)
+  }
+  if (installed.length === 0) throw new LabError('no node is on that could be upgraded')
   return async () => {
-    for (const node of nodes) {
+    for (const node of installed) {
       for (const pid of await node.host.processes(daemonProcess)) signal(pid, 'SIGTERM')
     }
   }

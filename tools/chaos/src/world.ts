@@ -155,16 +155,17 @@ export class World {
     await this.#answers(Math.max(0, deadlineMs - monotonicMs()), applicationMayBeDead)
   }
 
-  /** Installs the newest version on these nodes, or a newer one if all of them have that. The daemons are not touched. */
-  async install(nodes: readonly Product[]): Promise<void> {
+  /** The daemon is not touched. */
+  async install(node: Product, version: number): Promise<void> {
+    this.#outdated.set(node, await dataPlanesOf(node))
+    await this.pair.installation(node).install(version)
+  }
+
+  /** What is to be installed on these nodes: the newest version, or a newer one if all of them have that. */
+  nextVersion(nodes: readonly Product[]): number {
     const versionOf = (node: Product): number => this.pair.installation(node).version
     const newest = Math.max(...this.pair.nodes.map(versionOf))
-    const version = nodes.some((node) => versionOf(node) < newest) ? newest : newest + 1
-    for (const node of nodes) {
-      if (!(await node.host.isOn())) throw new LabError(`${node.host.name} is off`)
-      this.#outdated.set(node, await dataPlanesOf(node))
-      await this.pair.installation(node).install(version)
-    }
+    return nodes.some((node) => versionOf(node) < newest) ? newest : newest + 1
   }
 
   /** A primary runs what is installed there, and so does a secondary where that is the same; else it follows with what it has. */
@@ -270,6 +271,8 @@ export class World {
 
   /** Copies what the daemons, the witness and the application said. */
   async keepLogs(directory: string, story: string): Promise<void> {
+    // A link of an earlier round there would be followed.
+    await rm(directory, { recursive: true, force: true })
     await mkdir(directory, { recursive: true })
     await writeFile(join(directory, 'story.txt'), story)
     for (const node of this.pair.nodes) {
