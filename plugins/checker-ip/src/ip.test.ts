@@ -63,7 +63,8 @@ async function watching(address: string, tolerated: readonly string[]) {
       for (let turn = 0; turn < 1_000; turn++) {
         const text = said.shift()
         if (text !== undefined) return text
-        if (exec.ran.at(-1)?.args.includes('use') === true) await host.clock.pass(100)
+        const asks = exec.ran.at(-1)?.options.input?.includes(' use\n') === true
+        if (asks) await host.clock.pass(100)
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
       throw new Error('it says nothing')
@@ -113,6 +114,32 @@ test('without nft an IPv6 address is watched all the same, and its cause says wh
     return await real(ran)
   }
   t.is(await next(), `up: ${own} is on e0; nobody asks for a duplicate: nft can't be run: ENOENT`)
+  await one.stop()
+  await host.stop()
+})
+
+test('an IPv4 address is found without a program, whatever it is called', (t) => {
+  ip(ours, 'address', 'add', '10.89.0.8/24', 'dev', 'e0', 'label', 'e0:svc')
+  const program = `
+    import { Kernel } from ${JSON.stringify(new URL('kernel.js', import.meta.url).href)}
+    const run = (...command) => Promise.reject(new Error(command.join(' ')))
+    const kernel = new Kernel({ exec: { run } })
+    console.log(JSON.stringify(await kernel.held('10.89.0.8', AbortSignal.timeout(1_000))))`
+  const node = [process.execPath, '--input-type=module', '--eval', program]
+  const said = execFileSync('ip', ['netns', 'exec', ours, ...node]).toString()
+  t.deepEqual(JSON.parse(said), { interfaceName: 'e0', refused: false })
+})
+
+test('another interface of this node that answers is no stranger, and an entry that is gone is no failure', async (t) => {
+  const own = '10.89.0.1'
+  const { host, one, exec, next } = await watching(own, [])
+  const real = really(['ip', 'netns', 'exec', ours])
+  const mac = /link\/ether (\S+)/.exec(ip(ours, 'link', 'show', 'e0'))?.[1] ?? ''
+  exec.answer = async (ran) =>
+    ran.options.input?.includes('show') === true
+      ? { code: 2, stdout: JSON.stringify([{ dst: own, lladdr: mac }]), stderr: 'no such entry' }
+      : await real(ran)
+  t.is(await next(), `up: ${own} is on e0`)
   await one.stop()
   await host.stop()
 })

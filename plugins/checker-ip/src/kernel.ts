@@ -1,12 +1,15 @@
 /** What the kernel says about an address: where this node has it, and who else answers for it on the network. */
 import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import {
   type Clock,
   type Exec,
   HoldfastError,
   interfacesOf,
+  type KernelInterface,
   neighboursOf,
   type RunOptions,
+  type RunResult,
 } from '@holdfast/sdk'
 import { claimsIn, noteClaims, tableOf } from './claims.js'
 
@@ -18,7 +21,6 @@ const answersAfterMs = 100
 
 export interface Held {
   readonly interfaceName: string
-  readonly macs: readonly string[]
   /** IPv6: the kernel itself found that somebody else has it. */
   readonly refused: boolean
 }
@@ -29,49 +31,58 @@ export interface Answers {
   readonly unasked: string | undefined
 }
 
+interface Place {
+  readonly address: string
+  readonly dev: string
+}
+
 export class Kernel {
   constructor(private readonly parts: { readonly clock: Clock; readonly exec: Exec }) {}
 
   /** Undefined: no interface of this node has it. */
   async held(address: string, signal: AbortSignal): Promise<Held | undefined> {
-    const links = interfacesOf(await this.ip(['-j', 'address'], signal))
-    const macs = links.map(({ mac }) => mac)
+    const shown = isIP(address) === 4 ? shownOn(address) : undefined
+    if (shown !== undefined) return { interfaceName: shown, refused: false }
     const wanted = numberOf(address)
-    for (const { name, addresses } of links) {
+    for (const { name, addresses } of await this.interfaces(signal)) {
       const info = addresses.find(({ address: own }) => numberOf(own) === wanted)
-      if (info !== undefined) return { interfaceName: name, macs, refused: info.refused }
+      if (info !== undefined) return { interfaceName: name, refused: info.refused }
     }
     return undefined
   }
 
   /** Who else answers for our own address, by hardware address. The kernel asks for it as for any neighbour. */
   async strangers(address: string, held: Held, signal: AbortSignal): Promise<Answers> {
-    const place = [address, 'dev', held.interfaceName]
-    const ask = isIP(address) === 4 ? this.askForIPv4.bind(this) : this.askForIPv6.bind(this)
-    // An entry from earlier times would look like an answer.
-    await this.run('ip', ['neighbour', 'del', ...place], { signal })
-    try {
-      const answers = await ask(address, held.interfaceName, signal)
-      return { ...answers, macs: answers.macs.filter((mac) => !held.macs.includes(mac)) }
-    } finally {
-      await this.run('ip', ['neighbour', 'del', ...place])
-    }
+    const place = { address, dev: held.interfaceName }
+    const answers =
+      isIP(address) === 4
+        ? await this.askForIPv4(place, signal)
+        : await this.askForIPv6(place, signal)
+    if (answers.macs.length === 0) return answers
+    // Another interface of this node on the same network answers as well.
+    const own = (await this.interfaces(signal)).map(({ mac }) => mac)
+    return { ...answers, macs: answers.macs.filter((mac) => !own.includes(mac)) }
   }
 
-  private async askForIPv4(address: string, dev: string, signal: AbortSignal): Promise<Answers> {
-    await this.solicit(address, dev, signal)
-    const show = ['-j', 'neighbour', 'show', 'to', address, 'dev', dev, 'nud', 'reachable']
-    const answers = neighboursOf(await this.ip(show, signal))
-    return { macs: answers.map(({ mac }) => mac), unasked: undefined }
+  private async askForIPv4(place: Place, signal: AbortSignal): Promise<Answers> {
+    await this.solicit(place, signal)
+    const at = `${place.address} dev ${place.dev}`
+    // Without the signal: whoever asked leaves no trace. One program for both, for each costs milliseconds.
+    const said = await this.batch([`neighbour show to ${at} nud reachable`, `neighbour del ${at}`])
+    // Somebody else may have removed the entry meanwhile: then it was shown all the same.
+    const shown = said.stdout === '' ? mustSucceed(said, 'ip neighbour show') : said.stdout
+    return { macs: neighboursOf(shown).map(({ mac }) => mac), unasked: undefined }
   }
 
   /** The neighbour table does not take answers for an own IPv6 address: nftables sees them before they are dropped. */
-  private async askForIPv6(address: string, dev: string, signal: AbortSignal): Promise<Answers> {
+  private async askForIPv6(place: Place, signal: AbortSignal): Promise<Answers> {
+    const { address, dev } = place
     const noted = await this.nft(['-f', '-'], { signal, input: noteClaims(address, dev) })
     if (noted.failure !== undefined) return { macs: [], unasked: noted.failure }
     const table = ['ip6', tableOf(address)]
     try {
-      await this.solicit(address, dev, signal)
+      await this.solicit(place, signal)
+      await this.forget(place)
       const { text, failure } = await this.nft(['list', 'set', ...table, 'claims'], { signal })
       return { macs: claimsIn(text), unasked: failure }
     } finally {
@@ -79,9 +90,28 @@ export class Kernel {
     }
   }
 
-  private async solicit(address: string, dev: string, signal: AbortSignal): Promise<void> {
-    await this.ip(['neighbour', 'replace', address, 'dev', dev, 'use'], signal)
+  /** Whoever calls this removes the entry when it returns; when it rejects there is none. */
+  private async solicit(place: Place, signal: AbortSignal): Promise<void> {
+    const entry = `neighbour replace ${place.address} dev ${place.dev}`
+    try {
+      // An entry from earlier times would look like an answer: it is made one that failed, whether it was there or not.
+      const said = await this.batch([`${entry} nud failed`, `${entry} use`], { signal })
+      mustSucceed(said, `ip ${entry}`)
+    } catch (thrown) {
+      await this.forget(place)
+      throw thrown
+    }
     await this.pause(answersAfterMs)
+  }
+
+  private async forget({ address, dev }: Place): Promise<void> {
+    await this.run('ip', ['neighbour', 'del', address, 'dev', dev])
+  }
+
+  private async interfaces(signal: AbortSignal): Promise<readonly KernelInterface[]> {
+    return interfacesOf(
+      mustSucceed(await this.run('ip', ['-j', 'address'], { signal }), 'ip -j address'),
+    )
   }
 
   private pause(delayMs: number): Promise<void> {
@@ -90,11 +120,9 @@ export class Kernel {
     })
   }
 
-  private async ip(args: readonly string[], signal: AbortSignal): Promise<string> {
-    const { code, stdout, stderr, timedOut } = await this.run('ip', args, { signal })
-    if (code === 0) return stdout
-    const why = timedOut ? 'it does not answer' : stderr.trim().slice(0, 200)
-    throw new HoldfastError('E_CHECKER_IP_COMMAND', `ip ${args.join(' ')}: ${why}`)
+  /** It ends at the first line that fails. */
+  private batch(lines: readonly string[], options: Partial<RunOptions> = {}): Promise<RunResult> {
+    return this.run('ip', ['-j', '-batch', '-'], { ...options, input: `${lines.join('\n')}\n` })
   }
 
   /** A node without nftables still has the other half of this checker, so its absence is told and is no failure. */
@@ -118,6 +146,24 @@ export class Kernel {
   private run(command: 'ip' | 'nft', args: readonly string[], options: Partial<RunOptions> = {}) {
     return this.parts.exec.run(command, args, { timeoutMs: commandTimeoutMs, ...options })
   }
+}
+
+function mustSucceed({ code, stdout, stderr, timedOut }: RunResult, what: string): string {
+  if (code === 0) return stdout
+  const why = timedOut ? 'it does not answer' : stderr.trim().slice(0, 200)
+  throw new HoldfastError('E_CHECKER_IP_COMMAND', `${what}: ${why}`)
+}
+
+/**
+ * By a system call and no program, which costs some milliseconds of processor time every few seconds. Undefined: it is not
+ * there, or on an interface without a carrier, of which this call says nothing.
+ */
+function shownOn(address: string): string | undefined {
+  const shown = Object.entries(networkInterfaces()).find(([, addresses = []]) =>
+    addresses.some(({ address: own }) => own === address),
+  )
+  // A label of the address stands behind the name of the interface.
+  return shown?.[0].split(':')[0]
 }
 
 /** One spelling for each address: `FD00::0:1` and `fd00::1` are the same. */
