@@ -204,6 +204,27 @@ test('a mount that lies beneath ours stays, also when one of several directories
   }
 })
 
+test('what the file system of the directory forbids is forbidden on the mount too', async (t) => {
+  const plane = TestPlane.prepare('flags')
+  const { directory } = plane
+  await shell(`mount -t tmpfs -o nosuid,nodev,noexec,nosymfollow rfs-edges ${directory}`)
+  try {
+    await plane.start()
+    await plane.must('serve', { generation: 'g1', alone: true })
+    t.true(isMounted(directory))
+    await shell(`cd ${directory} && cp /bin/true program && mknod null c 1 3 && ln -s program link`)
+    await t.throwsAsync(shell(`${directory}/program`), { message: /Permission denied/ })
+    await t.throwsAsync(shell(`cat ${directory}/null`), { message: /Permission denied/ })
+    await t.throwsAsync(shell(`cat ${directory}/link`), { message: /symbolic links/ })
+    t.regex(await shell(`findmnt -nro OPTIONS ${directory} | tail -n 1`), /nosuid/)
+  } finally {
+    await plane.kill()
+    plane.unmount()
+    await shell(`umount -l ${directory} || true`)
+    await plane.remove()
+  }
+})
+
 /** Keeps a directory in use; resolves with what ends that. */
 async function hold(directory: string): Promise<() => Promise<unknown>> {
   const { open } = await import('node:fs/promises')

@@ -5,12 +5,21 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { HoldfastError } from '@holdfast/sdk'
-import { type Mount, isOurView, isOurs, mountsOn, parseMountinfo } from '../../driver/mountinfo.js'
+import {
+  type Mount,
+  isOurView,
+  isOurs,
+  mountOf,
+  mountsOn,
+  parseMountinfo,
+} from '../../driver/mountinfo.js'
 import { AT, O, close, cstring, errnoName, openat } from '../libc.js'
 
 const PROGRAM_TIMEOUT_MS = 20_000
 /** Type shown in the mount table: `fuse.holdfast`. */
 export const MOUNT_TYPE = 'fuse.holdfast'
+/** What an operator forbids on a file system: a mount over it must not allow it again. */
+const PROHIBITIONS: readonly string[] = ['nosuid', 'nodev', 'noexec', 'nosymfollow']
 
 /** Mounts over the directory; returns the FUSE descriptor (non-blocking). Throws E_RFS_MOUNT. */
 export async function mountOver(directory: string, module: string): Promise<number> {
@@ -23,12 +32,18 @@ export async function mountOver(directory: string, module: string): Promise<numb
     'group_id=0',
     'allow_other',
     'default_permissions',
+    ...prohibitionsOn(directory),
   ].join(',')
   const args = ['-i', '-t', MOUNT_TYPE, '-o', options, `holdfast:${module}`, directory]
   const failure = await run('mount', args, fuse)
   if (failure === undefined) return fuse
   close(fuse)
   throw mountError(directory, failure)
+}
+
+function prohibitionsOn(directory: string): readonly string[] {
+  const { options = [] } = mountOf(readMounts(), directory) ?? {}
+  return options.filter((option) => PROHIBITIONS.includes(option))
 }
 
 function mountError(directory: string, failure: string): HoldfastError {
@@ -68,9 +83,13 @@ function visibleOn(point: string): {
   readonly here: readonly Mount[]
   readonly top: Mount | undefined
 } {
-  const mounts = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+  const mounts = readMounts()
   const here = mountsOn(mounts, point)
   return { mounts, here, top: here.at(-1) }
+}
+
+function readMounts(): readonly Mount[] {
+  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
 }
 
 function umount(directory: string, lazy: boolean): Promise<string | undefined> {
