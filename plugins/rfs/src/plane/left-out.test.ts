@@ -1,9 +1,10 @@
 /** What is not replicated, directories with blanks, and journals whose presuppositions changed: on two data planes. */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { Exclusions, ruleProblem } from './exclusions.js'
-import { type TestPlane, differences, join2, pair, pairWith, shell } from './plane.fixture.js'
+import { TestPlane, differences, join2, pair, pairWith, shell } from './plane.fixture.js'
 
 const test = ava.serial
 
@@ -179,3 +180,45 @@ test('an end in order of both nodes leaves nothing to compare but what changed',
     t.regex(await scopeAfter(server, follower, () => [server, follower]), /"keys"/)
   })
 })
+
+/** The one file system here that shows access lists a second time, as attributes of its own. */
+const hasXfs = spawnSync('mkfs.xfs', ['-V']).status === 0
+
+for (const which of ['server', 'follower'] as const) {
+  ;(hasXfs ? test : test.skip)(
+    `access lists are the same on both sides, and stay so over copies, when the ${which} alone has XFS`,
+    async (t) => {
+      const server = TestPlane.prepare('server')
+      const follower = TestPlane.prepare('follower')
+      const own = which === 'server' ? server : follower
+      try {
+        await shell(`truncate -s 320M ${own.base}/image && mkfs.xfs -q ${own.base}/image`)
+        await shell(`mount -o loop,nouuid ${own.base}/image ${own.directory}`)
+        await server.start()
+        await follower.start()
+        await server.must('serve', { generation: 'g1', alone: true })
+        await shell(
+          `cd ${server.directory}; mkdir d; touch f; setfacl -m u:1234:rw f; setfacl -d -m g:1234:rwx d`,
+        )
+        for (const epoch of [1, 2]) {
+          await join2(server, follower, epoch, true)
+          const attributes = await shell(`cd ${follower.directory}; getfattr -m - f d`)
+          t.regex(attributes, /posix_acl_access/)
+          t.regex(attributes, /posix_acl_default/)
+          t.is(/SGI_ACL/.test(attributes), which === 'follower')
+          t.is(await differences(server.directory, follower.directory), '')
+          await follower.must('unfollow')
+          await server.must('detach', { epoch, generation: `g${epoch + 1}` })
+        }
+      } finally {
+        await server.kill()
+        await follower.kill()
+        server.unmount()
+        follower.unmount()
+        await shell(`umount -l ${own.directory} || true`)
+        await server.remove()
+        await follower.remove()
+      }
+    },
+  )
+}

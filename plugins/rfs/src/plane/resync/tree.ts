@@ -128,6 +128,12 @@ function decodeNames(listing: Buffer, size: number): Name[] {
   return names
 }
 
+/**
+ * XFS shows an access list a second time, under a name and in a form of its own. Another file system has no such attribute: taken away
+ * on the XFS of the other side it would take the access list with it, and written elsewhere it would override a newer list later.
+ */
+const SECOND_VIEW = /^trusted\.SGI_ACL_(FILE|DEFAULT)$/
+
 /** Extended attributes, sorted by name. Values are bytes as byte strings. */
 export type Xattrs = readonly (readonly [name: string, value: string])[]
 
@@ -152,6 +158,7 @@ export function xattrsOf(fd: number, path: BytePath): Xattrs {
   const found: [string, string][] = []
   let bytes = 0
   for (const name of attributeNames.toString('latin1', 0, size - 1).split('\0')) {
+    if (SECOND_VIEW.test(name)) continue
     const length = getxattr(self, cstring(name), attributeValue, attributeValue.length)
     if (length === -E.NODATA || length === -E.OPNOTSUPP) continue
     must(length, `read the attribute ${name} of`, path)
