@@ -161,11 +161,11 @@ export class World {
     await this.pair.installation(node).install(version)
   }
 
-  /** What is to be installed on these nodes: the newest version, or a newer one if all of them have that. */
+  /** What is to be installed on these nodes: the newest version, or a newer one if one of them has that. */
   nextVersion(nodes: readonly Product[]): number {
     const versionOf = (node: Product): number => this.pair.installation(node).version
     const newest = Math.max(...this.pair.nodes.map(versionOf))
-    return nodes.some((node) => versionOf(node) < newest) ? newest : newest + 1
+    return nodes.some((node) => versionOf(node) === newest) ? newest + 1 : newest
   }
 
   /** A primary runs what is installed there, and so does a secondary where that is the same; else it follows with what it has. */
