@@ -62,7 +62,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
     })
     const { verifications } = driver
     const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
-    const syncing = syncat === undefined ? [] : syncatCommands(syncat)
+    const syncing = syncatCommands(syncat)
     const { journal, volumes, zoneBytes, copyBytesPerSecond } = launchOf(config, deps.module)
     const estimating = estimateCommands({
       exec: deps.exec,

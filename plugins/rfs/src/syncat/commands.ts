@@ -1,8 +1,9 @@
 /** `holdfast rfs sync`: a synchronisation now, beside those of the schedule. */
-import type { Command } from '@holdfast/sdk'
+import { type Command, HoldfastError } from '@holdfast/sdk'
 import type { Syncat } from './syncat.js'
 
-export function syncatCommands(syncat: Syncat): ReadonlyMap<string, Command> {
+/** `syncat`: undefined when the module has none; whoever asks all the same is told so. */
+export function syncatCommands(syncat: Syncat | undefined): ReadonlyMap<string, Command> {
   return new Map<string, Command>([
     [
       'rfs sync',
@@ -11,6 +12,11 @@ export function syncatCommands(syncat: Syncat): ReadonlyMap<string, Command> {
         parameters: { type: 'object', additionalProperties: false, properties: {} },
         positional: [],
         run: async () => {
+          if (syncat === undefined) {
+            throw new HoldfastError('E_RFS_NO_SYNCAT', '<rfs> of this module has no syncat', {
+              hint: 'a secondary has every change at once; one that was away is made equal by "start"',
+            })
+          }
           await syncat.now()
           return { ok: true, lines: ['the synchronisation begins'], data: {} }
         },

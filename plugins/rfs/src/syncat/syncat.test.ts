@@ -1,6 +1,9 @@
 /** Scheduled synchronisation: when the secondary waits, and when it does not. */
 import test from 'ava'
-import type { Clock, Store } from '@holdfast/sdk'
+import type { Clock, HoldfastError } from '@holdfast/sdk'
+import { memoryStore } from '../testing/store.js'
+import { never } from '../testing/world.js'
+import { syncatCommands } from './commands.js'
 import { Syncat } from './syncat.js'
 
 /** One node with the times of its schedule in the test's hands. */
@@ -16,14 +19,7 @@ function node(kept = new Map<string, unknown>()) {
       return () => undefined
     },
   }
-  const files: Omit<Store, 'volatile'> = {
-    // The store's contract: the caller knows what it has written.
-    read: <T>(name: string) => Promise.resolve(kept.get(name) as T | undefined),
-    write: (name, value) => Promise.resolve(void kept.set(name, value)),
-    remove: (name) => Promise.resolve(void kept.delete(name)),
-  }
-  const store = { ...files, volatile: files }
-  const syncat = new Syncat({ clock, store, schedule: '0 * * * *' })
+  const syncat = new Syncat({ clock, store: memoryStore(kept), schedule: '0 * * * *' })
   syncat.begin()
   const said: string[] = []
   const watched = syncat.start((value, cause) => said.push(`${value}: ${cause}`))
@@ -85,4 +81,11 @@ test('a restarted daemon goes on waiting, and a module that is started anew begi
   await adopted.syncat.enter({ to: 'stop' })
   t.is(adopted.value(), 'up')
   t.is(kept.size, 0)
+})
+
+test('who orders a synchronisation where none is scheduled is told why there is nothing to do', async (t) => {
+  const order = syncatCommands(undefined).get('rfs sync')
+  const run = async (): Promise<unknown> => order?.run({}, never)
+  const error = await t.throwsAsync<HoldfastError>(run, { code: 'E_RFS_NO_SYNCAT' })
+  t.regex(error.hint ?? '', /has every change at once/)
 })

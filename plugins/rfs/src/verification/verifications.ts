@@ -1,4 +1,5 @@
 /** Verifications of this module as the plugin sees them: begun by an operator or by the schedule, one at a time, kept. */
+import { isAbsolute, normalize } from 'node:path'
 import {
   type Cancel,
   type Clock,
@@ -21,7 +22,7 @@ export interface VerificationsParts {
   readonly store: Store
   readonly directories: readonly string[]
   readonly order: (order: PlaneOrder, timeoutMs: number) => Promise<Answer>
-  readonly status: () => Promise<PlaneStatus | undefined>
+  readonly status: () => Promise<Pick<PlaneStatus, 'role' | 'link'> | undefined>
 }
 
 export interface VerifyRequest {
@@ -52,10 +53,14 @@ export class Verifications {
         hint: 'verify on the node that is PRIM',
       })
     }
-    const startedMs = clock.wallMs()
+    const before = this.running
+    // A small tree is done, and its report here, before the order is answered.
+    const begun = { ...request, startedMs: clock.wallMs() }
+    this.running = begun
     const answer = await order({ order: 'verify', ...where, repair: request.repair }, orderWaitMs)
-    if (!answer.ok) throw new HoldfastError(answer.code, answer.reason, hintOf(answer.hint))
-    this.running = { ...request, startedMs }
+    if (answer.ok) return
+    if (this.running === begun) this.running = before
+    throw new HoldfastError(answer.code, answer.reason, hintOf(answer.hint))
   }
 
   /** Ends what is under way; its report says that it was interrupted. */
@@ -136,14 +141,14 @@ function placeOf(
   path: string | undefined,
 ): { readonly volume?: number; readonly path: string } {
   if (path === undefined) return { path: '' }
-  const [only] = directories
-  const plain = path.replace(/(.)\/+$/, '$1')
-  const absolute =
-    plain.startsWith('/') || directories.length !== 1 ? plain : `${String(only)}/${plain}`
+  const [only = ''] = directories
+  const base = directories.length === 1 ? only : ''
+  // Without its last slash, as the directories are written.
+  const absolute = normalize(isAbsolute(path) ? path : `${base}/${path}`).replace(/(.)\/$/, '$1')
   const volume = directories.findIndex((one) => isBeneath(absolute, one))
   const directory = directories[volume]
   if (directory === undefined) {
-    throw new HoldfastError('E_RFS_OUTSIDE', `${path} is in no replicated directory`, {
+    throw new HoldfastError('E_RFS_OUTSIDE', `"${path}" is in no replicated directory`, {
       hint: `there are: ${directories.join(', ')}`,
     })
   }

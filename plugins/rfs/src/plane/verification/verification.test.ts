@@ -239,6 +239,11 @@ test('what is left out is not verified, and one path can be verified alone', asy
     t.deepEqual(listed(one), ['d3/file content 0'])
     t.is(one.names, 1)
     t.is((await verify(server, false, 'd5/file')).bytes, 700_000)
+    await shell(`cd '${server.directory}' && mkdir -p cache/deep && echo x > cache/deep/own`)
+    for (const path of ['cache', 'cache/deep/own']) {
+      const refused = await server.ask('verify', { volume: 0, path, repair: false })
+      t.is(refused['code'], 'E_RFS_LEFT_OUT', `${path} was said to be the same on both sides`)
+    }
     const all = listed(await verify(server))
     t.false(
       all.some((one) => one.startsWith('cache')),

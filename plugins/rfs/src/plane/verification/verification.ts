@@ -5,6 +5,7 @@
 import { HoldfastError } from '@holdfast/sdk'
 import { exclusionsIn } from '../exclusions.js'
 import { MalformedError, Reader, Writer } from '../journal/bytes.js'
+import { MODE } from '../libc.js'
 import { HEAD, KIND, LEVEL, type OpWriter } from '../link/ops.js'
 import { PAYLOAD_MAX, type InBuffer } from '../link/records.js'
 import type { PlaneParts } from '../parts.js'
@@ -12,7 +13,7 @@ import type { BytePath } from '../resync-port.js'
 import { TreeError } from '../resync/tree.js'
 import type { Volume } from '../volume.js'
 import { Findings } from './findings.js'
-import { look } from './look.js'
+import { look, type Looked } from './look.js'
 import { SAME, putQuestion, takeAnswer, type Answer } from './messages.js'
 import { Pace } from './pace.js'
 import { Walk, type Asked } from './walk.js'
@@ -66,7 +67,7 @@ export class Verification {
   start(volumes: readonly Volume[], order: VerifyOrder, level: number): void {
     if (this.#run !== undefined) {
       throw new HoldfastError('E_RFS_VERIFYING', 'a verification is under way', {
-        hint: 'wait for its end, or end it with "rfs verify stop"',
+        hint: 'wait for its end, or end it with "holdfast rfs verify-stop"',
       })
     }
     if (this.parts.ops() === undefined) throw notLive()
@@ -82,7 +83,7 @@ export class Verification {
     const chosen = volumes.filter(
       ({ index }) => order.volume === undefined || order.volume === index,
     )
-    for (const volume of chosen) mustExist(volume, order.path)
+    for (const volume of chosen) mustBeReplicated(volume, order.path)
     this.#begin(chosen, order)
   }
 
@@ -190,14 +191,24 @@ function* treesOf(
   for (const volume of volumes) yield* walk.tree(volume, path)
 }
 
-function mustExist(volume: Volume, path: BytePath): void {
+function mustBeReplicated(volume: Volume, path: BytePath): void {
+  const shown = `${volume.directory}/${Buffer.from(path, 'latin1').toString('utf8')}`
+  const found = lookOrNothing(volume, path)
+  if (found === undefined) throw new HoldfastError('E_RFS_NO_FILE', `there is no ${shown}`)
+  const isDirectory = (found.mode & MODE.TYPE) === MODE.DIRECTORY
+  if (path === '' || volume.table.exclusions?.covers(path, isDirectory) !== true) return
+  throw new HoldfastError('E_RFS_LEFT_OUT', `${shown} is not replicated`, {
+    hint: '<notreplicated> leaves it out: each node has its own, and there is nothing to compare',
+  })
+}
+
+function lookOrNothing({ root }: Volume, path: BytePath): Looked | undefined {
   try {
-    if (look(volume.root, path) !== undefined) return
+    return look(root, path)
   } catch (error) {
-    if (!(error instanceof TreeError)) throw error
+    if (error instanceof TreeError) return undefined
+    throw error
   }
-  const shown = Buffer.from(path, 'latin1').toString('utf8')
-  throw new HoldfastError('E_RFS_NO_FILE', `there is no ${volume.directory}/${shown}`)
 }
 
 function notLive(): HoldfastError {
