@@ -16,6 +16,7 @@ import {
 import { type Conditions, type Round, roundOf } from './schedule.js'
 import { jsonLine, reportText } from './text.js'
 import { timesOf } from './times.js'
+import { versionFor } from './versions.js'
 
 const good: RoundResult = {
   number: 1,
@@ -84,6 +85,13 @@ test('an upgrade of the primary silences it only together with what silences its
   t.false(silencePrimary(['upgrade-primary', 'kill-plane-secondary']))
   t.true(silencePrimary(['upgrade-primary', 'separate']))
   t.true(silencePrimary(['kill-daemon-primary', 'upgrade-both']))
+})
+
+test('an upgrade catches up with the other node, and never installs what a node has', (t) => {
+  t.is(versionFor([0, 0], [0]), 1)
+  t.is(versionFor([1, 0], [0]), 1)
+  t.is(versionFor([1, 0], [1]), 2)
+  t.is(versionFor([1, 0], [1, 0]), 2)
 })
 
 test('all times of a round are stretched', (t) => {

@@ -21,6 +21,7 @@ import {
   WitnessServer,
 } from '@holdfast/lab'
 import type { Times } from './times.js'
+import { versionFor } from './versions.js'
 
 /** Small enough to be filled at once. */
 const srvMegabytes = { ledger: 64, postgresql: 768 }
@@ -161,11 +162,10 @@ export class World {
     await this.pair.installation(node).install(version)
   }
 
-  /** What is to be installed on these nodes: the newest version, or a newer one if one of them has that. */
+  /** What is to be installed on these nodes. */
   nextVersion(nodes: readonly Product[]): number {
     const versionOf = (node: Product): number => this.pair.installation(node).version
-    const newest = Math.max(...this.pair.nodes.map(versionOf))
-    return nodes.some((node) => versionOf(node) === newest) ? newest + 1 : newest
+    return versionFor(this.pair.nodes.map(versionOf), nodes.map(versionOf))
   }
 
   /** A primary runs what is installed there, and so does a secondary where that is the same; else it follows with what it has. */
