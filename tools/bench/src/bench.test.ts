@@ -79,7 +79,10 @@ test('a pgbench run with failed transactions, or without a summary, gives no fig
 
 test('a line of JSON has the published fields, and null for what was not measured', (t) => {
   const alone = JSON.parse(
-    jsonLine(row(['native', figures(1_000, undefined)], ['holdfast', figures(250, 31)]), 'memory'),
+    jsonLine(row(['native', figures(1_000, undefined)], ['holdfast', figures(250, 31)]), {
+      disks: 'memory',
+      nodes: '2',
+    }),
   )
   t.like(alone, { workload: 'write-4k', unit: 'IOPS', native: 1000, holdfast: 250, ratio: 0.25 })
   t.like(alone, { p50us: 60.12, p99us: 250, glusterfs: null, rounds: 5, cpuUsPerOperation: 31 })
@@ -88,7 +91,10 @@ test('a line of JSON has the published fields, and null for what was not measure
     ['holdfast', figures(250, 31)],
     ['glusterfs', figures(50, 90)],
   )
-  t.like(JSON.parse(jsonLine(withPeer, 'memory')), { glusterfs: 50, timesGlusterfs: 5 })
+  t.like(JSON.parse(jsonLine(withPeer, { disks: 'memory', nodes: '2' })), {
+    glusterfs: 50,
+    timesGlusterfs: 5,
+  })
   t.false(table([row(['native', figures(1, undefined)])]).includes('glusterfs'))
   t.regex(table([withPeer]), /1000 +250 +0\.25 .* 50 +5$/m)
 })
@@ -118,6 +124,7 @@ test('wrong input is refused with what is allowed, before anything is made', (t)
   refused(['rfs', '--seconds', '1.5'], /whole number from 1 to 60/)
   refused(['rfs', '--peer', 'drbd'], /use glusterfs/)
   refused(['rfs', '--disks', 'fast'], /use memory or tmpfs or plain/)
+  refused(['rfs', '--nodes', '3'], /use 1 or 2/)
   refused(['rfs', '--fast'], /--fast/)
   t.throws(() => chosenWorkloads(['write-5k']), { message: /there are write-4k, / })
   t.like(parseCommand(['rfs']), { options: { rounds: 5, warmUp: true, glusterfs: false } })

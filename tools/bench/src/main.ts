@@ -99,7 +99,7 @@ async function benchIn(
     if ('error' in result) failures.push(result)
     else rows.push(result)
     if (options.json) {
-      console.log('error' in result ? JSON.stringify(result) : jsonLine(result, options.disks))
+      console.log('error' in result ? JSON.stringify(result) : jsonLine(result, options))
     }
     if ('error' in result && !(await allReplicate(sides))) break
   }
@@ -107,7 +107,7 @@ async function benchIn(
   // After a failure the pair is not what it should be, and its failure to stop would say nothing new.
   if (failures.length > 0) return 1
   for (const side of sides) await side.end()
-  tell('the copies of n1 and n2 are identical')
+  if (options.nodes === '2') tell('the copies of n1 and n2 are identical')
   return 0
 }
 

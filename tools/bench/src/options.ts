@@ -16,10 +16,13 @@ export interface BenchOptions {
   readonly disks: DiskKind
   readonly encryption: 'on' | 'off'
   readonly async: 'none' | 'second'
+  /** 1: nobody follows, so the figures are what the mount costs by itself. */
+  readonly nodes: '1' | '2'
 }
 
 export const usage = `npm run bench -- rfs [--json] [--only WORKLOAD,…] [--rounds 5] [--seconds 3] [--quick]
                   [--peer glusterfs] [--disks memory|tmpfs|plain] [--encryption on|off] [--async none|second]
+                  [--nodes 1|2]
 
   rfs           file replication: the same work on a replicated directory and on the disk beneath it
   --json        one line of JSON a workload on standard output; what happens is told on standard error
@@ -31,7 +34,8 @@ export const usage = `npm run bench -- rfs [--json] [--only WORKLOAD,…] [--rou
   --disks       memory: ext4 on a memory-backed block device (default); tmpfs: no block device at all;
                 plain: a directory of this machine's disk
   --encryption  <rfs encryption> of the measured module (default on)
-  --async       <rfs async> of the measured module (default none: fsync returns when both disks have it)`
+  --async       <rfs async> of the measured module (default none: fsync returns when both disks have it)
+  --nodes       1: the secondary is not started: what the mount costs without replication (default 2)`
 
 export type Command =
   | { readonly kind: 'help' }
@@ -61,6 +65,7 @@ export function parseCommand(args: readonly string[]): Command {
       disks: oneOf('disks', values.disks ?? 'memory', ['memory', 'tmpfs', 'plain']),
       encryption: oneOf('encryption', values.encryption ?? 'on', ['on', 'off']),
       async: oneOf('async', values.async ?? 'none', ['none', 'second']),
+      nodes: oneOf('nodes', values.nodes ?? '2', ['1', '2']),
     },
   }
 }
@@ -81,6 +86,7 @@ function parse(args: readonly string[]) {
         disks: { type: 'string' },
         encryption: { type: 'string' },
         async: { type: 'string' },
+        nodes: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     },

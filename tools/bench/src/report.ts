@@ -1,4 +1,5 @@
 /** The figures as lines of JSON and as a table for people. Pure. */
+import type { BenchOptions } from './options.js'
 import type { Row, SideFigures } from './rounds.js'
 import { rounded } from './statistics.js'
 
@@ -8,7 +9,10 @@ export interface Failure {
 }
 
 /** One line. `native`, `holdfast` and `glusterfs` are in `unit`, p50us and p99us are those of Holdfast. */
-export function jsonLine(row: Row, disks: string): string {
+export function jsonLine(
+  row: Row,
+  { disks, nodes }: Pick<BenchOptions, 'disks' | 'nodes'>,
+): string {
   const native = row.sides.get('native')
   const holdfast = row.sides.get('holdfast')
   const glusterfs = row.sides.get('glusterfs')
@@ -32,6 +36,7 @@ export function jsonLine(row: Row, disks: string): string {
     glusterfsCpuUsPerOperation: figure(glusterfs?.cpuUsPerOperation),
     timesGlusterfs: ratioOf(holdfast, glusterfs),
     disks,
+    nodes: Number(nodes),
   })
 }
 

@@ -23,18 +23,37 @@ export async function holdfastSide(lab: Lab, options: BenchOptions): Promise<Sid
   const [primary, secondary] = products
   await order(primary, 'prim')
   await primary.waitForState(moduleName, ['ALONE Ready'], startTimeoutMs)
+  if (options.nodes === '1') return aloneSide(primary)
   await order(secondary, 'start')
   await secondary.waitForState(moduleName, ['SECOND Ready'], startTimeoutMs)
   await primary.waitForState(moduleName, ['PRIM Ready'], startTimeoutMs)
   return {
-    name: 'holdfast',
-    node: primary.host,
-    directory,
+    ...sideOf(primary),
     copies: products.map(({ host }) => ({ node: host, directory: beneath })),
-    movesData: (commandLine) =>
-      commandLine.some((word) => word.endsWith('/rfs/dist/plane/main.js')),
     check: () => checkPair(primary, secondary),
     end: () => endPair(primary, secondary),
+  }
+}
+
+function aloneSide(primary: Product): Side {
+  return {
+    ...sideOf(primary),
+    copies: [{ node: primary.host, directory: beneath }],
+    async check() {
+      const state = await primary.state(moduleName)
+      if (state !== 'ALONE Ready') throw new LabError(`n1 does not serve alone: ${state ?? '?'}`)
+    },
+    end: () => endNode(primary),
+  }
+}
+
+function sideOf({ host }: Product): Pick<Side, 'name' | 'node' | 'directory' | 'movesData'> {
+  return {
+    name: 'holdfast',
+    node: host,
+    directory,
+    movesData: (commandLine) =>
+      commandLine.some((word) => word.endsWith('/rfs/dist/plane/main.js')),
   }
 }
 
@@ -69,10 +88,12 @@ async function checkPair(primary: Product, secondary: Product): Promise<void> {
 /** Compares the copies, then stops the module on both nodes: speed that loses something is worth nothing. */
 async function endPair(primary: Product, secondary: Product): Promise<void> {
   await compareCopies([primary, secondary])
-  for (const product of [secondary, primary]) {
-    await order(product, 'stop')
-    await product.waitForState(moduleName, ['STOP NotReady'], startTimeoutMs)
-  }
+  for (const product of [secondary, primary]) await endNode(product)
+}
+
+async function endNode(product: Product): Promise<void> {
+  await order(product, 'stop')
+  await product.waitForState(moduleName, ['STOP NotReady'], startTimeoutMs)
 }
 
 /** Content, names, owners, modes and times. Times that the kernel set by itself follow within a second: until then it is tried again. */
