@@ -41,7 +41,7 @@ function aloneSide(primary: Product): Side {
     copies: [{ node: primary.host, directory: beneath }],
     async check() {
       const state = await primary.state(moduleName)
-      if (state !== 'ALONE Ready') throw new LabError(`n1 does not serve alone: ${state ?? '?'}`)
+      if (state !== 'ALONE Ready') throw new LabError(`n1 does not serve alone: it is ${state}`)
     },
     end: () => endNode(primary),
   }
