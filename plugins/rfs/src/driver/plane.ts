@@ -42,7 +42,8 @@ export interface PlaneParts {
 
 /** Longest wait for a new process to listen. Node starts in 50 ms; a busy machine takes longer. */
 const startWaitMs = 15_000
-const watchPeriodMs = 2_000
+/** What happens is told by events; this only finds a process that hangs, and each question wakes both. */
+const watchPeriodMs = 10_000
 /** A local disk may stall for long without being dead; a process that says nothing this long can't be relied on. */
 const silenceMaxMs = 30_000
 const statusWaitMs = 5_000
