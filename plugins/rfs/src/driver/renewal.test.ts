@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import test from 'ava'
 import type { ReplicaEvent } from '@holdfast/sdk'
 import { withInstallation } from '../testing/installation.js'
 import { makePair, never, type Pair, transition, until } from '../testing/world.js'
-import { codeOf } from './code.js'
+import { codeOf, InstalledCode } from './code.js'
 import { successionProblem } from './kept.js'
 import { identify } from './process.js'
 import { type Renewal, type RenewalFacts, renewalOf } from './renew.js'
@@ -92,15 +92,27 @@ test('the same bytes are the same code, and a byte of what a thread of the data 
     await cp(fileURLToPath(new URL('../../', import.meta.url)), root, { recursive: true })
     const copied = join(root, 'dist/plane/main.js')
     const code = await codeOf(copied)
+    const installed = new InstalledCode(copied)
     t.deepEqual(code, await codeOf(entry))
+    t.deepEqual(await installed.look(), code)
+    t.is(await installed.look(), await installed.look(), 'nothing is read again')
     t.regex(code?.digest ?? '', /^[0-9a-f]{16}$/)
     await appendFile(join(root, 'dist/driver/driver.js'), '// of the daemon')
     await writeFile(join(root, 'package.json'), '{"version":"9.9.9"}')
     t.deepEqual(await codeOf(copied), { version: '9.9.9', digest: code?.digest ?? '' })
-    await appendFile(join(root, 'dist/plane/workers/jobs.js'), '// changed')
+    t.deepEqual(await installed.look(), { version: '9.9.9', digest: code?.digest ?? '' })
+    const jobs = join(root, 'dist/plane/workers/jobs.js')
+    const [text, { atime, mtime }] = [await readFile(jobs, 'utf8'), await stat(jobs)]
+    // Another byte, and neither size nor time tells it.
+    await writeFile(jobs, text.replace('/**', '/* '))
+    await utimes(jobs, atime, mtime)
     t.not((await codeOf(copied))?.digest, code?.digest)
-    await rm(join(root, 'dist/plane/workers/jobs.js'))
+    t.deepEqual(await installed.look(), await codeOf(copied))
+    await rm(jobs)
     t.is(await codeOf(copied), undefined)
+    t.is(await installed.look(), undefined)
+    await writeFile(jobs, text)
+    t.deepEqual(await installed.look(), { version: '9.9.9', digest: code?.digest ?? '' })
   } finally {
     await rm(root, { recursive: true, force: true })
   }

@@ -3,7 +3,7 @@
  * must know, and asks again as long as it has to wait. At most one attempt for each daemon that adopts it.
  */
 import { assertNever, type Clock, type Log, type Peers } from '@holdfast/sdk'
-import { codeOf } from './code.js'
+import { InstalledCode } from './code.js'
 import { successionProblem } from './kept.js'
 import { type Plane, pause } from './plane.js'
 import type { PlaneCode, PlaneRole, PlaneStatus } from './protocol.js'
@@ -30,10 +30,13 @@ const lookAgainMs = 1_000
 export class Renewal {
   /** Changes with each adoption and whatever ends it. */
   private attempt = 0
+  private readonly installed: InstalledCode
   /** For people: that it has other code, and what becomes of it. */
   line: string | undefined
 
-  constructor(private readonly parts: RenewalParts) {}
+  constructor(private readonly parts: RenewalParts) {
+    this.installed = new InstalledCode(parts.entry)
+  }
 
   /** After a running data plane was adopted. Never rejects for what can be expected. */
   async adopted(): Promise<void> {
@@ -62,9 +65,9 @@ export class Renewal {
 
   /** Is one that does not serve to give its place to another one, which starts on this machine? */
   async isDue({ pid, role, code }: PlaneStatus): Promise<boolean> {
-    const { entry, plane, log } = this.parts
+    const { plane, log } = this.parts
     if (role === 'serving') return false
-    const installed = await codeOf(entry)
+    const installed = await this.installed.look()
     if (installed === undefined || isSameCode(code, installed)) return false
     const problem = await plane.problem()
     if (problem === undefined) return true
@@ -73,8 +76,8 @@ export class Renewal {
   }
 
   private async look(): Promise<Found | undefined> {
-    const { plane, peers, entry } = this.parts
-    const [status, installed] = [await plane.status(), await codeOf(entry)]
+    const { plane, peers } = this.parts
+    const [status, installed] = [await plane.status(), await this.installed.look()]
     if (status === undefined || installed === undefined) return undefined
     const { code: running, role, link } = status
     const [other] = peers.others
