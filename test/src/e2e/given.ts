@@ -5,6 +5,7 @@ import {
   duplicatedRunners,
   type Lab,
   ledger,
+  type Load,
   lostEntries,
   Pair as LabPair,
   type PairOptions,
@@ -13,6 +14,12 @@ import {
 } from '@holdfast/lab'
 
 export { patienceMs } from '@holdfast/lab'
+
+/**
+ * A write every few milliseconds: enough that faults hit writes on their way, and a quarter of the processors' time that clients without
+ * rest take. The campaign of faults keeps those. `HOLDFAST_PAUSE_MS` says how long each client rests after an answer.
+ */
+const usualLoad: Load = { workers: 4, pauseMs: Number(process.env['HOLDFAST_PAUSE_MS'] ?? 20) }
 
 export class Pair extends LabPair {
   /** The two promises, on everything that happened: nothing acknowledged is lost, nothing ran twice; and replicas are equal. */
@@ -53,7 +60,7 @@ export async function onPair(
   run: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   t.timeout(180_000)
-  const pair = new Pair(lab, options)
+  const pair = new Pair(lab, { load: usualLoad, ...options })
   await pair.form(options)
   let passed = false
   try {
