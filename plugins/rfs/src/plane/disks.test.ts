@@ -98,6 +98,24 @@ test('a follower whose disk is full is taken out with the reason, and is whole a
   })
 })
 
+test('when the disk of a follower has no room for a copy, both sides say so each time', async (t) => {
+  await withDisk('follower', async (server, follower) => {
+    await follower.must('unfollow')
+    await server.event('linkLost')
+    await server.must('detach', { epoch: 2, generation: 'g2' })
+    await shell(`head -c 30000000 /dev/urandom > ${server.directory}/large`)
+    for (let epoch = 3; epoch < 9; epoch++) {
+      const from = [server.events.length, follower.events.length] as const
+      await join2(server, follower, epoch, false, 'linkLost')
+      for (const [index, plane] of [server, follower].entries()) {
+        const { cause } = await plane.event('linkLost', from[index])
+        t.regex(String(cause), /write large: ENOSPC/, `${plane.launch.node}, epoch ${epoch}`)
+      }
+      await follower.must('unfollow')
+    }
+  })
+})
+
 test('a follower whose disk became read-only is taken out with the reason, and is whole again after its repair', async (t) => {
   await withDisk('follower', async (server, follower, disk) => {
     await shell(`cd ${server.directory} && echo before > f && mkdir d`)

@@ -222,12 +222,13 @@ export function isMounted(directory: string): boolean {
   return readFileSync('/proc/self/mounts', 'utf8').includes(` ${shown} `)
 }
 
-/** Lets `follower` join `server`; resolves when both say that the copy is finished. */
+/** Lets `follower` join `server`; resolves when both say that the copy is finished, or how else it `ends`. */
 export async function join2(
   server: TestPlane,
   follower: TestPlane,
   epoch = 1,
   full = false,
+  ends: 'copyFinished' | 'linkLost' = 'copyFinished',
 ): Promise<void> {
   const session = randomBytes(16).toString('hex')
   const key = randomBytes(32).toString('hex')
@@ -235,10 +236,7 @@ export async function join2(
   await server.must('admit', { epoch, full, session, key })
   const { address, port } = server.launch.listen
   await follower.must('follow', { epoch, full, address, port, session, key })
-  await Promise.all([
-    server.event('copyFinished', from[0]),
-    follower.event('copyFinished', from[1]),
-  ])
+  await Promise.all([server.event(ends, from[0]), follower.event(ends, from[1])])
 }
 
 /** Runs a shell command; resolves with what it printed. */

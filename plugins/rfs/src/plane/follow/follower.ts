@@ -132,7 +132,8 @@ export class Follower {
         return
       case 'failed':
         this.#copying = false
-        this.#lost(`the copy ended: ${event.reason}`)
+        // Said over this link too: the copy's own farewell may come later than the end of the link.
+        this.#fail(`the copy ended: ${event.reason}`)
     }
   }
 

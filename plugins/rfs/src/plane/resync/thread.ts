@@ -93,8 +93,8 @@ function startRun(start: Start, channel: Channel): Run {
     : new TargetRun({ ...options, aside: start.aside })
 }
 
-/** Runs one copy to its end. Returns the reason when it did not reach it. */
-function runCopy(start: Start): string | undefined {
+/** Runs one copy to its end; tells the reason when it did not reach it. */
+function runCopy(start: Start): void {
   const { socket, timeoutMs } = start
   const channel = new Channel({
     socket,
@@ -103,15 +103,31 @@ function runCopy(start: Start): string | undefined {
     wake: ordered,
     interrupt: interruptOf(start.run),
   })
+  try {
+    const failure = failureOf(start, channel)
+    if (failure !== undefined) tellFailure(start, channel, failure)
+  } finally {
+    channel.close()
+  }
+}
+
+interface Failure {
+  readonly reason: string
+  /** The peer hears the reason as well, as far as that still goes. */
+  readonly isOurs: boolean
+}
+
+/** Works on the trees; when it returns, nothing of it does any more. */
+function failureOf(start: Start, channel: Channel): Failure | undefined {
   let run: Run | undefined
   try {
     run = startRun(start, channel)
-    return follow(run, start.run)
+    const reason = follow(run, start.run)
+    return reason === undefined ? undefined : { reason, isOurs: false }
   } catch (thrown) {
-    return reasonOf(thrown, channel)
+    return { reason: reasonOf(thrown), isOurs: thrown instanceof TreeError }
   } finally {
     run?.close()
-    channel.close()
     for (const { root } of start.volumes) close(root)
   }
 }
@@ -142,20 +158,26 @@ function follow(run: Run, number: number): string | undefined {
   return undefined
 }
 
-/**
- * Why a copy ended. A bug in the copy must not take the application's mount with it: it ends this copy, loudly, and the
- * next one starts from nothing.
- */
-function reasonOf(thrown: unknown, channel: Channel): string {
-  if (thrown instanceof ChannelError) return thrown.message
-  if (!(thrown instanceof TreeError)) return `a bug in the copy: ${stackOf(thrown)}`
+function tellFailure({ kind, run }: Start, channel: Channel, { reason, isOurs }: Failure): void {
+  // The serving side ends the session as soon as it hears: the loop of a target must know the reason before that.
+  if (kind === 'target') tell({ kind: 'failed', run, reason })
+  if (isOurs) sayFarewell(channel, reason)
+  if (kind === 'source') tell({ kind: 'failed', run, reason })
+}
+
+function sayFarewell(channel: Channel, reason: string): void {
   try {
-    channel.fail(Buffer.from(thrown.message).toString('latin1'))
+    channel.fail(Buffer.from(reason).toString('latin1'))
   } catch (late) {
     // The peer may be gone as well: the first reason is the one that counts.
     if (!(late instanceof ChannelError)) throw late
   }
-  return thrown.message
+}
+
+/** A bug in the copy must not take the application's mount with it: it ends this copy, loudly, and the next one starts from nothing. */
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof ChannelError || thrown instanceof TreeError) return thrown.message
+  return `a bug in the copy: ${stackOf(thrown)}`
 }
 
 function stackOf(thrown: unknown): string {
@@ -169,8 +191,7 @@ function main(): void {
     if (order.kind === 'end') return
     // A round, a proceed or a stop for a copy that has already ended.
     if (!isStart(order)) continue
-    const reason = runCopy(order)
-    if (reason !== undefined) tell({ kind: 'failed', run: order.run, reason })
+    runCopy(order)
   }
 }
 
