@@ -63,6 +63,7 @@ const faults: Readonly<Record<KindName, (scene: Scene) => Promise<Heal>>> = {
   'upgrade-primary': ({ world, primary }) => upgrade(world, [primary]),
   'upgrade-secondary': ({ world, secondary }) => upgrade(world, [secondary]),
   'upgrade-both': (scene) => upgrade(scene.world, inEitherOrder(scene)),
+  'upgrade-copy': (scene) => upgrade(scene.world, inEitherOrder(scene), { otherCopy: true }),
 }
 
 /** Does it; returns the instant before it and how it is ended, or undefined when there was nothing left to break. */
@@ -137,17 +138,16 @@ function inEitherOrder({ primary, secondary, fault }: Scene): readonly Product[]
 }
 
 /** As the operator does it: installs, and some time later restarts the daemon, which is started again whatever ended it. */
-async function upgrade(world: World, nodes: readonly Product[]): Promise<Heal> {
-  const version = world.nextVersion(nodes)
-  const installed: Product[] = []
-  for (const node of nodes) {
-    if (!(await node.host.isOn())) continue
-    await world.install(node, version)
-    installed.push(node)
-  }
-  if (installed.length === 0) throw new LabError('no node is on that could be upgraded')
+async function upgrade(
+  world: World,
+  nodes: readonly Product[],
+  { otherCopy } = { otherCopy: false },
+): Promise<Heal> {
+  const areOn = await Promise.all(nodes.map((node) => node.host.isOn()))
+  if (!areOn.includes(true)) throw new LabError('no node is on that could be upgraded')
+  await world.install(nodes, otherCopy)
   return async () => {
-    for (const node of installed) {
+    for (const node of nodes) {
       for (const pid of await node.host.processes(daemonProcess)) signal(pid, 'SIGTERM')
     }
   }

@@ -89,6 +89,7 @@ export const kinds = {
   'upgrade-primary': kind('another data plane is installed', 'primary', 'never', 2, [0, 1000]),
   'upgrade-secondary': kind('another data plane is installed', 'secondary', 'never', 2, [0, 1000]),
   'upgrade-both': kind('another data plane is installed', 'pair', 'never', 2, [0, 1000]),
+  'upgrade-copy': kind('one with another copy is installed', 'pair', 'never', 1, [0, 1000]),
 } as const satisfies Readonly<Record<string, Kind>>
 
 /**
@@ -120,7 +121,8 @@ function both(
 }
 
 /** Restarts the daemon at first; when it is there again, it replaces the data plane. */
-const primaryIsUpgraded: readonly KindName[] = ['upgrade-primary', 'upgrade-both']
+const bothAreUpgraded: readonly KindName[] = ['upgrade-both', 'upgrade-copy']
+const primaryIsUpgraded: readonly KindName[] = ['upgrade-primary', ...bothAreUpgraded]
 const daemonIsSilent: readonly KindName[] = [
   'kill-daemon-primary',
   'freeze-daemon-primary',
@@ -148,7 +150,7 @@ const secondaryIsAway: readonly KindName[] = [
   'power-off-secondary',
   'cut-secondary',
   'upgrade-secondary',
-  'upgrade-both',
+  ...bothAreUpgraded,
   ...nodesAreSeparate,
 ]
 

@@ -156,16 +156,15 @@ export class World {
     await this.#answers(Math.max(0, deadlineMs - monotonicMs()), applicationMayBeDead)
   }
 
-  /** The daemon is not touched. */
-  async install(node: Product, version: number): Promise<void> {
-    this.#outdated.set(node, await dataPlanesOf(node))
-    await this.pair.installation(node).install(version)
-  }
-
-  /** What is to be installed on these nodes. */
-  nextVersion(nodes: readonly Product[]): number {
+  /** The daemons are not touched. With `otherCopy` nodes understand each other again only when both have it. */
+  async install(nodes: readonly Product[], otherCopy: boolean): Promise<void> {
     const versionOf = (node: Product): number => this.pair.installation(node).version
-    return versionFor(this.pair.nodes.map(versionOf), nodes.map(versionOf))
+    const version = versionFor(this.pair.nodes.map(versionOf), nodes.map(versionOf))
+    for (const node of nodes) {
+      this.#outdated.set(node, await dataPlanesOf(node))
+      const installation = this.pair.installation(node)
+      await (otherCopy ? installation.installOtherCopy(version) : installation.install(version))
+    }
   }
 
   /** A primary runs what is installed there, and so does a secondary where that is the same; else it follows with what it has. */

@@ -2,20 +2,22 @@
 import { cp, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { LabError } from '../command.js'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 
 export class Installation {
   readonly #directory: string
-  readonly #dataPlane: string
   /** The data plane's program of this tree, which is version 0. */
-  readonly #text: string
+  readonly #program: Part
+  /** The part of it that says which version of the copy it speaks. */
+  readonly #messages: Part
   #version = 0
 
-  private constructor(directory: string, text: string) {
+  private constructor(directory: string, program: Part, messages: Part) {
     this.#directory = directory
-    this.#dataPlane = dataPlaneIn(directory)
-    this.#text = text
+    this.#program = program
+    this.#messages = messages
   }
 
   static async make(directory: string): Promise<Installation> {
@@ -23,7 +25,11 @@ export class Installation {
       await cp(join(root, part), join(directory, part), { recursive: true, filter: isInstalled })
     }
     await symlink(join(root, 'node_modules'), join(directory, 'node_modules'))
-    return new Installation(directory, await readFile(dataPlaneIn(directory), 'utf8'))
+    const dataPlane = join(directory, 'plugins/rfs/dist/plane')
+    const program = await readPart(join(dataPlane, 'main.js'))
+    const messages = await readPart(join(dataPlane, 'resync/messages.js'))
+    if (!speaks.test(messages.text)) throw new LabError(`${messages.file} names no PROTOCOL`)
+    return new Installation(directory, program, messages)
   }
 
   /** The program of the daemon. */
@@ -37,15 +43,32 @@ export class Installation {
 
   /** Versions are the same code of the data plane in other bytes. What runs keeps what it has loaded. */
   async install(version: number): Promise<void> {
-    const next = `${this.#dataPlane}.new`
-    await writeFile(next, `${this.#text}// version ${String(version)}\n`)
-    await rename(next, this.#dataPlane)
+    await write(this.#program, `${this.#program.text}// version ${String(version)}\n`)
     this.#version = version
+  }
+
+  /** This version and those after it speak a version of the copy that no other one does. */
+  async installOtherCopy(version: number): Promise<void> {
+    await write(this.#messages, this.#messages.text.replace(speaks, `$1${String(1_000 + version)}`))
+    await this.install(version)
   }
 }
 
-function dataPlaneIn(directory: string): string {
-  return join(directory, 'plugins/rfs/dist/plane/main.js')
+interface Part {
+  readonly file: string
+  /** As it is in this tree. */
+  readonly text: string
+}
+
+const speaks = /(export const PROTOCOL = )\d+/
+
+async function readPart(file: string): Promise<Part> {
+  return { file, text: await readFile(file, 'utf8') }
+}
+
+async function write({ file }: Part, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
 }
 
 function isInstalled(path: string): boolean {
