@@ -78,20 +78,19 @@ test('a pgbench run with failed transactions, or without a summary, gives no fig
 })
 
 test('a line of JSON has the published fields, and null for what was not measured', (t) => {
+  const stand = { disks: 'memory', nodes: '2', roundTripUs: 52.51 } as const
   const alone = JSON.parse(
-    jsonLine(row(['native', figures(1_000, undefined)], ['holdfast', figures(250, 31)]), {
-      disks: 'memory',
-      nodes: '2',
-    }),
+    jsonLine(row(['native', figures(1_000, undefined)], ['holdfast', figures(250, 31)]), stand),
   )
   t.like(alone, { workload: 'write-4k', unit: 'IOPS', native: 1000, holdfast: 250, ratio: 0.25 })
+  t.like(alone, { roundTripUs: 52.51, disks: 'memory', nodes: 2 })
   t.like(alone, { p50us: 60.12, p99us: 250, glusterfs: null, rounds: 5, cpuUsPerOperation: 31 })
   const withPeer = row(
     ['native', figures(1_000, undefined)],
     ['holdfast', figures(250, 31)],
     ['glusterfs', figures(50, 90)],
   )
-  t.like(JSON.parse(jsonLine(withPeer, { disks: 'memory', nodes: '2' })), {
+  t.like(JSON.parse(jsonLine(withPeer, stand)), {
     glusterfs: 50,
     timesGlusterfs: 5,
   })

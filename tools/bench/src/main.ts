@@ -85,7 +85,6 @@ async function benchIn(
   const nodes = [lab.host('n1'), lab.host('n2')] as const
   for (const node of nodes) await mountDisk(node, options.disks)
   const [first, second] = nodes
-  tell(`TCP round trip between the nodes: ${(await roundTripUs(first, second)).toFixed(1)} us`)
   tell('starting Holdfast on both nodes')
   const sides: Side[] = [await nativeSide(first), await holdfastSide(lab, options)]
   if (options.glusterfs) {
@@ -95,11 +94,14 @@ async function benchIn(
   const rows: Row[] = []
   const failures: Failure[] = []
   for (const workload of chosen) {
+    const trip = await roundTripUs(first, second)
+    tell(`TCP round trip between the nodes: ${trip.toFixed(1)} us`)
     const result = await tryWorkload(workload, sides, options)
     if ('error' in result) failures.push(result)
     else rows.push(result)
     if (options.json) {
-      console.log('error' in result ? JSON.stringify(result) : jsonLine(result, options))
+      const stand = { ...options, roundTripUs: trip }
+      console.log('error' in result ? JSON.stringify(result) : jsonLine(result, stand))
     }
     if ('error' in result && !(await allReplicate(sides))) break
   }

@@ -8,11 +8,13 @@ export interface Failure {
   readonly error: string
 }
 
+/** What the figures were measured on. `roundTripUs`: 64 bytes over TCP to the other node and back, just before the workload. */
+export interface Stand extends Pick<BenchOptions, 'disks' | 'nodes'> {
+  readonly roundTripUs: number
+}
+
 /** One line. `native`, `holdfast` and `glusterfs` are in `unit`, p50us and p99us are those of Holdfast. */
-export function jsonLine(
-  row: Row,
-  { disks, nodes }: Pick<BenchOptions, 'disks' | 'nodes'>,
-): string {
+export function jsonLine(row: Row, { roundTripUs, disks, nodes }: Stand): string {
   const native = row.sides.get('native')
   const holdfast = row.sides.get('holdfast')
   const glusterfs = row.sides.get('glusterfs')
@@ -35,6 +37,7 @@ export function jsonLine(
     glusterfsP99us: figure(glusterfs?.p99us),
     glusterfsCpuUsPerOperation: figure(glusterfs?.cpuUsPerOperation),
     timesGlusterfs: ratioOf(holdfast, glusterfs),
+    roundTripUs: figure(roundTripUs),
     disks,
     nodes: Number(nodes),
   })
