@@ -61,7 +61,8 @@ export class RfsDriver implements Replica, Resource {
 
   constructor(private readonly parts: DriverParts) {
     const { clock, exec, log, store, module, entry, config, peers } = parts
-    this.listeners = new Listeners(parts.onTold)
+    this.invitations = new Invitations(parts)
+    this.listeners = new Listeners((event) => this.invitations.heard(event), parts.onTold)
     this.directories = config.rfs.replicated.map(({ dir }) => dir)
     this.plane = new Plane({
       ...{ clock, exec, log },
@@ -83,9 +84,7 @@ export class RfsDriver implements Replica, Resource {
     this.withdrawal = new Withdrawal({ clock, exec, log, plane, directories })
     const shared = { clock, log, plane, keptFile: keptFile(socketOf(module)) }
     this.replacement = new Replacement(shared)
-    const onDue = (cause: string): void => this.renew(cause)
-    this.invitations = new Invitations(parts)
-    this.renewal = new Renewal({ ...shared, peers, entry, onDue })
+    this.renewal = new Renewal({ ...shared, peers, entry, onDue: (cause) => this.renew(cause) })
     this.verifications = new Verifications({
       ...{ clock, log, store, directories: this.directories, status: this.status },
       order: (order, waitMs) => this.plane.order(order, waitMs),
@@ -168,8 +167,7 @@ export class RfsDriver implements Replica, Resource {
     const ready = await this.ready()
     if (!ready.ok) return ready
     const speaks = (await this.plane.status())?.speaks
-    const { directories } = this
-    const invitation = await this.invitations.ask({ epoch, speaks, abandons, directories })
+    const invitation = await this.invitations.ask({ epoch, speaks, abandons })
     if (this.attempt !== attempt) return refused('E_RFS_SUPERSEDED', 'a newer order came meanwhile')
     if ('ok' in invitation) return invitation
     const verdict = await verdictOf(
@@ -181,6 +179,7 @@ export class RfsDriver implements Replica, Resource {
 
   async unfollow(): Promise<Verdict> {
     this.attempt++
+    this.invitations.forget()
     this.renewal.end()
     this.lastProgress = undefined
     // A data plane that died applies nothing any more: all that it acknowledged was applied before.

@@ -8,11 +8,15 @@ export class Listeners {
   private readonly listeners = new Set<(event: ReplicaEvent) => void>()
   private untold: ReplicaEvent[] = []
 
-  /** `own`: of this plugin; it hears everything at once. */
-  constructor(private readonly own: (event: ReplicaEvent) => void = () => undefined) {}
+  private readonly own: readonly (((event: ReplicaEvent) => void) | undefined)[]
+
+  /** `own`: of this plugin; they hear everything at once. */
+  constructor(...own: readonly (((event: ReplicaEvent) => void) | undefined)[]) {
+    this.own = own
+  }
 
   tell(event: ReplicaEvent): void {
-    this.own(event)
+    for (const on of this.own) on?.(event)
     if (this.listeners.size === 0) {
       if (event.kind !== 'progressed') this.untold = [...this.untold, event].slice(-untoldMax)
       return
