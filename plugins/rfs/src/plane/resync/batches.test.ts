@@ -14,7 +14,8 @@ import { Questions, type FileQuestion } from './questions.js'
 import { Dice } from './random-tree.js'
 import { Rig } from './rig.js'
 
-const ROUNDS = Number(process.env['RFS_ROUNDS'] ?? 300)
+/** Each begins a copy and ends it, which is what takes the time. */
+const ROUNDS = Number(process.env['HOLDFAST_RESYNC_ROUNDS'] ?? 100)
 const rig = new Rig()
 const place = placesFor('batches')
 

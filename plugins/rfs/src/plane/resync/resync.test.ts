@@ -13,8 +13,9 @@ import { Dice, RandomTree } from './random-tree.js'
 import { Rig, type CopyOptions, type CopyResult } from './rig.js'
 
 const ZONE = 65_536
-const SEEDS = Number(process.env['RFS_SEEDS'] ?? 8)
-const FIRST_SEED = Number(process.env['RFS_SEED'] ?? 1)
+const SEEDS = Number(process.env['HOLDFAST_RESYNC_SEEDS'] ?? 8)
+const FIRST_SEED = Number(process.env['HOLDFAST_SEED'] ?? 1)
+const ROUNDS = Number(process.env['HOLDFAST_RESYNC_ROUNDS'] ?? 100)
 const rig = new Rig()
 const place = placesFor('resync')
 
@@ -352,7 +353,7 @@ test('a hostile source gets nothing out of a target but an end with a reason', (
 test('random bytes end the target with a reason, and the next copy works', (t) => {
   const to = place()
   const dice = new Dice(4)
-  for (let i = 0; i < 300; i += 1) {
+  for (let i = 0; i < ROUNDS; i += 1) {
     const bytes = Buffer.from(
       Array.from({ length: 1 + dice.roll(200) }, () => dice.roll(i % 2 === 0 ? 256 : 48)),
     )
