@@ -6,7 +6,7 @@ import { transitions } from './transitions.js'
 
 export const failoverMachine: SimMachine = {
   name: 'failover',
-  standardHistories: 1_000,
+  standardHistories: 500,
   profiles,
   transitions,
   mutants,

@@ -6,7 +6,7 @@ import { transitions } from './transitions.js'
 
 export const journalMachine: SimMachine = {
   name: 'journal',
-  standardHistories: 3_000,
+  standardHistories: 1_500,
   profiles,
   transitions,
   mutants,

@@ -7,7 +7,7 @@ import { transitions } from './transitions.js'
 
 export const membershipMachine: SimMachine = {
   name: 'membership',
-  standardHistories: 1_500,
+  standardHistories: 1_000,
   profiles: profiles.map(({ name }) => name),
   transitions,
   mutants,

@@ -6,7 +6,7 @@ import { transitions } from './transitions.js'
 
 export const rfsMachine: SimMachine = {
   name: 'rfs',
-  standardHistories: 2_000,
+  standardHistories: 1_000,
   profiles: profiles.map(({ name }) => name),
   transitions,
   mutants,
