@@ -101,6 +101,18 @@ say(tried(os.pwrite, fd, b'x', 2 ** 63 - 1), tried(os.ftruncate, fd, 2 ** 62))
     says: /b'far away' 3848290709561 True True\nE\w+ E\w+/,
   },
   {
+    title: 'a lease is granted to the only user of a file, and broken by the next one who opens it',
+    program: `
+fd = make('leased'); broken = []
+def give_back(*_): broken.append(fcntl.fcntl(fd, fcntl.F_GETLEASE)); fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+signal.signal(signal.SIGIO, give_back)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK); say(fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK)
+say(ended(child(lambda: os.close(os.open('leased', os.O_RDONLY)))), len(broken))
+other = os.open('leased', os.O_RDONLY); say(tried(fcntl.fcntl, fd, fcntl.F_SETLEASE, fcntl.F_WRLCK))
+`,
+    says: /True\n0 1\nEAGAIN/,
+  },
+  {
     title: 'the file system says how large it is',
     program: `
 said = os.statvfs('.'); say(said.f_bsize, said.f_frsize, said.f_blocks, said.f_files, said.f_namemax)
