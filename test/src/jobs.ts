@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
-export type Kind = 'unit' | 'end to end' | 'chosen'
+/** What computes waits for nothing, and nothing in it is late. */
+export type Kind = 'unit' | 'computing' | 'end to end' | 'chosen'
 
 /** One process of ava, whose files run one after the other. */
 export interface Job {
@@ -13,25 +14,30 @@ export interface Job {
 }
 
 const endToEnd = 'test/dist/e2e'
+const simulator = 'test/dist/sim'
 
 /** Those that last longest, in this order: a long job that begins last is what everybody waits for. */
 const first: readonly string[] = [
-  ...['chaos', 'modules', 'mirror', 'faults', 'failover', 'watchdog'],
-  ...['checkers', 'bad-input', 'scripts', 'upgrade', 'strangers'],
+  ...['modules', 'checkers', 'chaos', 'failover', 'watchdog', 'mirror', 'faults'],
+  ...['upgrade', 'overdue', 'witness', 'modules-followers', 'bad-input', 'shutdown', 'scripts'],
 ].map((name) => `${endToEnd}/${name}.test.js`)
 
 /** A job for each package's unit tests, and one for each end to end file. */
 export async function allJobs(repository: string): Promise<readonly Job[]> {
-  const packages = ['sdk', 'core', ...(await below(repository, 'plugins', 'tools')), 'test']
+  const packages = ['sdk', 'core', ...(await inside(repository, 'plugins', 'tools')), 'test']
   const perPackage = await Promise.all(packages.map((name) => testFiles(repository, name)))
+  const below = (directory: string) => (file: string) => file.startsWith(`${directory}/`)
+  const [isEnd, isSimulated] = [below(endToEnd), below(simulator)]
   const units = packages.map((name, index): Job => {
-    const files = (perPackage[index] ?? []).filter((file) => !file.startsWith(`${endToEnd}/`))
-    return { kind: 'unit', name, files }
+    const all = perPackage[index] ?? []
+    return { kind: 'unit', name, files: all.filter((file) => !isEnd(file) && !isSimulated(file)) }
   })
-  const ends = (await testFiles(repository, 'test'))
-    .filter((file) => file.startsWith(`${endToEnd}/`))
+  const all = perPackage.flat()
+  const computing: Job = { kind: 'computing', name: 'simulator', files: all.filter(isSimulated) }
+  const ends = all
+    .filter(isEnd)
     .map((file): Job => ({ kind: 'end to end', name: title(file), files: [file] }))
-  return [...units, ...ends]
+  return [...units, computing, ...ends]
     .filter((job) => job.files.length > 0)
     .sort((one, other) => rank(one) - rank(other))
 }
@@ -45,7 +51,7 @@ function title(file: string): string {
   return `e2e › ${basename(file, '.test.js')}`
 }
 
-async function below(repository: string, ...directories: readonly string[]): Promise<string[]> {
+async function inside(repository: string, ...directories: readonly string[]): Promise<string[]> {
   const found = await Promise.all(
     directories.map(async (directory) => {
       const entries = await readdir(join(repository, directory), { withFileTypes: true })

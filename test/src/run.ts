@@ -13,18 +13,23 @@ import { slowest, sum, summary } from './tap.js'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 
-/** What runs at once: as many as a small machine has cores. The lane of the unit tests helps with the labs when they are done. */
+/**
+ * What runs in any case: as many as a small machine has cores, and what gives way to them. The lane of the unit tests helps with the
+ * labs when they are done.
+ */
 const lanes: readonly (readonly Kind[])[] = [
   ['chosen', 'unit', 'end to end'],
   ['end to end', 'unit'],
+  ['computing'],
 ]
 
 /**
- * Labs wait most of the time: one more lane takes a lab while the processors have room for it. On a busy or slow machine it
- * would make tests late that wait for something in a bounded time, as a fourth one does.
+ * Labs wait most of the time: so many more run at once while the processors have room for them. On a busy or slow machine they would
+ * make tests late that wait for something in a bounded time; there none is begun.
  */
-const idleShareMin = 0.5
-const idleForMs = 10_000
+const moreLabsMax = 2
+const idleShareMin = 0.4
+const idleForMs = 5_000
 
 const slowestShown = 15
 
@@ -68,21 +73,29 @@ async function runAll(waiting: Job[], place: Place): Promise<readonly Done[]> {
   const always = lanes.map(async (kinds) => {
     while (await runNext(kinds));
   })
+  /** Looks again before each one, so that two never begin in the same room. */
   const helping = async (): Promise<void> => {
-    do await untilThereIsRoom(waiting)
-    while (await runNext(['end to end']))
+    const helped: Promise<unknown>[] = []
+    let running = 0
+    while (await findsRoom(waiting)) {
+      if (running === moreLabsMax) continue
+      running += 1
+      helped.push(runNext(['end to end']).finally(() => (running -= 1)))
+    }
+    await Promise.all(helped)
   }
   await Promise.all([...always, helping()])
   return done
 }
 
-/** Settles when the processors had room lately, or nothing waits any more. */
-async function untilThereIsRoom(waiting: readonly Job[]): Promise<void> {
-  for (let share = 0; share < idleShareMin && waiting.length > 0;) {
+/** True when the processors had room lately; false when no lab waits any more. */
+async function findsRoom(waiting: readonly Job[]): Promise<boolean> {
+  while (waiting.some(({ kind }) => kind === 'end to end')) {
     const before = usage()
     await delay(idleForMs)
-    share = idleShare(before, usage())
+    if (idleShare(before, usage()) >= idleShareMin) return true
   }
+  return false
 }
 
 /** The next job of the kind that the lane likes best. */
