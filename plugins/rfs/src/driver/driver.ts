@@ -256,9 +256,10 @@ export class RfsDriver implements Replica, Resource {
     void this.renewal.adopted()
   }
 
-  private async serve(transition: Transition, signal: AbortSignal): Promise<Verdict> {
-    const { to, generation } = transition
+  private async serve({ to, generation }: Transition, signal: AbortSignal): Promise<Verdict> {
     this.attempt++
+    // Nothing answers while a successor starts, and what it goes on with is no leftover that may be cleared away.
+    await this.replacement.settled()
     const status = await this.plane.status()
     if (status?.role === 'serving') {
       this.role = 'serving'

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { appendFile, cp, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -269,6 +270,9 @@ test('after an upgrade another data plane goes on with the mounts, and a program
       const events: ReplicaEvent[] = []
       upgraded.watch((event) => events.push(event))
       t.deepEqual(await upgraded.adopt('prim', '1:n1'), { ok: true })
+      t.true(await until(() => !existsSync(`/proc/${String(former)}`)))
+      const shift = await upgraded.enter(transition('alone', 'prim'), never)
+      t.deepEqual(shift, { ok: true }, 'a change of role meanwhile leaves the mounts alone')
       t.true(await until(() => events.some(({ kind }) => kind === 'linkLost')))
       t.like(events.at(-1), { epoch: 5 })
       t.not(await n1.planePid(), former)
