@@ -130,10 +130,11 @@ export class Copy {
     this.#order = undefined
   }
 
-  tick(oldest: number | undefined): void {
+  /** `isSettled`: no answer of a live follower is waited for. */
+  tick(oldest: number | undefined, isSettled: boolean): void {
     for (const greeting of this.#greetings) greeting.tick()
     this.#greetings = this.#greetings.filter((greeting) => !greeting.over)
-    this.#connection?.tick(oldest)
+    this.#connection?.tick(oldest, this.#live && isSettled)
     if (this.#running) this.#yield()
   }
 
@@ -252,6 +253,7 @@ export class Copy {
     this.#connection = new Connection(loop, greeted.fd, greeted.keys, launch.timeoutMs, {
       onRecord: this.events.onRecord,
       onLost: (cause) => this.#lost(cause),
+      begins: true,
     })
     this.#start()
   }

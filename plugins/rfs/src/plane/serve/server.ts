@@ -109,10 +109,9 @@ export class Server {
       },
       diverged: (cause) => this.copy.drop(cause),
     })
-    const diskFailed = { cause: 'syncfs failed: the disk may have lost writes' }
-    this.#windows = new Windows(journal, volumes, pool, () =>
-      parts.log('critical', 'diskFailed', diskFailed),
-    )
+    const cause = 'syncfs failed: the disk may have lost writes'
+    const onFailed = (): void => parts.log('critical', 'diskFailed', { cause })
+    this.#windows = new Windows(journal, volumes, pool, onFailed)
     this.copy = new Copy(parts, volumes, {
       onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
@@ -269,7 +268,8 @@ export class Server {
   tick(): void {
     const { now } = this.parts.loop
     // What an older session left waiting says nothing about the link over which the copy runs.
-    this.copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
+    const oldest = this.#mode === 'live' ? this.#pending.oldestSince : undefined
+    this.copy.tick(oldest, oldest === undefined && this.#syncs.count === 0)
     this.verification.tick()
     if (this.#mode !== 'live') return
     if (now - this.#timesAt >= TIMES_MS) {
