@@ -62,8 +62,6 @@ export class Plane {
   async obey(order: PlaneOrder): Promise<object> {
     switch (order.order) {
       case 'status':
-        // It may be over by what is found there.
-        if (this.#role.kind === 'serving') this.#role.server.copy.connection?.look()
         return { ...this.status }
       case 'serve':
         return this.#change(() => this.#serve(order.generation, order.alone))

@@ -90,8 +90,6 @@ export class OutBuffer {
   #end = 0
   #record = -1
   #payload = 0
-  /** How many were written so far. */
-  records = 0
 
   constructor(readonly sealer: Sealer) {}
 
@@ -123,7 +121,6 @@ export class OutBuffer {
   #closed(): void {
     this.#end += LENGTH_BYTES + this.#payload + this.sealer.trailer
     this.#record = -1
-    this.records++
   }
 
   /** Sends as much as the socket takes. Returns 0, or -errno when the connection is broken. */
@@ -174,11 +171,6 @@ export class InBuffer {
   length = 0
 
   constructor(readonly opener: Opener) {}
-
-  /** Bytes that arrived and were not taken: the beginning of a record, if all whole ones were. */
-  get waiting(): number {
-    return this.#end - this.#start
-  }
 
   /** Reads what is there. Returns the bytes read; 0: nothing now; -errno: broken (-EPIPE: the peer closed). */
   fill(fd: number): number {

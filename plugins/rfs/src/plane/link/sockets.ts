@@ -20,7 +20,6 @@ const IPPROTO_IP = 0
 const IP_FREEBIND = 15
 const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
-const SO_RCVLOWAT = 18
 const BACKLOG = 8
 const CUBIC = Buffer.from('cubic', 'latin1')
 const BUFFER_BYTES = 4 * 1024 * 1024
@@ -90,11 +89,6 @@ export function connectError(fd: number): number {
   size.writeUInt32LE(4, 0)
   const asked = getsockopt(fd, SOCKET.SOL_SOCKET, SOCKET.ERROR, value, size)
   return asked < 0 ? -asked : value.readInt32LE(0)
-}
-
-/** `poll` finds the socket readable only when so many bytes are there; its end is always told. */
-export function readableFrom(fd: number, bytes: number): void {
-  setFlag(fd, SOCKET.SOL_SOCKET, SO_RCVLOWAT, bytes)
 }
 
 function tune(fd: number): void {

@@ -130,11 +130,10 @@ export class Copy {
     this.#order = undefined
   }
 
-  /** `isSettled`: no answer of a live follower is waited for. */
-  tick(oldest: number | undefined, isSettled: boolean): void {
+  tick(oldest: number | undefined): void {
     for (const greeting of this.#greetings) greeting.tick()
     this.#greetings = this.#greetings.filter((greeting) => !greeting.over)
-    this.#connection?.tick(oldest, this.#live && isSettled)
+    this.#connection?.tick(oldest)
     if (this.#running) this.#yield()
   }
 
@@ -253,7 +252,6 @@ export class Copy {
     this.#connection = new Connection(loop, greeted.fd, greeted.keys, launch.timeoutMs, {
       onRecord: this.events.onRecord,
       onLost: (cause) => this.#lost(cause),
-      begins: true,
     })
     this.#start()
   }

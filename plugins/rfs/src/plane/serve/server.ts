@@ -109,9 +109,10 @@ export class Server {
       },
       diverged: (cause) => this.copy.drop(cause),
     })
-    const cause = 'syncfs failed: the disk may have lost writes'
-    const onFailed = (): void => parts.log('critical', 'diskFailed', { cause })
-    this.#windows = new Windows(journal, volumes, pool, onFailed)
+    const diskFailed = { cause: 'syncfs failed: the disk may have lost writes' }
+    this.#windows = new Windows(journal, volumes, pool, () =>
+      parts.log('critical', 'diskFailed', diskFailed),
+    )
     this.copy = new Copy(parts, volumes, {
       onLastRound: () => void (this.#lastRound = true),
       onLive: (connection, order) => this.#becomeLive(connection, order),
@@ -268,8 +269,7 @@ export class Server {
   tick(): void {
     const { now } = this.parts.loop
     // What an older session left waiting says nothing about the link over which the copy runs.
-    const oldest = this.#mode === 'live' ? this.#pending.oldestSince : undefined
-    this.copy.tick(oldest, oldest === undefined && this.#syncs.count === 0)
+    this.copy.tick(this.#mode === 'live' ? this.#pending.oldestSince : undefined)
     this.verification.tick()
     if (this.#mode !== 'live') return
     if (now - this.#timesAt >= TIMES_MS) {
