@@ -93,14 +93,8 @@ export class RfsDriver implements Replica, Resource {
       clock,
       node: module.node,
       port: portOf(module.id),
-      status: async () => {
-        await this.replacement.settled()
-        return this.plane.status()
-      },
-      order: async (order) => {
-        await this.replacement.settled()
-        return verdictOf(this.plane.order(order, orderWaitMs))
-      },
+      status: () => this.replacement.status(),
+      order: (order) => verdictOf(this.replacement.order(order, orderWaitMs)),
     })
   }
 
@@ -146,8 +140,7 @@ export class RfsDriver implements Replica, Resource {
     this.epoch = order.epoch
     this.admissions.withdraw()
     const { epoch, generation } = order
-    await this.replacement.settled()
-    return verdictOf(this.plane.order({ order: 'detach', epoch, generation }, orderWaitMs))
+    return verdictOf(this.replacement.order({ order: 'detach', epoch, generation }, orderWaitMs))
   }
 
   async refuse(): Promise<Verdict> {
@@ -155,7 +148,7 @@ export class RfsDriver implements Replica, Resource {
     await this.replacement.settled()
     // No data plane, no mount: then nobody waits either.
     if (!(await this.plane.attach())) return done
-    return verdictOf(this.plane.order({ order: 'refuse' }, orderWaitMs))
+    return verdictOf(this.replacement.order({ order: 'refuse' }, orderWaitMs))
   }
 
   async follow(order: Parameters<Replica['follow']>[0]): Promise<Verdict> {
@@ -259,8 +252,7 @@ export class RfsDriver implements Replica, Resource {
   private async serve({ to, generation }: Transition, signal: AbortSignal): Promise<Verdict> {
     this.attempt++
     // Nothing answers while a successor starts, and what it goes on with is no leftover that may be cleared away.
-    await this.replacement.settled()
-    const status = await this.plane.status()
+    const status = await this.replacement.status()
     if (status?.role === 'serving') {
       this.role = 'serving'
       return done

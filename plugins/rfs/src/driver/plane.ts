@@ -46,7 +46,7 @@ const startWaitMs = 15_000
 const watchPeriodMs = 10_000
 /** A local disk may stall for long without being dead; a process that says nothing this long can't be relied on. */
 const silenceMaxMs = 30_000
-const statusWaitMs = 5_000
+export const statusWaitMs = 5_000
 const exitWaitMs = 10_000
 const reconnectTries = 5
 /** Reading the names of a million files takes a second or two when they are in memory. */
@@ -59,6 +59,8 @@ export class Plane {
   private starting: Promise<Verdict> | undefined
   private stopped = false
   private ending = false
+  /** Its connection ended: what became of it is looked for. */
+  private closing: Promise<void> = Promise.resolve()
   private cancelWatch: (() => void) | undefined
 
   constructor(private readonly parts: PlaneParts) {}
@@ -98,6 +100,11 @@ export class Plane {
     return this.socket === undefined
       ? { ok: false, code: 'E_RFS_DEAD', reason: `the data plane does not run (${order.order})` }
       : this.socket.order(order, timeoutMs)
+  }
+
+  /** Whether a data plane whose connection ended has died is known, and told. Never rejects. */
+  async settled(): Promise<void> {
+    await this.closing
   }
 
   /** Undefined: it does not run or does not answer. */
@@ -226,7 +233,7 @@ export class Plane {
       onClosed: (cause) => {
         if (this.socket === undefined || this.stopped) return
         this.forget()
-        if (!this.ending) void this.closed(cause)
+        if (!this.ending) this.closing = this.closed(cause)
       },
     })
   }

@@ -145,6 +145,36 @@ test('a data plane that is killed while it serves is replaced: the application g
   }
 })
 
+test('a change of role in the moment when a serving data plane dies waits for its successor', async (t) => {
+  const pair = await makePair({ id: 64, entry })
+  const { n1 } = pair
+  const [data = ''] = n1.directories
+  try {
+    const driver = n1.daemon()
+    const events: ReplicaEvent[] = []
+    driver.watch((event) => events.push(event))
+    t.deepEqual(await driver.enter(transition('wait', 'alone'), never), { ok: true })
+    for (const [from, to] of [
+      ['alone', 'prim'],
+      ['prim', 'alone'],
+    ] as const) {
+      const former = (await n1.planePid()) ?? 0
+      signalProcess(former, 'SIGKILL')
+      t.deepEqual(await driver.enter(transition(from, to), never), { ok: true })
+      t.deepEqual(await mountTypes(data), ['fuse.holdfast'], 'the mounts were kept')
+      t.not(await n1.planePid(), former)
+    }
+    t.deepEqual(
+      events.filter(({ kind }) => kind === 'dataFailed'),
+      [],
+    )
+    t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    t.deepEqual(await driver.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
+  } finally {
+    await pair.remove()
+  }
+})
+
 test('an application does not wait for a data plane that is given up: its calls fail, so that it can be stopped', async (t) => {
   const pair = await makePair({ id: 62, entry })
   const { n1 } = pair

@@ -4,9 +4,11 @@
  * then the topology decides.
  */
 import { type Clock, type Log, type Verdict, refused } from '@holdfast/sdk'
-import type { Plane } from './plane.js'
-import type { PlaneStatus } from './protocol.js'
+import { type Plane, statusWaitMs } from './plane.js'
+import type { PlaneOrder, PlaneStatus } from './protocol.js'
 import { readKept } from './kept.js'
+import type { Answer } from './socket.js'
+import { statusOf } from './wire.js'
 
 export interface ReplacementParts {
   readonly clock: Clock
@@ -27,7 +29,24 @@ export class Replacement {
 
   /** Orders wait until it is known whether there is a data plane for them. Never rejects. */
   async settled(): Promise<void> {
+    await this.parts.plane.settled()
     await this.current
+  }
+
+  /** Of the data plane, or of its successor when only this question finds that it died. Never rejects. */
+  async status(): Promise<PlaneStatus | undefined> {
+    const answer = await this.order({ order: 'status' }, statusWaitMs)
+    return answer.ok ? statusOf(answer.fields) : undefined
+  }
+
+  /** The same of any order: doing it twice must be as good as doing it once. */
+  async order(order: PlaneOrder, timeoutMs: number): Promise<Answer> {
+    const { plane } = this.parts
+    await this.settled()
+    const answer = await plane.order(order, timeoutMs)
+    if (answer.ok || answer.code !== 'E_RFS_DEAD') return answer
+    await this.settled()
+    return plane.order(order, timeoutMs)
   }
 
   /** The status of the new one, which serves; undefined: there is none. */
