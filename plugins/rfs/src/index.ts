@@ -20,6 +20,7 @@ import { divergedCommands } from './diverged/commands.js'
 import { setsOf } from './diverged/sets.js'
 import { RfsDriver } from './driver/driver.js'
 import { areServed } from './driver/mounts.js'
+import { placesCommands } from './driver/places.js'
 import { launchOf, type RfsConfig } from './driver/settings.js'
 import { estimateCommands } from './estimate/commands.js'
 import { Syncat } from './syncat/syncat.js'
@@ -60,6 +61,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       directories,
       areServed: () => areServed(directories),
     })
+    const placing = placesCommands(driver.places, () => areServed(directories))
     const { verifications } = driver
     const verifying = verificationCommands(verifications, driver.status, () => syncat?.line)
     const syncing = syncatCommands(syncat)
@@ -70,7 +72,7 @@ export const plugin = definePlugin<typeof needs, RfsConfig>({
       place: { directory: journal, volumes, zoneBytes },
       bytesPerSecondMost: copyBytesPerSecond,
     })
-    for (const [words, one] of [...commands, ...verifying, ...estimating, ...syncing]) {
+    for (const [words, one] of [...commands, ...placing, ...verifying, ...estimating, ...syncing]) {
       scope.contribute(command, words, one)
     }
     if (syncat !== undefined) {

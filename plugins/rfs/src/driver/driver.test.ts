@@ -1,6 +1,9 @@
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import anyTest, { type TestFn } from 'ava'
 import type { ReplicaEvent, Verdict } from '@holdfast/sdk'
+import { areServed } from './mounts.js'
+import { placesCommands } from './places.js'
 import { identify, signalProcess } from './process.js'
 import {
   makePair,
@@ -129,10 +132,41 @@ test('a refusal of the data plane is the verdict of the transition', async (t) =
 
 test('a directory that is missing is not served', async (t) => {
   const { n1 } = t.context.pair
-  const { rm } = await import('node:fs/promises')
   await rm(n1.directories[1] ?? '', { recursive: true })
   const verdict = await n1.daemon().enter(transition('wait', 'alone'), never)
   t.regex(codeOf(verdict), /E_RFS_DIRECTORY.*more is missing/)
+})
+
+test('a directory that was made anew, or whose disk is not mounted, is not served before somebody accepts it', async (t) => {
+  const { n1 } = t.context.pair
+  const [, more = ''] = n1.directories
+  const { driver } = await serving(n1)
+  const run = placesCommands(driver.places, () => areServed(n1.directories)).get('rfs accept')?.run
+  await t.throwsAsync(async () => run?.({}, never), { code: 'E_RFS_SERVED' })
+  t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+  await rename(more, `${more}.away`)
+  await mkdir(more)
+  const again = n1.daemon()
+  const refusal = await again.enter(transition('wait', 'alone'), never)
+  t.regex(codeOf(refusal), /^E_RFS_REPLACED: .*more is not the directory that held/)
+  t.deepEqual(await mountTypes(more), [])
+
+  await rm(more, { recursive: true })
+  await rename(`${more}.away`, more)
+  t.deepEqual(await again.enter(transition('wait', 'alone'), never), { ok: true }, 'as it was')
+  t.deepEqual(await again.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+  await rename(more, `${more}.away`)
+  await mkdir(more)
+  const accept = placesCommands(again.places, () => areServed(n1.directories)).get('rfs accept')
+  await rename(more, `${more}.new`)
+  await t.throwsAsync(async () => accept?.run({}, never), {
+    code: 'E_RFS_DIRECTORY',
+    message: /more: ENOENT/,
+  })
+  await rename(`${more}.new`, more)
+  t.like(await accept?.run({}, never), { ok: true, data: { accepted: [more] } })
+  t.like(await accept?.run({}, never), { ok: true, data: { accepted: [] } })
+  t.deepEqual(await n1.daemon().enter(transition('wait', 'alone'), never), { ok: true })
 })
 
 test('a follower gets the session of its admission over the peers, and nobody logs the key', async (t) => {

@@ -21,6 +21,7 @@ import { areServed, examine } from './mounts.js'
 import { Admissions } from './admission.js'
 import { Listeners } from './listeners.js'
 import { type DriverParts, verdictOf } from './parts.js'
+import { Places } from './places.js'
 import { Plane } from './plane.js'
 import { type PlaneEvent, type PlaneStatus, portOf } from './protocol.js'
 import { drain } from './release.js'
@@ -50,6 +51,7 @@ export class RfsDriver implements Replica, Resource {
   /** Changes with each `follow` and whatever ends following: an order that still asks around is out of date then. */
   private attempt = 0
   private lastProgress: Progress | undefined
+  readonly places: Places
   private readonly replacement: Replacement
   private readonly withdrawal: Withdrawal
   private readonly renewal: Renewal
@@ -64,6 +66,7 @@ export class RfsDriver implements Replica, Resource {
     this.invitations = new Invitations(parts)
     this.listeners = new Listeners((event) => this.invitations.heard(event), parts.onTold)
     this.directories = config.rfs.replicated.map(({ dir }) => dir)
+    this.places = new Places({ store, directories: this.directories })
     this.plane = new Plane({
       ...{ clock, exec, log },
       store: store.volatile,
@@ -261,7 +264,7 @@ export class RfsDriver implements Replica, Resource {
     if (!ready.ok) return ready
     if (signal.aborted) return refused('E_RFS_ABORTED', 'serving was given up before it began')
     const order = { order: 'serve', generation, alone: to === 'alone' } as const
-    const verdict = await verdictOf(this.plane.order(order, serveWaitMs))
+    const verdict = await this.places.serve(() => verdictOf(this.plane.order(order, serveWaitMs)))
     if (verdict.ok) this.role = 'serving'
     return verdict
   }
@@ -328,6 +331,7 @@ export class RfsDriver implements Replica, Resource {
         return
       case 'copyFinished':
         this.lastProgress = undefined
+        if (this.role === 'following') void this.places.take()
         this.listeners.tell({ kind: 'copyFinished', epoch: event.epoch })
         return
       case 'linkLost':

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import type { ReplicaEvent } from '@holdfast/sdk'
@@ -170,6 +170,37 @@ test('a change of role in the moment when a serving data plane dies waits for it
     )
     t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
     t.deepEqual(await driver.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
+  } finally {
+    await pair.remove()
+  }
+})
+
+test('a follower may have its data in another directory than before, and serves from that one later', async (t) => {
+  const pair = await makePair({ id: 65, entry })
+  const { n1, n2 } = pair
+  const [data = ''] = n2.directories
+  try {
+    const follower = n2.daemon()
+    t.deepEqual(await follower.enter(transition('wait', 'alone'), never), { ok: true })
+    t.deepEqual(await follower.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    await rm(data, { recursive: true })
+    await mkdir(data)
+    t.like(await follower.enter(transition('wait', 'alone'), never), { code: 'E_RFS_REPLACED' })
+
+    const driver = n1.daemon()
+    const events: ReplicaEvent[] = []
+    follower.watch((event) => events.push(event))
+    t.deepEqual(await driver.enter(transition('wait', 'alone'), never), { ok: true })
+    t.deepEqual(await driver.admit({ epoch: 5, full: false }), { ok: true })
+    t.deepEqual(await follower.follow({ epoch: 5, full: false }), { ok: true })
+    t.true(await until(() => events.some(({ kind }) => kind === 'copyFinished')))
+    t.deepEqual(await follower.leave(transition('second', 'wait'), never), { ok: true })
+    t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    t.deepEqual(await follower.enter(transition('wait', 'alone'), never), { ok: true })
+    t.deepEqual(await follower.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    for (const one of [driver, follower]) {
+      t.deepEqual(await one.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
+    }
   } finally {
     await pair.remove()
   }
