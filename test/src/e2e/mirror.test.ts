@@ -123,3 +123,31 @@ test('a stop of both, the secondary first, and a start of both give the same dat
     await pair.promisesHold(t)
   })
 })
+
+test('a primary whose disk is not mounted does not serve the empty directory, and the other node keeps its files', async (t) => {
+  await withPair(t, {}, async (pair) => {
+    await pair.serves()
+    const { directory } = ledger
+    await pair.order(pair.n2, 'stop')
+    await pair.is(pair.n1, 'ALONE Ready')
+    await pair.clientsGoOn()
+    await pair.order(pair.n1, 'stop')
+    await pair.is(pair.n1, 'STOP NotReady')
+    // As the mount point is without its disk.
+    await pair.n1.host.mustRun(['mv', directory, `${directory}.disk`])
+    await pair.n1.host.mustRun(['mkdir', directory])
+    await pair.order(pair.n1, 'prim')
+    await pair.order(pair.n2, 'start')
+    await pair.is(pair.n1, 'STOP NotReady')
+    const { cause = '' } = (await pair.n1.module('ledger'))?.state ?? {}
+    t.regex(cause, /ledger is not the directory that held this node's data.*rfs accept/)
+    await pair.is(pair.n2, 'WAIT NotReady')
+    await pair.n1.host.mustRun(['rmdir', directory])
+    await pair.n1.host.mustRun(['mv', `${directory}.disk`, directory])
+    await pair.order(pair.n1, 'start')
+    await pair.is(pair.n1, 'PRIM Ready', 'ALONE Ready')
+    await pair.is(pair.n2, 'SECOND Ready')
+    await pair.clientsGoOn()
+    await pair.promisesHold(t)
+  })
+})

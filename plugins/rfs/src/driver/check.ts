@@ -51,8 +51,7 @@ export async function check(config: RfsConfig, context: CheckContext): Promise<C
       continue
     }
     errors.push(...(await toCheckProblems(dir, tocheck, path)))
-    const isGuarded = tocheck.length > 0
-    warnings.push(...(await doubts(dir, mounts, isGuarded)).map((message) => ({ path, message })))
+    warnings.push(...(await doubts(dir, mounts)).map((message) => ({ path, message })))
   }
   for (const message of await nodeProblems(context)) errors.push({ path: '/rfs', message })
   return { errors, warnings }
@@ -209,17 +208,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function doubts(
-  dir: string,
-  mounts: readonly Mount[],
-  isGuarded: boolean,
-): Promise<readonly string[]> {
+async function doubts(dir: string, mounts: readonly Mount[]): Promise<readonly string[]> {
   const found: string[] = []
-  if (!isGuarded && mountsOn(mounts, dir).length > 0) {
-    found.push(
-      `${dir} is a mount point: if its disk is not mounted once, the empty directory beneath it is served and copied; name a file of the disk: <tocheck path="…"/>`,
-    )
-  }
   if ((await readdir(dir)).length > 0) {
     found.push(
       `${dir} is not empty: when this node joins as the secondary, its content is made equal to the primary's`,

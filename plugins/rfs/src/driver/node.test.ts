@@ -141,29 +141,6 @@ test('what must exist is looked for on this node, and only beneath the directory
   })
 })
 
-test('a disk of its own that nothing proves to be mounted is a warning', async (t) => {
-  await withDirectory(async (root) => {
-    const dir = `${root}/disk`
-    await mkdir(dir)
-    const doubts = async (
-      one: RfsConfig['rfs']['replicated'][number],
-    ): Promise<readonly string[]> => {
-      const { errors, warnings } = await check(configOf(one), contextOf(root))
-      t.deepEqual(errors, [])
-      return warnings.map(({ message }) => message).filter((text) => text.includes('mount point'))
-    }
-    t.deepEqual(await doubts({ dir }), [])
-    execFileSync('mount', ['-t', 'tmpfs', 'rfs-node-test', dir])
-    try {
-      await mkdir(`${dir}/here`)
-      t.regex((await doubts({ dir })).join(), /not mounted once, the empty directory .*<tocheck/)
-      t.deepEqual(await doubts({ dir, tocheck: [{ path: 'here' }] }), [])
-    } finally {
-      execFileSync('umount', [dir])
-    }
-  })
-})
-
 test('a port that somebody else listens on is one error', async (t) => {
   await withDirectory(async (root) => {
     await mkdir(`${root}/data`)

@@ -29,8 +29,8 @@ export class Places {
     if (other !== undefined) {
       return refused(
         'E_RFS_REPLACED',
-        `${other} is not the directory that held this node's data: its disk is not mounted, or the directory was made anew`,
-        'mount the disk; or start this node while the other one serves: it gets everything from there; or, to serve what is there now: holdfast rfs accept',
+        `${other} is not the directory that held this node's data: its disk is not mounted, or the directory was made anew; if it shall be served as it is: holdfast rfs accept`,
+        'mount the disk; or start this node while the other one serves: it gets everything from there',
       )
     }
     const verdict = await serve()
