@@ -75,12 +75,9 @@ export class VipKernel {
 
   /** Makes the kernel ask the network for the owners of these addresses; does not wait for answers. */
   async ask(addresses: readonly PlacedAddress[], signal: AbortSignal): Promise<void> {
-    // An entry from earlier times must go first, or its old content would look like an answer.
-    await this.forget(addresses, signal)
-    await this.batch(
-      addresses.map((one) => `neighbour replace ${one.address.text} dev ${one.interfaceName} use`),
-      signal,
-    )
+    // The content of an entry from earlier times would look like an answer: whether there is one or not, it is one without first.
+    const lines = addresses.flatMap((one) => [emptied(one), `${entryOf(one)} use`])
+    await this.batch(lines, signal)
   }
 
   /** Who answered since `ask`. */
@@ -99,12 +96,13 @@ export class VipKernel {
   }
 
   /** Removes the traces of `ask`, whether they are there or not. */
-  async forget(addresses: readonly PlacedAddress[], signal?: AbortSignal): Promise<void> {
-    const lines = addresses.map(
-      (one) => `neighbour del ${one.address.text} dev ${one.interfaceName}`,
-    )
-    // -force goes on after an entry that is not there, which is the usual case.
-    await this.run('ip', ['-force', '-batch', '-'], signal, lines)
+  async forget(addresses: readonly PlacedAddress[]): Promise<void> {
+    // -force goes on where an interface is gone. An entry that is not there would end it all the same: so each one is made first.
+    const lines = addresses.flatMap((one) => [
+      emptied(one),
+      `neighbour del ${one.address.text} dev ${one.interfaceName}`,
+    ])
+    await this.run('ip', ['-force', '-batch', '-'], undefined, lines)
   }
 
   /** Resets the connections of an address. Returns how many were ended and how many are left. */
@@ -179,6 +177,14 @@ function ok(what: string, result: RunResult): string {
     hint: 'run it by hand as root and see what the kernel says',
     fields: { exitCode: result.code, signal: result.signal },
   })
+}
+
+function entryOf({ address, interfaceName }: PlacedAddress): string {
+  return `neighbour replace ${address.text} dev ${interfaceName}`
+}
+
+function emptied(one: PlacedAddress): string {
+  return `${entryOf(one)} nud failed`
 }
 
 function cidr(one: PlacedAddress): string {
