@@ -3,7 +3,6 @@ import test, { type ExecutionContext } from 'ava'
 
 import type { Transition } from '@holdfast/sdk'
 
-import { parseAddress } from './address.js'
 import type { VipConfig } from './config.js'
 import { check } from './index.js'
 import { watchedAddresses, watchedInterfaces } from './watched.js'
@@ -31,37 +30,6 @@ test.serial('an IPv4 client reaches the new owner at once after a move', async (
 
 test.serial('an IPv6 client reaches the new owner at once after a move', async (t) => {
   await moveWithClient(t, ipv6)
-})
-
-test('an address is seen on its interface without a program, and not on another one', (t) => {
-  const kernel = new VipKernel({ run: () => Promise.reject(new Error('no program is needed')) })
-  const on = (text: string, interfaceName: string) => {
-    const address = parseAddress(text)
-    if (address === undefined) throw new Error(`${text} is an address`)
-    return { address, interfaceName, prefix: 8 }
-  }
-  t.true(kernel.shows([on('127.0.0.1', 'lo')]))
-  t.false(kernel.shows([on('127.0.0.1', 'lo'), on('127.0.0.1', 'none')]))
-  t.false(kernel.shows([on('127.0.0.9', 'lo')]))
-})
-
-test.serial('what is known of an owner from earlier times is no answer, and no question leaves a trace', async (t) => {
-  const placed = [ipv4, ipv6].map((text) => {
-    const address = parseAddress(text)
-    if (address === undefined) throw new Error(`${text} is an address`)
-    return { address, interfaceName: 'eth0', prefix: 24 }
-  })
-  const kernel = new VipKernel(lan.exec('n1'))
-  const entry = (text: string) =>
-    lan.ip('n1', ...`neighbour replace ${text} lladdr 02:00:00:00:00:99 dev eth0 nud reachable`.split(' '))
-  // Of the second one only: that there is none of the first one must not end the work.
-  entry(ipv6)
-  await kernel.ask(placed, signal)
-  t.deepEqual(await kernel.answers(placed, signal), [])
-  entry(ipv6)
-  await kernel.forget(placed)
-  const left = lan.ip('n1', 'neighbour', 'show', 'dev', 'eth0')
-  t.false(left.includes(ipv4) || left.includes(ipv6), left)
 })
 
 test.serial('a free address is taken at once, and let go', async (t) => {
