@@ -37,7 +37,7 @@ export interface Replica {
   unfollow(): Promise<Verdict>
   /**
    * Milliseconds since anything was heard of the peer's data plane; undefined when there is no link. A live link sends
-   * a keep-alive at least every 200 ms, so this is evidence of the peer's life apart from its daemon's heartbeats.
+   * a keep-alive at least every 250 ms, so this is evidence of the peer's life apart from its daemon's heartbeats.
    */
   heardMsAgo(): Promise<number | undefined>
   progress(): Progress | undefined

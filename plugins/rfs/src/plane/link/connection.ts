@@ -10,7 +10,7 @@ import { FILL_BYTES, InBuffer, Opener, OutBuffer, Sealer } from './records.js'
 
 /** A keep-alive goes out when nothing did for this part of the time-out, but not less often than the maximum says. */
 const PULSES_PER_TIMEOUT = 5
-const PULSE_MS_MAX = 200
+const PULSE_MS_MAX = 250
 /**
  * A keep-alive is answered with the own one, so that the other side wakes up once for both. Whoever answered begins the next time,
  * a little earlier than is due: each side has its share of the work.
