@@ -163,6 +163,9 @@ test('a directory that was made anew, or whose disk is not mounted, is not serve
     code: 'E_RFS_DIRECTORY',
     message: /more: ENOENT/,
   })
+  const causes: string[] = []
+  await again.places.takeUnasked((cause) => causes.push(cause))
+  t.regex(causes.join(), /more: ENOENT/, 'a disk that fails is no reason to end the daemon')
   await rename(`${more}.new`, more)
   t.like(await accept?.run({}, never), { ok: true, data: { accepted: [more] } })
   t.like(await accept?.run({}, never), { ok: true, data: { accepted: [] } })

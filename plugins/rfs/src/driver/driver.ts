@@ -219,12 +219,7 @@ export class RfsDriver implements Replica, Resource {
       const fields = { ours: generation, dataPlane: status.generation }
       this.parts.log.write('info', 'generationDiffers', fields)
     }
-    this.resume(status)
-    const { epoch, link } = status
-    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
-    // Also with no link at all: the copy or the follower that the topology remembers is gone.
-    if (link === 'held' || link === 'none') this.tellLost(epoch, 'lost while the daemon was down')
-    return done
+    return this.resume(status)
   }
 
   /** Not following any more is a lost link, whatever became of the data plane. */
@@ -236,20 +231,20 @@ export class RfsDriver implements Replica, Resource {
       this.tellLost(epoch, 'the data plane ended while the daemon was down')
       return status === undefined ? this.withdrawal.sweep(true) : done
     }
-    this.resume(status)
-    const { epoch, link } = status
-    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
-    if (link === 'held' || link === 'none') this.tellLost(epoch, 'lost while the daemon was down')
-    return done
+    return this.resume(status)
   }
 
-  private resume(status: PlaneStatus): void {
+  private resume(status: PlaneStatus): Verdict {
     const { role, epoch, link, progress } = status
     this.role = role
     this.epoch = epoch
     this.lastProgress = progress
     this.parts.log.write('event', 'dataPlaneAdopted', { role, link })
     void this.renewal.adopted()
+    if (link === 'live') this.tellFinished(epoch)
+    // Also with no link at all: the copy or the follower that the topology remembers is gone.
+    if (link === 'held' || link === 'none') this.tellLost(epoch, 'lost while the daemon was down')
+    return done
   }
 
   private async serve({ to, generation }: Transition, signal: AbortSignal): Promise<Verdict> {
@@ -331,8 +326,7 @@ export class RfsDriver implements Replica, Resource {
         return
       case 'copyFinished':
         this.lastProgress = undefined
-        if (this.role === 'following') void this.places.take()
-        this.listeners.tell({ kind: 'copyFinished', epoch: event.epoch })
+        this.tellFinished(event.epoch)
         return
       case 'linkLost':
         this.lastProgress = undefined
@@ -343,7 +337,7 @@ export class RfsDriver implements Replica, Resource {
 
   /** Tells anew what may have been missed. A link that is not there yet is not told as lost: a follower may be on its way. */
   private reconnected({ role, epoch, link }: PlaneStatus): void {
-    if (link === 'live') this.listeners.tell({ kind: 'copyFinished', epoch })
+    if (link === 'live') this.tellFinished(epoch)
     const isLost = role === 'following' ? link === 'none' : link === 'held'
     if (isLost) this.tellLost(epoch, 'lost while the connection to the data plane was interrupted')
   }
@@ -388,6 +382,13 @@ export class RfsDriver implements Replica, Resource {
     // The last thing that the former one did may have been to let a follower be current: that comes first.
     if (link === 'held') this.listeners.tell({ kind: 'copyFinished', epoch })
     this.tellLost(link === 'held' ? epoch : this.epoch, cause)
+  }
+
+  /** What this node follows with is equal to the other node's, whatever was there before. */
+  private tellFinished(epoch: number): void {
+    const onFailed = (cause: string): void => this.listeners.tell({ kind: 'dataFailed', cause })
+    if (this.role === 'following') void this.places.takeUnasked(onFailed)
+    this.listeners.tell({ kind: 'copyFinished', epoch })
   }
 
   private tellLost(epoch: number, cause: string): void {

@@ -23,7 +23,8 @@ export class Places {
 
   /** Serves, unless a directory is not the one that holds this node's data: then it is refused with E_RFS_REPLACED. */
   async serve(serve: () => Promise<Verdict>): Promise<Verdict> {
-    await this.taken
+    // Whoever took them hears of a failure.
+    await Promise.allSettled([this.taken])
     const here = await this.here()
     const [other] = await this.othersIn(here)
     if (other !== undefined) {
@@ -43,6 +44,16 @@ export class Places {
   take(): Promise<readonly string[]> {
     this.taken = this.takeNow()
     return this.taken
+  }
+
+  /** The same, when nobody waits for it. `onFailed`: a directory can't be looked at any more. */
+  async takeUnasked(onFailed: (cause: string) => void): Promise<void> {
+    try {
+      await this.take()
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error
+      onFailed(error.message)
+    }
   }
 
   private async takeNow(): Promise<readonly string[]> {

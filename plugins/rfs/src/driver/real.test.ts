@@ -189,16 +189,21 @@ test('a follower may have its data in another directory than before, and serves 
 
     const driver = n1.daemon()
     const events: ReplicaEvent[] = []
-    follower.watch((event) => events.push(event))
     t.deepEqual(await driver.enter(transition('wait', 'alone'), never), { ok: true })
     t.deepEqual(await driver.admit({ epoch: 5, full: false }), { ok: true })
     t.deepEqual(await follower.follow({ epoch: 5, full: false }), { ok: true })
+    // The daemon that ordered it does not hear that it is done.
+    follower.disconnect()
+    t.true(await until(async () => (await driver.status())?.link === 'live'))
+    const later = n2.daemon()
+    later.watch((event) => events.push(event))
+    t.deepEqual(await later.adopt('second', '1:n1'), { ok: true })
     t.true(await until(() => events.some(({ kind }) => kind === 'copyFinished')))
-    t.deepEqual(await follower.leave(transition('second', 'wait'), never), { ok: true })
+    t.deepEqual(await later.leave(transition('second', 'wait'), never), { ok: true })
     t.deepEqual(await driver.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
-    t.deepEqual(await follower.enter(transition('wait', 'alone'), never), { ok: true })
-    t.deepEqual(await follower.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
-    for (const one of [driver, follower]) {
+    t.deepEqual(await later.enter(transition('wait', 'alone'), never), { ok: true })
+    t.deepEqual(await later.leave(transition('alone', 'wait', 'stop'), never), { ok: true })
+    for (const one of [driver, later]) {
       t.deepEqual(await one.enter(transition('wait', 'stop', 'stop'), never), { ok: true })
     }
   } finally {
