@@ -76,7 +76,7 @@ export class Plane {
     if (socket === undefined) return false
     this.socket = socket
     const answer = await socket.order({ order: 'status' }, statusWaitMs)
-    const status = answer.ok ? statusOf(answer.fields) : undefined
+    const status = statusIn(answer)
     const identity = status === undefined ? undefined : await identify(status.pid)
     if (identity === undefined) {
       this.forget()
@@ -109,8 +109,7 @@ export class Plane {
 
   /** Undefined: it does not run or does not answer. */
   async status(): Promise<PlaneStatus | undefined> {
-    const answer = await this.order({ order: 'status' }, statusWaitMs)
-    return answer.ok ? statusOf(answer.fields) : undefined
+    return statusIn(await this.order({ order: 'status' }, statusWaitMs))
   }
 
   pid(): number | undefined {
@@ -322,6 +321,11 @@ export class Plane {
     }
     this.identity = undefined
   }
+}
+
+/** Of an answer to the order `status`; undefined: there was none, or of a version that this one does not understand. */
+export function statusIn(answer: Answer): PlaneStatus | undefined {
+  return answer.ok ? statusOf(answer.fields) : undefined
 }
 
 /** The waits of this plugin are for conditions that have no event (a process that ends, a mount in use). */

@@ -4,11 +4,10 @@
  * then the topology decides.
  */
 import { type Clock, type Log, type Verdict, refused } from '@holdfast/sdk'
-import { type Plane, statusWaitMs } from './plane.js'
+import { type Plane, statusIn, statusWaitMs } from './plane.js'
 import type { PlaneOrder, PlaneStatus } from './protocol.js'
 import { readKept } from './kept.js'
 import type { Answer } from './socket.js'
-import { statusOf } from './wire.js'
 
 export interface ReplacementParts {
   readonly clock: Clock
@@ -35,8 +34,7 @@ export class Replacement {
 
   /** Of the data plane, or of its successor when only this question finds that it died. Never rejects. */
   async status(): Promise<PlaneStatus | undefined> {
-    const answer = await this.order({ order: 'status' }, statusWaitMs)
-    return answer.ok ? statusOf(answer.fields) : undefined
+    return statusIn(await this.order({ order: 'status' }, statusWaitMs))
   }
 
   /** The same of any order: doing it twice must be as good as doing it once. */
