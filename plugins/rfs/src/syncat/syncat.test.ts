@@ -7,7 +7,7 @@ import { syncatCommands } from './commands.js'
 import { Syncat } from './syncat.js'
 
 /** One node with the times of its schedule in the test's hands. */
-function node(kept = new Map<string, unknown>()) {
+function node(kept = new Map<string, string>()) {
   let tick: () => void = () => undefined
   const clock: Clock = {
     monotonicMs: () => 0,
@@ -35,7 +35,7 @@ function node(kept = new Map<string, unknown>()) {
   }
 }
 
-async function secondary(kept?: Map<string, unknown>) {
+async function secondary(kept?: Map<string, string>) {
   const one = node(kept)
   await one.syncat.enter({ to: 'wait' })
   await one.syncat.enter({ to: 'second' })
@@ -71,7 +71,7 @@ test('a node that serves never waits, whoever synchronises with it', async (t) =
 })
 
 test('a restarted daemon goes on waiting, and a module that is started anew begins with a synchronisation', async (t) => {
-  const kept = new Map<string, unknown>()
+  const kept = new Map<string, string>()
   const one = await secondary(kept)
   one.syncat.heard({ kind: 'copyFinished', epoch: 1 })
   await one.settled()

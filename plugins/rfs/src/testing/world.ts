@@ -11,7 +11,6 @@ import {
   type Log,
   type ModuleContext,
   type Peers,
-  type Store,
   type Transition,
 } from '@holdfast/sdk'
 import { RfsDriver } from '../driver/driver.js'
@@ -22,6 +21,7 @@ import { signalProcess } from '../driver/process.js'
 import { socketOf, type RfsConfig } from '../driver/settings.js'
 import { objectOf } from '../driver/object.js'
 import { parseObject } from '../driver/wire.js'
+import { memoryStore } from './store.js'
 
 export interface Node {
   readonly name: string
@@ -236,29 +236,6 @@ async function unmountUnder(root: string): Promise<void> {
   for (const { point } of mounts.filter((mount) => mount.point.startsWith(root)).reverse()) {
     await realExec.run('umount', ['--no-canonicalize', '--lazy', point], { timeoutMs: 5_000 })
   }
-}
-
-/** JSON in memory: what a value looks like after it was on disk. */
-function memoryStore(): Store {
-  const make = (): Omit<Store, 'volatile'> => {
-    const values = new Map<string, string>()
-    return {
-      read: <T>(name: string) => {
-        const text = values.get(name)
-        // The store's contract: the caller knows what it has written.
-        return Promise.resolve(text === undefined ? undefined : (JSON.parse(text) as T))
-      },
-      write: (name, value) => {
-        values.set(name, JSON.stringify(value))
-        return Promise.resolve()
-      },
-      remove: (name) => {
-        values.delete(name)
-        return Promise.resolve()
-      },
-    }
-  }
-  return { ...make(), volatile: make() }
 }
 
 async function readIfThere(path: string): Promise<string> {
